@@ -1,0 +1,82 @@
+# Needs Go and make, nothing else. Variables can be given on the command line:
+# make test RACE= SHORT=-short PKGS=./session/
+.DEFAULT_GOAL := help
+
+GO       ?= go
+PKGS     ?= ./...
+RACE     ?= -race
+SHORT    ?=
+COUNT    ?=
+RUN      ?=
+TIMEOUT  ?= 20m
+FUZZTIME ?= 60s
+
+# How a variable that was given becomes a flag of go test.
+FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)') -timeout=$(TIMEOUT)
+
+comma := ,
+space := $(subst ,, )
+
+GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
+
+.PHONY: help
+help: ## Print these lines.
+	@echo 'make TARGET [VARIABLE=value ...]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME)'
+
+.PHONY: build
+build: ## Build the command as bin/souk.
+	$(GO) build -o bin/souk ./cmd/node
+
+.PHONY: demo
+demo: ## Move a directory tree between nodes on this machine (DEMO=PATH, default: Go's sources).
+	$(GO) run ./cmd/node demo $(DEMO)
+
+# The race detector needs cgo. Where there is no C compiler the tests run
+# without it and say so, because Go and make are all that this target asks for.
+.PHONY: test
+test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the long tests.
+	@race='$(RACE)'; \
+	if [ -n "$$race" ] && [ "$$($(GO) env CGO_ENABLED)" = 0 ]; then \
+		echo 'No C compiler: testing without the race detector.'; race=; fi; \
+	$(GO) test $$race $(FLAGS) $(PKGS)
+
+.PHONY: race
+race: ## Run the tests under the race detector without the cache, or fail where it cannot run.
+	$(GO) test -race $(FLAGS) -count=$(or $(COUNT),1) $(PKGS)
+
+# A fuzz run takes one target of one package, so they are found and run in turn.
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME.
+	@targets=$$(grep -rE '^func Fuzz[A-Za-z0-9_]*\(' --include='*_test.go' . \
+		| sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1:\2|' | sort); \
+	[ -n "$$targets" ] || { echo 'No fuzz target found.'; exit 1; }; \
+	for target in $$targets; do \
+		echo "== $${target#*:} in $${target%:*}"; \
+		$(GO) test -run='^$$' -fuzz="^$${target#*:}$$" -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## Check the format and run go vet, and golangci-lint where it is installed.
+	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { \
+		echo 'Not as gofmt writes them (make fmt does it):'; echo "$$unformatted"; exit 1; }
+	$(GO) vet $(PKGS)
+	@if command -v golangci-lint >/dev/null; then golangci-lint run $(PKGS); \
+		else echo 'golangci-lint is not installed: only gofmt and go vet have run.'; fi
+
+.PHONY: fmt
+fmt: ## Format every Go file.
+	$(GOFMT) -w .
+
+.PHONY: cover
+cover: ## Write cover.out and cover.html and print the total.
+	$(GO) test $(FLAGS) -coverprofile=cover.out -coverpkg=$(subst $(space),$(comma),$(PKGS)) $(PKGS)
+	$(GO) tool cover -html=cover.out -o cover.html
+	@$(GO) tool cover -func=cover.out | tail -n 1
+
+.PHONY: clean
+clean: ## Remove what the other targets wrote.
+	rm -rf bin cover.out cover.html

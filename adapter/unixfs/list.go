@@ -1,0 +1,54 @@
+package unixfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+
+	"github.com/ipfs/go-cid"
+)
+
+// listWindow keeps some 250 shards of a large directory under way.
+const listWindow = 8 << 20
+
+// List yields the entries of a directory as their blocks come, in the order of
+// the DAG: by name, or by hash when the directory is sharded. An error ends the
+// sequence. Names are as they are in the DAG and may hold anything: see
+// ErrUnsafeName before making paths of them.
+func List(ctx context.Context, get Getter, dir cid.Cid, o ListOptions) iter.Seq2[Link, error] {
+	if o.Window <= 0 {
+		o.Window = listWindow
+	}
+	return func(yield func(Link, error) bool) {
+		w := newWalker(ctx, get, dir, walkOptions{window: o.Window, shallow: true, types: o.Types, to: math.MaxUint64})
+		defer w.close()
+		for {
+			s, err := w.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err == nil && s.entry.parent == nil && s.entry.typ != TypeDirectory {
+				err = w.fail(s.entry, fmt.Errorf("%w but a %s", ErrNotDirectory, s.entry.typ))
+			}
+			if err != nil {
+				yield(Link{}, err)
+				return
+			}
+			if s.kind == cellBegin && s.entry.parent != nil && !yield(s.entry.link(o.Types), nil) {
+				return
+			}
+		}
+	}
+}
+
+// link describes the entry by what is known of it.
+func (e *entry) link(resolved bool) Link {
+	l := Link{Name: e.name, CID: e.cid, Size: e.tsize, Type: e.typ}
+	if resolved {
+		l.Size = e.size
+	}
+	return l
+}

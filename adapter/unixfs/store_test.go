@@ -1,0 +1,80 @@
+package unixfs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// missingError is what a Getter says about a block that nobody has.
+type missingError struct{ c cid.Cid }
+
+func (e *missingError) Error() string  { return fmt.Sprintf("block %s not found", e.c) }
+func (e *missingError) NotFound() bool { return true }
+
+// mapStore is a Putter and a Getter over a map.
+type mapStore struct {
+	mu     sync.Mutex
+	blocks map[cid.Cid]blocks.Block
+	puts   []int
+}
+
+func newMapStore() *mapStore { return &mapStore{blocks: make(map[cid.Cid]blocks.Block)} }
+
+func (s *mapStore) PutMany(_ context.Context, bs []blocks.Block) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := 0
+	for _, b := range bs {
+		s.blocks[b.Cid()] = b
+		size += len(b.RawData())
+	}
+	s.puts = append(s.puts, size)
+	return nil
+}
+
+func (s *mapStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.blocks[c]
+	if !ok {
+		return nil, &missingError{c}
+	}
+	return b, nil
+}
+
+// GetBlocks delivers what there is, in order, and closes.
+func (s *mapStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
+	out := make(chan blocks.Block)
+	go func() {
+		defer close(out)
+		for _, c := range cs {
+			b, err := s.GetBlock(ctx, c)
+			if err != nil {
+				continue
+			}
+			select {
+			case out <- b:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func (s *mapStore) put(t testing.TB, bs ...blocks.Block) {
+	t.Helper()
+	require.NoError(t, s.PutMany(context.Background(), bs))
+}

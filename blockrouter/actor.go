@@ -1,0 +1,212 @@
+package blockrouter
+
+import (
+	"context"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/network"
+)
+
+// Store is where blocks are kept; a blockstore.Blockstore is one.
+type Store interface {
+	Has(ctx context.Context, c cid.Cid) (bool, error)
+	Get(ctx context.Context, c cid.Cid) (blocks.Block, error)
+	PutFetched(ctx context.Context, bs []blocks.Block) error
+}
+
+// Config is what a router needs. Zero numbers mean the defaults.
+type Config struct {
+	Store Store
+	// Available is told of every block that is stored; it must not block. May
+	// be nil.
+	Available func([]blocks.Block)
+	// Record takes what the ledger is to know; it must not block. May be nil.
+	Record func(...ledger.Delta)
+	Fail   func(error) // told when the actor broke; may be nil
+
+	WithoutStoring bool // received blocks are delivered and not stored
+	StoreBytes     int  // received and not yet stored; default 32 MiB, half of what a node may have in flight
+	Readers        int  // look-ups in the store at once; default 2
+	Logger         *zap.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.StoreBytes == 0 {
+		c.StoreBytes = 32 << 20
+	}
+	if c.Readers == 0 {
+		c.Readers = 2
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Available == nil {
+		c.Available = func([]blocks.Block) {}
+	}
+	if c.Record == nil {
+		c.Record = func(...ledger.Delta) {}
+	}
+}
+
+const (
+	inboxDepth   = 64      // requests of sessions: lets a burst of them start without waiting for each other
+	inboundDepth = 16      // messages of readers: more would only take memory that the store has no room for
+	batchBytes   = 8 << 20 // of one write: large enough that a write's fixed cost does not count
+	lookupCIDs   = 256     // of one look-up
+	loadCIDs     = 16      // of one load: a few MiB of blocks
+)
+
+// Router is the BlockRouter actor. Make it with [New].
+type Router struct {
+	cfg     Config
+	loop    *actor.Loop
+	inbox   *actor.Inbox[request]
+	inbound *actor.Inbox[network.Answers]
+	stat    actor.Snapshot[Stat]
+}
+
+// New returns a router that has not started.
+func New(cfg Config) *Router {
+	cfg.setDefaults()
+	loop := actor.NewLoop("blockrouter", cfg.Fail)
+	r := &Router{
+		cfg: cfg, loop: loop,
+		inbox:   actor.NewInbox[request](inboxDepth, loop.Done()),
+		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Done()),
+	}
+	r.stat.Set(&Stat{})
+	return r
+}
+
+// Start starts the actor and its workers.
+func (r *Router) Start() { r.loop.Start(r.run) }
+
+// Stop takes nothing more in, waits until what was received is stored, and ends
+// the actor; ctx bounds the wait.
+func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
+
+// shell is what the goroutine of the actor holds beside its state.
+type shell struct {
+	*Router
+	state *state
+	ids   map[*Link]linkID
+	links map[linkID]*Link
+	last  linkID
+	work  workers
+}
+
+func (r *Router) run(ctx context.Context) {
+	s := &shell{
+		Router: r,
+		state: newState(limits{
+			storeBytes: r.cfg.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
+			workers: r.cfg.Readers, keep: !r.cfg.WithoutStoring,
+		}),
+		ids:   make(map[*Link]linkID),
+		links: make(map[linkID]*Link),
+		work:  startWorkers(r.cfg.Store, r.cfg.Readers),
+	}
+	defer s.end()
+	for {
+		inbound := r.inbound.C()
+		if s.state.full() {
+			inbound = nil
+		}
+		select {
+		case req := <-r.inbox.C():
+			s.handle(req)
+		case a := <-inbound:
+			s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
+		case res := <-s.work.looked:
+			s.state.looked(time.Now(), res)
+		case err := <-s.work.wrote:
+			s.wrote(err)
+		case <-ctx.Done():
+			return
+		}
+		s.perform(s.state.take())
+	}
+}
+
+func (s *shell) handle(req request) {
+	switch req := req.(type) {
+	case openLink:
+		s.last++
+		s.ids[req.link], s.links[s.last] = s.last, req.link
+		s.state.open(s.last)
+	case want:
+		s.state.want(s.ids[req.link], req.cids)
+	case load:
+		s.state.load(s.ids[req.link], req.cids)
+	case cancel:
+		s.state.cancel(s.ids[req.link], req.cids)
+	case cancelAll:
+		s.state.cancelAll(s.ids[req.link])
+	case put:
+		s.state.put(time.Now(), req.blocks)
+	}
+}
+
+func (s *shell) wrote(err error) {
+	if err != nil {
+		s.cfg.Logger.Error("received blocks could not be stored", zap.Int("blocks", len(s.state.writing)), zap.Error(err))
+	}
+	s.state.wrote(err)
+}
+
+func (s *shell) perform(out effects) {
+	for _, i := range out.info {
+		s.links[i.link].slot.Publish(i.info, merge)
+	}
+	for _, id := range out.closed {
+		l := s.links[id]
+		l.slot.Close()
+		delete(s.links, id)
+		delete(s.ids, l)
+	}
+	for _, j := range out.lookups {
+		s.work.lookups <- j // A worker is free: the state counts them.
+	}
+	if len(out.write) > 0 {
+		s.work.writes <- out.write
+	}
+	if len(out.available) > 0 {
+		s.cfg.Available(out.available)
+	}
+	for _, release := range out.release {
+		release()
+	}
+	s.record(out.received)
+}
+
+func (s *shell) record(received []receipt) {
+	if len(received) == 0 {
+		return
+	}
+	stat := s.state.stat
+	s.stat.Set(&stat)
+	for _, r := range received {
+		s.cfg.Record(ledger.Delta{Peer: r.peer, Counters: ledger.Counters{
+			BytesReceived: r.bytes, BlocksReceived: r.blocks, Duplicates: r.dupBlocks, DuplicateBytes: r.dupBytes,
+			HavesReceived: r.haves, DontHavesReceived: r.dontHaves,
+		}})
+	}
+}
+
+// end stores what was received and closes every link.
+func (s *shell) end() {
+	for len(s.state.writing) > 0 {
+		s.wrote(<-s.work.wrote)
+		s.perform(s.state.take())
+	}
+	s.work.stop(s.state.looking)
+	for _, l := range s.links {
+		l.slot.Close()
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+)
+
+// What the process exits with.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitTimeout     = 4
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// usageError says that the command line is wrong.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	var missing interface{ NotFound() bool }
+	var unreachable *node.UnreachableError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &unreachable): // whose dial may have timed out, which the command did not
+		return exitFailed
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	case errors.As(err, &missing) && missing.NotFound():
+		return exitNotFound
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	default:
+		return exitFailed
+	}
+}
+
+// report tells the user what went wrong, on standard error.
+func (a *app) report(err error) {
+	code := exitCode(err)
+	if a.json {
+		printJSON(a.err, struct {
+			Error string `json:"error"`
+			Exit  int    `json:"exit"`
+		}{err.Error(), code})
+		return
+	}
+	switch code {
+	case exitInterrupted:
+		fmt.Fprintln(a.err, "souk: interrupted")
+	case exitUsage:
+		fmt.Fprintf(a.err, "souk: %v\nRun \"souk help\" for what there is.\n", err)
+	default:
+		fmt.Fprintf(a.err, "souk: %v\n", err)
+	}
+}

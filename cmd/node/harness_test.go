@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// outcome is what one command line did.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// command runs a command line in this process.
+func command(t *testing.T, repo string, args ...string) outcome {
+	t.Helper()
+	return commandReading(t, "", repo, args...)
+}
+
+func commandReading(t *testing.T, input, repo string, args ...string) outcome {
+	t.Helper()
+	var out, err bytes.Buffer
+	code := execute(t.Context(), newApp(strings.NewReader(input), &out, &err), append([]string{"--repo", repo}, args...))
+	return outcome{code: code, out: out.String(), err: err.String()}
+}
+
+// must runs a command line that succeeds and returns its output.
+func must(t *testing.T, repo string, args ...string) string {
+	t.Helper()
+	o := command(t, repo, args...)
+	require.Equal(t, exitOK, o.code, "souk %v: %s", args, o.err)
+	return o.out
+}
+
+// add adds a path and returns its CID.
+func add(t *testing.T, repo, path string, flags ...string) string {
+	t.Helper()
+	return strings.TrimSpace(must(t, repo, append([]string{"add", "-Q", path}, flags...)...))
+}
+
+// daemon is a running node.
+type daemon struct {
+	started
+	stop func()
+}
+
+// address is one at which the node listens.
+func (d *daemon) address() string { return d.Addresses[0] }
+
+// start runs a node on the repository until the end of the test.
+func start(t *testing.T, repo string, flags ...string) *daemon {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	reader, writer := io.Pipe()
+	done := make(chan outcome, 1)
+	args := append([]string{"--repo", repo, "--json", "run", "--debug", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)
+	go func() {
+		var err bytes.Buffer
+		code := execute(ctx, newApp(nil, writer, &err), args)
+		writer.Close()
+		done <- outcome{code: code, err: err.String()}
+	}()
+	line, _ := bufio.NewReader(reader).ReadBytes('\n')
+	d := &daemon{}
+	if err := json.Unmarshal(line, &d.started); err != nil {
+		cancel()
+		require.Fail(t, "the node did not start", "%s", (<-done).err)
+	}
+	stopped := false
+	d.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		o := <-done
+		require.Equal(t, exitOK, o.code, o.err)
+	}
+	t.Cleanup(d.stop)
+	return d
+}
+
+// tree makes a directory tree and returns its path.
+func tree(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tree")
+	files := map[string]string{
+		"hello.txt":      "hello, world\n",
+		"empty":          "",
+		"deep/er/big":    strings.Repeat("0123456789abcdef", 100_000), // 1.6 MB, 7 blocks
+		"deep/.hidden":   "not by default",
+		"späce and tabs": "\t \n",
+	}
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+	}
+	require.NoError(t, os.Symlink("hello.txt", filepath.Join(dir, "link")))
+	return dir
+}
+
+// requireSame compares two trees in every name and every byte.
+func requireSame(t *testing.T, want, got string) {
+	t.Helper()
+	require.Equal(t, contents(t, want), contents(t, got))
+}
+
+func contents(t *testing.T, root string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case d.IsDir():
+			all[name] = "directory"
+		case d.Type()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			all[name] = "-> " + target
+			return err
+		default:
+			content, err := os.ReadFile(path)
+			all[name] = string(content)
+			return err
+		}
+		return nil
+	}))
+	return all
+}

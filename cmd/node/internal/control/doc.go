@@ -1,0 +1,31 @@
+// Package control lets commands use the node that has their repository open. It
+// is HTTP/1.1 over the repository's Unix socket, which only the user of the
+// node may open; it is not the debug page, which is for people and has no verbs.
+//
+//	GET    /version                  which control API the node speaks; the one call that never changes
+//	GET    /v1/node                  node.Info
+//	GET    /v1/ledgers               []ledger.Receipt
+//	GET    /v1/ledgers/{peer}        ledger.Receipt
+//	POST   /v1/blocks                store the blocks of the body
+//	POST   /v1/sessions              open a fetching session; lasts as long as the connection of the call
+//	POST   /v1/sessions/{id}/blocks  fetch blocks within a session
+//
+// Blocks travel as frames in bodies of type application/vnd.souk.blocks:
+//
+//	'b' uvarint(length) CID  uvarint(length) data      a block
+//	'e' uvarint(length) JSON                           the end: {} or an error
+//
+// A body without its end frame was cut off. Everything else is JSON; what fails
+// before a body began has a status of 400 or more and an error for its body:
+//
+//	{"code": "not_found", "message": "…"}
+//
+// The client reads and writes the user's files and computes the DAGs, so the
+// node needs neither access to those files nor trust in their names: only
+// blocks cross the socket. Who closes the connection of a call ends the call,
+// and who closes the one that opened a session ends all fetches in it.
+package control
+
+// Version is the control API that this package speaks. It changes when an older
+// client or node could misunderstand a newer one.
+const Version = 1

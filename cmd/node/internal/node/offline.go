@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/ledger"
+)
+
+// ErrNotRunning is what needs a running node and found none.
+var ErrNotRunning = errors.New("no node is running on this repository: start one with `souk run`")
+
+// Offline is a repository that is open for one command. It has a network only
+// while something is fetched from named peers.
+type Offline struct {
+	repo  *repo.Repo
+	store blockstore.Blockstore
+	cfg   Config
+}
+
+// NewOffline returns the node of an open repository, which it closes with
+// itself. The configuration is that of the networks it starts; they do not
+// listen.
+func NewOffline(r *repo.Repo, cfg Config) *Offline {
+	cfg.Listen = nil
+	return &Offline{repo: r, store: blockstore.New(r.Blocks()), cfg: cfg}
+}
+
+// PutMany implements [Node].
+func (n *Offline) PutMany(ctx context.Context, bs []blocks.Block) error {
+	return n.store.PutMany(ctx, bs)
+}
+
+// Fetch implements [Node]. The network of a fetcher with named peers ends with
+// the fetcher.
+func (n *Offline) Fetch(ctx context.Context, from Source) (Fetcher, error) {
+	if len(from.Peers) == 0 {
+		return stored{n.store}, nil
+	}
+	online, err := Start(ctx, n.repo.Key(), n.store, n.cfg)
+	if err != nil {
+		return nil, err
+	}
+	f, err := online.Fetch(ctx, from)
+	if err != nil {
+		return nil, errors.Join(err, online.Close())
+	}
+	return &ownedFetcher{Fetcher: f, node: online}, nil
+}
+
+// Ledgers implements [Node]: ledgers live as long as a running node.
+func (n *Offline) Ledgers(context.Context) ([]ledger.Receipt, error) { return nil, ErrNotRunning }
+
+// Ledger implements [Node].
+func (n *Offline) Ledger(context.Context, peer.ID) (ledger.Receipt, error) {
+	return ledger.Receipt{}, ErrNotRunning
+}
+
+// Info implements [Node].
+func (n *Offline) Info(context.Context) (Info, error) {
+	id, err := peer.IDFromPrivateKey(n.repo.Key())
+	return Info{ID: id, Addresses: []string{}}, err
+}
+
+// Close closes the repository.
+func (n *Offline) Close() error { return n.repo.Close() }
+
+// ownedFetcher takes the network that was started for it down with it.
+type ownedFetcher struct {
+	Fetcher
+	node *Online
+}
+
+func (f *ownedFetcher) Close() error { return errors.Join(f.Fetcher.Close(), f.node.Close()) }
+
+// stored fetches from the store alone.
+type stored struct{ blockstore.Blockstore }
+
+func (s stored) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	b, err := s.Get(ctx, c)
+	var missing interface{ NotFound() bool }
+	if errors.As(err, &missing) && missing.NotFound() {
+		return nil, &NoPeersError{CID: c}
+	}
+	return b, err
+}
+
+func (s stored) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
+	out := make(chan blocks.Block)
+	go func() {
+		defer close(out)
+		for _, c := range cs {
+			b, err := s.GetBlock(ctx, c)
+			if err != nil {
+				return
+			}
+			select {
+			case out <- b:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func (stored) Close() error { return nil }

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/session"
+)
+
+// Config says how a node uses the network.
+type Config struct {
+	// Listen holds the addresses to accept connections at. Without any, the node
+	// only dials.
+	Listen []ma.Multiaddr
+	// Agent is what the node calls itself to its peers.
+	Agent string
+	// Exchange tunes the exchange.
+	Exchange []souk.Option
+	// Log is silent when nil.
+	Log *zap.Logger
+}
+
+// Online is a node with a host and an exchange of its own.
+type Online struct {
+	Host     host.Host
+	Exchange *souk.Exchange
+
+	store  blockstore.Blockstore
+	log    *zap.Logger
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // peers that are kept
+}
+
+// Start brings up a host with the given identity, over TCP and QUIC, secured by
+// Noise or TLS, without relays, discovery or bootstrap peers, and an exchange
+// over store. The caller closes the node and after that the store.
+func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore, cfg Config) (*Online, error) {
+	h, err := newHost(key, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start the network: %w", err)
+	}
+	log := cmp.Or(cfg.Log, zap.NewNop())
+	options := append([]souk.Option{souk.WithLogger(log)}, cfg.Exchange...)
+	x, err := souk.New(context.WithoutCancel(ctx), h, store, options...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
+	}
+	n := &Online{Host: h, Exchange: x, store: store, log: log}
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return n, nil
+}
+
+func newHost(key crypto.PrivKey, cfg Config) (host.Host, error) {
+	options := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.UserAgent(cfg.Agent),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.ListenAddrs(cfg.Listen...),
+	}
+	if len(cfg.Listen) == 0 {
+		options = append(options, libp2p.NoListenAddrs)
+	}
+	return libp2p.New(options...)
+}
+
+// PutMany implements [Node].
+func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
+	return n.Exchange.Put(ctx, bs...)
+}
+
+// Fetch implements [Node].
+func (n *Online) Fetch(ctx context.Context, from Source) (Fetcher, error) {
+	if len(from.Peers) == 0 {
+		if len(n.Host.Network().Peers()) == 0 {
+			return stored{n.store}, nil
+		}
+		return n.open(ctx), nil
+	}
+	ids, err := n.Connect(ctx, from.Peers)
+	if err != nil {
+		return nil, err
+	}
+	return n.open(ctx, session.WithPeers(ids...)), nil
+}
+
+func (n *Online) open(ctx context.Context, options ...session.Option) Fetcher {
+	ctx, cancel := context.WithCancel(ctx)
+	return &sessionFetcher{Session: n.Exchange.NewSession(ctx, options...), cancel: cancel}
+}
+
+// sessionFetcher ends its session when it is closed.
+type sessionFetcher struct {
+	*session.Session
+	cancel context.CancelFunc
+}
+
+func (f *sessionFetcher) Close() error {
+	f.cancel()
+	return nil
+}
+
+// Ledgers implements [Node].
+func (n *Online) Ledgers(context.Context) ([]ledger.Receipt, error) {
+	return n.Exchange.Ledgers(), nil
+}
+
+// Ledger implements [Node].
+func (n *Online) Ledger(_ context.Context, p peer.ID) (ledger.Receipt, error) {
+	r, ok := n.Exchange.Ledger(p)
+	if !ok {
+		return ledger.Receipt{}, &UnknownPeerError{Peer: p}
+	}
+	return r, nil
+}
+
+// Info implements [Node].
+func (n *Online) Info(context.Context) (Info, error) {
+	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true}
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.Host.ID(), Addrs: n.Host.Addrs()})
+	for _, a := range addrs {
+		info.Addresses = append(info.Addresses, a.String())
+	}
+	slices.Sort(info.Addresses)
+	return info, err
+}
+
+// Close ends the exchange and then the host. It may be called again.
+func (n *Online) Close() error {
+	n.cancel()
+	n.work.Wait()
+	return errors.Join(n.Exchange.Close(), n.Host.Close())
+}

@@ -1,0 +1,13 @@
+// Package repo is the directory in which a node keeps its identity and its
+// blocks.
+//
+//	version        the layout's number, in decimal
+//	identity.key   the node's private key (Ed25519, libp2p's encoding), mode 0600
+//	lock           held by the process that has the repository open; its pid inside
+//	blocks/        the blocks, a Pebble database
+//	control.sock   where the running node listens for commands, mode 0600
+//	control.path   where the socket is instead, when the path above is too long for one
+//
+// A repository is made by its first use. One process at a time has it open; the
+// others talk to that one over the socket.
+package repo

@@ -1,0 +1,61 @@
+package repo
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+)
+
+// Identity returns the private key of the repository in dir and makes one when
+// there is none. It does not need the repository's lock. A key that others than
+// its owner may read is refused.
+func Identity(dir string) (crypto.PrivKey, error) {
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, identityFile)
+	key, err := readKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if err := makeKey(path); err != nil {
+		return nil, fmt.Errorf("make the node's identity: %w", err)
+	}
+	return readKey(path)
+}
+
+func readKey(path string) (crypto.PrivKey, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the node's identity: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o, so others may read the private key: run chmod 600 %s", path, mode, path)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the node's identity: %w", err)
+	}
+	key, err := crypto.UnmarshalPrivateKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no private key (move it away and a new identity is made): %w", path, err)
+	}
+	return key, nil
+}
+
+func makeKey(path string) error {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return err
+	}
+	raw, err := crypto.MarshalPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return createOnce(path, raw)
+}

@@ -1,0 +1,150 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ipfs/go-datastore"
+	pebbleds "github.com/ipfs/go-ds-pebble"
+	"github.com/libp2p/go-libp2p/core/crypto"
+)
+
+// Layout is the number of the layout that this package reads and writes.
+const Layout = 1
+
+const (
+	versionFile  = "version"
+	identityFile = "identity.key"
+	lockFile     = "lock"
+	blocksDir    = "blocks"
+)
+
+// memTableSize is how much Pebble collects in memory before it writes a table.
+// Blocks are up to 2 MiB, and Pebble's own 4 MiB would make a table out of two.
+const memTableSize = 64 << 20
+
+// Repo is a repository that this process has open and locked.
+type Repo struct {
+	dir   string
+	key   crypto.PrivKey
+	store *pebbleds.Datastore
+	lock  *os.File
+}
+
+// Default is the repository of a user who names none: $SOUK_REPO, or .souk in
+// the home directory.
+func Default() (string, error) {
+	if dir := os.Getenv("SOUK_REPO"); dir != "" {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home directory to keep a repository in (name one with --repo): %w", err)
+	}
+	return filepath.Join(home, ".souk"), nil
+}
+
+// Open opens the repository in dir for this process alone and makes it when
+// there is none. It returns a [*LockedError] at once when another process has
+// it open, and a [*LayoutError] when a newer release has written it.
+func Open(dir string) (*Repo, error) {
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, err
+	}
+	r := &Repo{dir: dir, lock: lock}
+	if err := r.load(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return r, nil
+}
+
+func (r *Repo) load() (err error) {
+	if r.key, err = Identity(r.dir); err != nil {
+		return err
+	}
+	if r.store, err = openBlocks(filepath.Join(r.dir, blocksDir)); err != nil {
+		return fmt.Errorf("open the blocks of %s: %w", r.dir, err)
+	}
+	return nil
+}
+
+func openBlocks(dir string) (*pebbleds.Datastore, error) {
+	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(&pebble.Options{
+		FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize:       memTableSize,
+	}))
+}
+
+// prepare makes what is missing of the directory itself and checks its layout.
+func prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the repository: %w", err)
+	}
+	path := filepath.Join(dir, versionFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createOnce(path, []byte(strconv.Itoa(Layout)+"\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("read the repository's version: %w", err)
+	}
+	found, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || found != Layout {
+		return &LayoutError{Dir: dir, Found: strings.TrimSpace(string(text))}
+	}
+	return nil
+}
+
+// createOnce writes a file that only its owner may read, whole or not at all,
+// and leaves one that somebody else made in the same moment as it is.
+func createOnce(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Dir is the repository's directory.
+func (r *Repo) Dir() string { return r.dir }
+
+// Key is the node's private key.
+func (r *Repo) Key() crypto.PrivKey { return r.key }
+
+// Blocks is the datastore in which the blocks are. It belongs to the repository
+// and is closed with it.
+func (r *Repo) Blocks() datastore.Batching { return r.store }
+
+// Close closes the datastore and then lets others have the repository.
+func (r *Repo) Close() error {
+	return errors.Join(r.store.Close(), r.lock.Close())
+}
+
+// LayoutError says that a repository has a layout that this release cannot read.
+type LayoutError struct {
+	Dir   string
+	Found string
+}
+
+func (e *LayoutError) Error() string {
+	return fmt.Sprintf("%s: the repository has layout %q and this souk reads %d: use the souk that wrote it, or upgrade",
+		e.Dir, e.Found, Layout)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/spf13/cobra"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/ledger"
+)
+
+func newLedger(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ledger [PEER]",
+		Short: "Print what was exchanged with each peer, or with one",
+		Long: `Prints what the running node exchanged with each peer that it has met since it
+started. With a PEER (its ID), everything that is known about that one.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			n, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, n.Close()) }()
+			if len(args) == 0 {
+				return printLedgers(cmd.Context(), n, a.out, a.json)
+			}
+			return printLedger(cmd.Context(), n, args[0], a.out, a.json)
+		},
+	}
+}
+
+func printLedgers(ctx context.Context, n node.Node, w io.Writer, asJSON bool) error {
+	receipts, err := n.Ledgers(ctx)
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return writeLedgerTable(w, receipts)
+	}
+	for _, r := range receipts {
+		if err := printJSON(w, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printLedger(ctx context.Context, n node.Node, name string, w io.Writer, asJSON bool) error {
+	p, err := peer.Decode(name)
+	if err != nil {
+		return usagef("%q is not a peer ID (\"souk ledger\" lists them): %w", name, err)
+	}
+	r, err := n.Ledger(ctx, p)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(w, r)
+	}
+	return writeReceipt(w, r)
+}
+
+// writeLedgerTable writes a line for each peer.
+func writeLedgerTable(w io.Writer, receipts []ledger.Receipt) error {
+	if len(receipts) == 0 {
+		_, err := fmt.Fprintln(w, "nothing was exchanged with anybody yet")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PEER\tRECEIVED\tBLOCKS\tSENT\tBLOCKS\tDEBT\tSCORE\t")
+	for _, r := range receipts {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%.2f\t%.2f\t\n", r.Peer,
+			formatBytes(r.BytesReceived), r.BlocksReceived, formatBytes(r.BytesSent), r.BlocksSent, r.Value, r.Score)
+	}
+	return t.Flush()
+}
+
+// writeReceipt writes everything about one peer.
+func writeReceipt(w io.Writer, r ledger.Receipt) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "peer\t%s\nconnected\t%t\n", r.Peer, r.Connected)
+	fmt.Fprintf(t, "received\t%s in %d blocks, %d of them (%s) duplicates\n",
+		formatBytes(r.BytesReceived), r.BlocksReceived, r.Duplicates, formatBytes(r.DuplicateBytes))
+	fmt.Fprintf(t, "sent\t%s in %d blocks\n", formatBytes(r.BytesSent), r.BlocksSent)
+	fmt.Fprintf(t, "debt ratio\t%.3f\n", r.Value)
+	fmt.Fprintf(t, "asked\t%d wants, answered by %d have and %d don't have\n", r.WantsSent, r.HavesReceived, r.DontHavesReceived)
+	fmt.Fprintf(t, "was asked\t%d wants, answered by %d have and %d don't have\n", r.WantsReceived, r.HavesSent, r.DontHavesSent)
+	fmt.Fprintf(t, "latency\t%v, at best %v\n", r.Latency.Round(time.Microsecond), r.LatencyLowest.Round(time.Microsecond))
+	fmt.Fprintf(t, "throughput\t%s/s\n", formatBytes(uint64(r.Throughput)))
+	fmt.Fprintf(t, "score\t%.3f\n", r.Score)
+	fmt.Fprintf(t, "faults\t%s\n", formatFaults(r.Faults))
+	if !r.LastExchange.IsZero() {
+		fmt.Fprintf(t, "last exchange\t%s\n", r.LastExchange.Format(time.RFC3339))
+	}
+	return t.Flush()
+}
+
+func formatFaults(faults map[string]uint64) string {
+	if len(faults) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(faults)) {
+		parts = append(parts, fmt.Sprintf("%d %s", faults[reason], reason))
+	}
+	return strings.Join(parts, ", ")
+}

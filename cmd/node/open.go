@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/control"
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+)
+
+const (
+	// Another command may have the repository open for a moment, and a node that
+	// just started opens its socket after it took the lock.
+	openPatience = 3 * time.Second
+	openPause    = 50 * time.Millisecond
+)
+
+// open returns the node that a verb works with: the repository itself, or the
+// running node that has it open.
+func (a *app) open(ctx context.Context) (node.Node, error) {
+	dir, err := a.repoDir()
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(openPatience); ; {
+		n, err := tryOpen(ctx, dir)
+		var locked *repo.LockedError
+		if !errors.As(err, &locked) || time.Now().After(end) {
+			return n, err
+		}
+		select {
+		case <-time.After(openPause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// tryOpen returns a [*repo.LockedError] when another process has the repository
+// open and does not answer on its control socket.
+func tryOpen(ctx context.Context, dir string) (node.Node, error) {
+	r, err := repo.Open(dir)
+	if err == nil {
+		return node.NewOffline(r, node.Config{Agent: agent()}), nil
+	}
+	var locked *repo.LockedError
+	if !errors.As(err, &locked) {
+		return nil, err
+	}
+	n, dialErr := dialNode(ctx, dir)
+	var unreachable *net.OpError
+	if errors.As(dialErr, &unreachable) {
+		return nil, fmt.Errorf("%w and takes no commands: wait until it ends, or name another with --repo", err)
+	}
+	if dialErr != nil {
+		return nil, dialErr
+	}
+	return n, nil
+}
+
+func dialNode(ctx context.Context, dir string) (*control.Client, error) {
+	return control.Dial(ctx, func(ctx context.Context) (net.Conn, error) { return repo.Dial(ctx, dir) })
+}

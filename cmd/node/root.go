@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+)
+
+// app is what all verbs share: the streams and the global flags.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	terminal bool // err is one, so that progress can be drawn on it
+
+	repo    string
+	json    bool
+	started bool // the command line was understood and a verb runs
+}
+
+func newApp(in io.Reader, out, err io.Writer) *app {
+	f, ok := err.(*os.File)
+	return &app{in: in, out: out, err: err, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// execute runs one command line, reports its error and returns the exit code.
+func execute(ctx context.Context, a *app, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !a.started {
+		err = &usageError{err}
+	}
+	a.report(err)
+	return exitCode(err)
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "souk",
+		Short: "Move content-addressed blocks between peers",
+		Long: `Souk moves content-addressed blocks between peers. It speaks Bitswap 1.2 to
+every peer that exists today, and keeps blocks in a repository that it makes on
+first use. While "souk run" has the repository open, the other commands use the
+running node.
+
+Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
+4 timed out, 130 interrupted.`,
+		Version:       release(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
+	root.AddCommand(
+		newAdd(a), newCat(a), newDemo(a), newGet(a), newID(a), newLedger(a), newLs(a), newRun(a), newVersion(a),
+	)
+	return root
+}
+
+// repoDir is the repository that the command line or the environment names.
+func (a *app) repoDir() (string, error) {
+	if a.repo != "" {
+		return a.repo, nil
+	}
+	return repo.Default()
+}
+
+// printJSON writes one value on a line of its own.
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/network"
+)
+
+// Sender puts messages on the wire. [network.Network] is one.
+type Sender interface {
+	// Hand gives one message to a lane of a peer. It never blocks and calls
+	// report exactly once, from a goroutine that may block. Until then the
+	// message belongs to the sender.
+	Hand(p peer.ID, lane network.Lane, m *message.Message, report func(network.Sent))
+}
+
+// Watch tells which peers come, go and change. [network.Watch] is one.
+type Watch interface {
+	C() <-chan struct{}
+	Take() []network.PeerState
+}
+
+// Store is where blocks are. A block that is not there is an error with a
+// method NotFound() bool that returns true; every other error is a failure of
+// the store, which nobody is told is an absence.
+type Store interface {
+	GetSize(ctx context.Context, c cid.Cid) (int, error)
+	// View calls use with the bytes of a block, which are valid only inside.
+	View(ctx context.Context, c cid.Cid, use func(data []byte) error) error
+}
+
+// Account is where what was sent is written down. [ledger.Port] is one. Record
+// must not block.
+type Account interface {
+	Record(deltas ...ledger.Delta)
+}
+
+// Config is what an engine is made of. Sender, Peers and Store are required.
+type Config struct {
+	Sender Sender
+	Peers  Watch
+	Store  Store
+
+	// Ledger is told what was sent. Nil tells nobody.
+	Ledger Account
+	// Scores says what peers owe us: those who owe less are served up to twice
+	// as fast while there is not enough for all. It is called from the engine's
+	// goroutine and must not block. Nil treats all alike.
+	Scores func() *ledger.Scores
+	// Access decides who may have what. Nil lets everybody have everything. It
+	// is called from several goroutines at once, when a want comes in and again
+	// when the block is read. A refusal looks to the peer exactly like a block
+	// that is not there. What was refused is not sent before the peer asks
+	// again or the block is put again, even if Access changes its mind.
+	Access func(p peer.ID, c cid.Cid) bool
+
+	// Disabled ignores all wants in silence, as boxo does with its server off.
+	Disabled bool
+
+	Limits Limits
+	// Workers read the store, each one block at a time: 4 by default, as many
+	// reads as a solid-state disk needs to be busy.
+	Workers int
+	// Seed salts the order in which different peers get the same blocks.
+	Seed uint64
+
+	Logger *zap.Logger      // nil logs nothing
+	Now    func() time.Time // the clock; nil is time.Now
+	Failed func(error)      // told when the actor has ended by a panic; may be nil
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Sender == nil:
+		return fmt.Errorf("engine: Config.Sender is missing")
+	case c.Peers == nil:
+		return fmt.Errorf("engine: Config.Peers is missing")
+	case c.Store == nil:
+		return fmt.Errorf("engine: Config.Store is missing")
+	case c.Workers < 0:
+		return fmt.Errorf("engine: Config.Workers is negative: %d", c.Workers)
+	}
+	return c.Limits.validate()
+}

@@ -1,0 +1,380 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multihash"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/message"
+)
+
+const (
+	alice peer.ID = "alice"
+	bob   peer.ID = "bob"
+	carol peer.ID = "carol"
+)
+
+// notFound is how a store says that a block is not there.
+type notFound struct{}
+
+func (notFound) Error() string  { return "not found" }
+func (notFound) NotFound() bool { return true }
+
+var errDisk = errors.New("the disk is on fire")
+
+// shelf is a store by multihash that fails where it is told to.
+type shelf struct {
+	data   map[string][]byte
+	broken map[string]bool
+}
+
+func newShelf() *shelf {
+	return &shelf{data: make(map[string][]byte), broken: make(map[string]bool)}
+}
+
+func (s *shelf) put(bs ...blocks.Block) {
+	for _, b := range bs {
+		s.data[multihashOf(b.Cid())] = b.RawData()
+	}
+}
+
+func (s *shelf) get(c cid.Cid) ([]byte, error) {
+	key := multihashOf(c)
+	data, ok := s.data[key]
+	switch {
+	case s.broken[key]:
+		return nil, errDisk
+	case !ok:
+		return nil, notFound{}
+	}
+	return data, nil
+}
+
+func (s *shelf) GetSize(_ context.Context, c cid.Cid) (int, error) {
+	data, err := s.get(c)
+	return len(data), err
+}
+
+func (s *shelf) View(_ context.Context, c cid.Cid, use func([]byte) error) error {
+	data, err := s.get(c)
+	if err != nil {
+		return err
+	}
+	return use(data)
+}
+
+// rig drives a state by hand, without goroutines or a clock. Jobs and messages
+// are carried out by run, or one at a time by step.
+type rig struct {
+	t      tester
+	state  *state
+	shelf  *shelf
+	worker worker
+	now    time.Time
+
+	jobs     []job
+	inFlight []*shipment
+	said     map[peer.ID][]string // what each peer was sent, in our short form
+	messages []*message.Message
+	admitted []uint64
+	faults   map[message.Fault]int
+	sent     map[peer.ID]uint64 // bytes, as the ledger was told
+	wake     time.Time
+	refuse   error // of every message, while set
+	noted    func(*shipment)
+}
+
+func newRig(t tester, limits Limits) *rig {
+	shelf := newShelf()
+	r := &rig{
+		t: t, state: newState(limits, 4, 1), shelf: shelf, worker: worker{store: shelf},
+		now:  time.Unix(1_000_000, 0),
+		said: make(map[peer.ID][]string), faults: make(map[message.Fault]int), sent: make(map[peer.ID]uint64),
+	}
+	for _, p := range []peer.ID{alice, bob, carol} {
+		r.connect(p)
+	}
+	return r
+}
+
+func (r *rig) connect(p peer.ID) {
+	r.state.peer(peerState{id: p, connected: true, version: message.V120, generation: 1})
+}
+
+func (r *rig) disconnect(p peer.ID) { r.state.peer(peerState{id: p}) }
+
+// guard sets who may have what.
+func (r *rig) guard(access func(peer.ID, cid.Cid) bool) {
+	r.state.guarded, r.worker.access = true, access
+}
+
+// want sends wants and returns their ticket.
+func (r *rig) want(p peer.ID, entries ...message.Entry) uint64 {
+	r.state.wants(r.now, p, entries, false, r.nextTicket())
+	return r.lastTicket()
+}
+
+func (r *rig) wantOnly(p peer.ID, entries ...message.Entry) {
+	r.state.wants(r.now, p, entries, true, r.nextTicket())
+}
+
+var tickets uint64
+
+func (r *rig) nextTicket() uint64 { tickets++; return tickets }
+func (r *rig) lastTicket() uint64 { return tickets }
+
+// put stores blocks and says so.
+func (r *rig) put(bs ...blocks.Block) {
+	r.shelf.put(bs...)
+	for _, b := range bs {
+		r.state.available(b.Cid(), len(b.RawData()))
+	}
+}
+
+// collect takes the effects of what happened.
+func (r *rig) collect() {
+	out := r.state.effects(r.now)
+	for _, j := range out.Lookups {
+		r.jobs = append(r.jobs, job{lookup: j})
+	}
+	for _, j := range out.Reads {
+		r.jobs = append(r.jobs, job{read: j})
+	}
+	r.inFlight = append(r.inFlight, out.Messages...)
+	r.admitted = append(r.admitted, out.Admitted...)
+	for _, d := range out.Deltas {
+		r.sent[d.Peer] += d.BytesSent
+		if d.Fault != 0 {
+			r.faults[d.Fault]++
+		}
+	}
+	r.wake = out.Wake
+	check(r.t, r.state)
+}
+
+// work does the nth job that is out.
+func (r *rig) work(nth int) {
+	j := r.jobs[nth]
+	r.jobs = slices.Delete(r.jobs, nth, nth+1)
+	r.worker.do(context.Background(), j)
+	if j.lookup != nil {
+		r.state.looked(r.now, j.lookup)
+	} else {
+		r.state.read(r.now, j.read)
+	}
+}
+
+// send reports the nth message that is in flight.
+func (r *rig) send(nth int) {
+	ship := r.inFlight[nth]
+	r.inFlight = slices.Delete(r.inFlight, nth, nth+1)
+	if r.refuse == nil {
+		r.note(ship)
+	}
+	r.state.sent(r.now, ship, r.refuse)
+}
+
+func (r *rig) note(ship *shipment) {
+	if r.noted != nil {
+		r.noted(ship)
+	}
+	r.messages = append(r.messages, ship.Message)
+	for _, b := range ship.Message.Blocks {
+		r.said[ship.Peer] = append(r.said[ship.Peer], "block "+name(b.Cid()))
+	}
+	for _, p := range ship.Message.Presences {
+		word := "have "
+		if !p.Have {
+			word = "dont-have "
+		}
+		r.said[ship.Peer] = append(r.said[ship.Peer], word+name(p.CID))
+	}
+}
+
+// run carries out everything until nothing is left to do now.
+func (r *rig) run() {
+	for r.collect(); len(r.jobs)+len(r.inFlight) > 0; r.collect() {
+		if len(r.jobs) > 0 {
+			r.work(0)
+		} else {
+			r.send(0)
+		}
+	}
+}
+
+// advance lets time pass, with what is due on the way.
+func (r *rig) advance(d time.Duration) {
+	end := r.now.Add(d)
+	for r.run(); !r.wake.IsZero() && !r.wake.After(end); r.run() {
+		r.now = r.wake
+		r.state.tick(r.now)
+	}
+	r.now = end
+}
+
+// heard returns what a peer was sent since it was last asked.
+func (r *rig) heard(p peer.ID) []string {
+	said := r.said[p]
+	delete(r.said, p)
+	return said
+}
+
+// list is the wantlist of a peer in short form.
+func (r *rig) list(p peer.ID) []string {
+	var names []string
+	for _, e := range r.state.wantlist(p) {
+		names = append(names, name(e.CID))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// names maps the CIDs of named blocks to their names.
+var names = make(map[cid.Cid]string)
+
+func name(c cid.Cid) string {
+	if n, ok := names[c]; ok {
+		return n
+	}
+	return c.String()
+}
+
+// letter returns the block of 4 KiB that a letter stands for.
+func letter(n string) blocks.Block { return sized(n, 4096) }
+
+// sized returns a named block of a given size.
+func sized(n string, size int) blocks.Block {
+	data := make([]byte, size)
+	copy(data, n)
+	b := raw(data)
+	names[b.Cid()] = n
+	return b
+}
+
+func raw(data []byte) blocks.Block {
+	digest, err := multihash.Sum(data, multihash.SHA2_256, -1)
+	if err != nil {
+		panic(err)
+	}
+	b, err := blocks.NewBlockWithCid(data, cid.NewCidV1(cid.Raw, digest))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func wantBlock(b blocks.Block) message.Entry {
+	return message.Entry{CID: b.Cid(), Type: message.WantBlock}
+}
+func wantHave(b blocks.Block) message.Entry {
+	return message.Entry{CID: b.Cid(), Type: message.WantHave}
+}
+func cancel(b blocks.Block) message.Entry { return message.Entry{CID: b.Cid(), Cancel: true} }
+
+func orDontHave(e message.Entry) message.Entry { e.SendDontHave = true; return e }
+
+func at(priority int32, e message.Entry) message.Entry { e.Priority = priority; return e }
+
+// many returns n different blocks of a size.
+func many(n, size int) []blocks.Block {
+	random := rand.New(rand.NewPCG(1, uint64(n*size)))
+	bs := make([]blocks.Block, n)
+	for i := range bs {
+		data := make([]byte, size)
+		for j := 0; j < min(size, 16); j++ {
+			data[j] = byte(random.Uint32())
+		}
+		bs[i] = raw(data)
+	}
+	return bs
+}
+
+func wantAll(bs []blocks.Block) []message.Entry {
+	entries := make([]message.Entry, len(bs))
+	for i, b := range bs {
+		entries[i] = wantBlock(b)
+	}
+	return entries
+}
+
+// tester is a test, be it one of rapid's or not.
+type tester interface {
+	require.TestingT
+	Helper()
+}
+
+// check recounts everything that the state keeps a running number of.
+func check(t tester, s *state) {
+	t.Helper()
+	total, memory, inFlight := 0, 0, 0
+	for id, p := range s.partners {
+		require.Equal(t, id, p.id)
+		total += p.size()
+		memory += p.memory
+		inFlight += p.inFlight
+		checkPartner(t, s, p)
+	}
+	require.Equal(t, total, s.live, "wants")
+	require.Equal(t, memory, s.table, "table bytes")
+	require.LessOrEqual(t, inFlight, s.inFlight, "bytes in flight")
+	require.LessOrEqual(t, s.inFlight, max(s.limits.NodeBytes, blockLimit))
+	require.LessOrEqual(t, s.table, s.limits.TableBytes)
+	require.LessOrEqual(t, s.jobsOut, s.jobs)
+	indexed := 0
+	for key, head := range s.index {
+		require.Nil(t, head.prevSame)
+		for w := head; w != nil; w = w.nextSame {
+			if multihashOf(w.cid) != key || w.phase == phaseGone {
+				require.Failf(t, "index", "%s in phase %d is in the index", w.cid, w.phase)
+			}
+			indexed++
+		}
+	}
+	for _, p := range s.partners {
+		indexed += len(p.waiting)
+	}
+	require.Equal(t, total, indexed, "indexed wants")
+}
+
+func checkPartner(t tester, s *state, p *partner) {
+	t.Helper()
+	var phases [phaseFailing + 1]int
+	taskBytes, memory := 0, 0
+	for c, w := range p.wants {
+		phases[w.phase]++
+		memory += cost(c)
+		if w.phase == phaseQueued {
+			taskBytes += int(w.size)
+		}
+		if w.cid != c || w.phase == phaseQueued && p.tasks.items[w.place] != w {
+			require.Failf(t, "table", "%s is not where it belongs", c)
+		}
+	}
+	for c := range p.waiting {
+		memory += cost(c)
+	}
+	require.Zero(t, phases[phaseGone])
+	require.Equal(t, memory, p.memory)
+	require.Equal(t, taskBytes, p.taskBytes)
+	require.Equal(t, phases[phaseQueued], p.tasks.len())
+	require.Equal(t, phases[phaseAsked], p.asked.n)
+	require.Equal(t, phases[phaseAnswer], p.answers.n)
+	require.Equal(t, phases[phaseAbsent], p.absent[0].n+p.absent[1].n)
+	require.Equal(t, phases[phaseAbsent]+phases[phaseFailing], p.subscriptions)
+	require.Equal(t, len(p.wants)-p.subscriptions, p.working)
+	require.LessOrEqual(t, p.subscriptions, s.limits.Subscriptions)
+	require.LessOrEqual(t, p.working, s.limits.Tasks+s.limits.Subscriptions)
+	require.LessOrEqual(t, p.ahead, lane)
+	require.LessOrEqual(t, p.inFlight, max(s.limits.PeerBytes, blockLimit))
+}
+
+func sortedWords(words ...string) []string { slices.Sort(words); return words }

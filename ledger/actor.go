@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
+)
+
+// New returns a ledger that has not started. Give out its ports, then Start it.
+// It panics when cfg is not valid, naming the field.
+func New(cfg Config) *Ledger {
+	if err := cfg.validate(); err != nil {
+		panic(err)
+	}
+	l := &Ledger{
+		log:   cfg.Logger,
+		now:   cfg.Now,
+		wake:  make(chan struct{}, 1),
+		state: newState(cfg.Peers, cfg.Strangers),
+	}
+	if l.log == nil {
+		l.log = zap.NewNop()
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	l.loop = actor.NewLoop("ledger", func(err error) {
+		l.log.Error("ledger ended by a panic", zap.Error(err))
+		if cfg.Fail != nil {
+			cfg.Fail(err)
+		}
+	})
+	l.inbox = actor.NewInbox[request](inboxDepth, l.loop.Done())
+	l.scores.Set(&Scores{})
+	return l
+}
+
+// Start starts the actor. Call it once, after the last Port.
+func (l *Ledger) Start() {
+	l.started = true
+	l.loop.Start(l.run)
+}
+
+// Stop ends the actor and waits until it has, or until ctx ends. It may be
+// called more than once and before Start.
+func (l *Ledger) Stop(ctx context.Context) error {
+	return l.loop.Stop(ctx)
+}
+
+// run owns l.state.
+func (l *Ledger) run(ctx context.Context) {
+	alarm := actor.NewAlarm()
+	defer alarm.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			l.loop.Working(l.now())
+			l.drain()
+		case r := <-l.inbox.C():
+			l.loop.Working(l.now())
+			l.drain() // A query sees what was recorded before it.
+			l.handle(r)
+		case <-alarm.C():
+			alarm.Rang()
+			l.loop.Working(l.now())
+		}
+		now := l.now()
+		if scores := l.state.refresh(now); scores != nil {
+			l.scores.Set(scores)
+		}
+		alarm.Set(now, l.state.wake())
+		l.loop.Waiting(l.now())
+	}
+}
+
+// drain applies what waits in the ports.
+func (l *Ledger) drain() {
+	var news batch
+	for _, p := range l.ports {
+		select {
+		case b := <-p.slot.C():
+			news = merge(b, news)
+		default:
+		}
+	}
+	l.state.apply(l.now(), news)
+}
+
+func (l *Ledger) handle(r request) {
+	switch r := r.(type) {
+	case faultReport:
+		l.state.fault(l.now(), r.peer, r.fault, r.n)
+	case receiptQuery:
+		r.reply <- l.state.receipt(l.now(), r.peer)
+	case receiptsQuery:
+		r.reply <- l.state.receipts(l.now())
+	default:
+		panic(fmt.Sprintf("ledger: request %T", r))
+	}
+}

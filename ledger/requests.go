@@ -1,0 +1,174 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/message"
+)
+
+// inboxDepth is room for a fault from each of a burst of readers. Behind it
+// they wait, which slows the streams that send rubbish.
+const inboxDepth = 64
+
+// Config is what a ledger is made with. The zero Config is usable.
+type Config struct {
+	// Logger is where lifecycle and bugs are logged; nil is silent.
+	Logger *zap.Logger
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	// Peers and Strangers bound the accounts; 0 is [DefaultPeers] and
+	// [DefaultStrangers]. Too small, and debts are forgotten.
+	Peers, Strangers int
+
+	// Fail is told when the actor has ended by a panic; may be nil.
+	Fail func(error)
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Peers < 0:
+		return errors.New("ledger: Config.Peers is negative")
+	case c.Strangers < 0:
+		return errors.New("ledger: Config.Strangers is negative")
+	}
+	return nil
+}
+
+// Ledger is the handle of the actor. Its methods are safe for concurrent use,
+// except for Port, which belongs before Start.
+type Ledger struct {
+	loop   *actor.Loop
+	inbox  *actor.Inbox[request]
+	wake   chan struct{} // holds a token when some port may have news
+	scores actor.Snapshot[Scores]
+	log    *zap.Logger
+	now    func() time.Time
+
+	started bool
+	ports   []*Port // fixed by Start
+
+	state *state // the loop's alone
+}
+
+// Port is where one producer records. It belongs to that producer's goroutine.
+type Port struct {
+	name string
+	slot *actor.Slot[batch]
+	wake chan<- struct{}
+	done <-chan struct{}
+}
+
+// Port returns the port of a producer. Each producer has its own. It panics
+// after Start and for a name that was given out before.
+func (l *Ledger) Port(name string) *Port {
+	if l.started {
+		panic("ledger: port " + name + " requested after Start")
+	}
+	for _, p := range l.ports {
+		if p.name == name {
+			panic("ledger: port " + name + " requested twice")
+		}
+	}
+	p := &Port{name: name, slot: actor.NewSlot[batch](), wake: l.wake, done: l.loop.Done()}
+	l.ports = append(l.ports, p)
+	return p
+}
+
+// Record hands deltas to the ledger. It never blocks and copies what it is
+// given; until the ledger has read them, deltas of one peer are merged. After
+// the ledger has ended they are dropped.
+func (p *Port) Record(deltas ...Delta) {
+	if len(deltas) == 0 {
+		return
+	}
+	select {
+	case <-p.done: // Nobody would read it, and the batch would grow.
+		return
+	default:
+	}
+	b := make(batch, len(deltas))
+	for i := range deltas {
+		b.of(deltas[i].Peer).addDelta(&deltas[i])
+	}
+	p.slot.Publish(b, merge)
+	select {
+	case p.wake <- struct{}{}:
+	default: // It is awake already, or about to be.
+	}
+}
+
+// Fault counts n faults of a peer. It blocks while the inbox is full, so it is
+// for readers of streams only; actors have a port. When ctx ends first, or the
+// ledger has ended, the fault is not counted.
+func (l *Ledger) Fault(ctx context.Context, p peer.ID, f message.Fault, n int) {
+	if f == 0 || n <= 0 {
+		return
+	}
+	// The error says that nobody counts any more: nothing for a reader to act on.
+	_ = l.inbox.Send(ctx, faultReport{peer: p, fault: f, n: uint64(n)})
+}
+
+// Receipt returns a copy of the account of p. It reports false when there is
+// none, when ctx ends first and after the ledger has ended.
+func (l *Ledger) Receipt(ctx context.Context, p peer.ID) (Receipt, bool) {
+	found, err := actor.Ask(ctx, l.inbox, func(reply chan<- []Receipt) request {
+		return receiptQuery{peer: p, reply: reply}
+	})
+	if err != nil || len(found) == 0 {
+		return Receipt{}, false
+	}
+	return found[0], true
+}
+
+// Receipts returns a copy of every account, those with the most bytes exchanged
+// first, equal ones by peer. It is nil when ctx ends first and after the ledger
+// has ended.
+func (l *Ledger) Receipts(ctx context.Context) []Receipt {
+	all, err := actor.Ask(ctx, l.inbox, func(reply chan<- []Receipt) request {
+		return receiptsQuery{reply: reply}
+	})
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// Scores returns how the peers stood at most [RefreshEvery] ago. It never
+// blocks and is never nil.
+func (l *Ledger) Scores() *Scores { return l.scores.Get() }
+
+// Busy is the time that the actor has spent at work.
+func (l *Ledger) Busy() time.Duration { return l.loop.Busy() }
+
+// Depth is the number of requests that wait in the inbox.
+func (l *Ledger) Depth() int { return l.inbox.Depth() }
+
+// request is what the inbox takes.
+type request interface{ isRequest() }
+
+type faultReport struct {
+	peer  peer.ID
+	fault message.Fault
+	n     uint64
+}
+
+type receiptQuery struct {
+	peer  peer.ID
+	reply chan<- []Receipt // one receipt, or none
+}
+
+type receiptsQuery struct {
+	reply chan<- []Receipt
+}
+
+func (faultReport) isRequest()   {}
+func (receiptQuery) isRequest()  {}
+func (receiptsQuery) isRequest() {}

@@ -1,0 +1,182 @@
+package network
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	p2pnet "github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	msmux "github.com/multiformats/go-multistream"
+
+	"github.com/souk-p2p/souk/message"
+)
+
+// firstPiece is how many bytes of a frame are taken from the budget before any
+// has come; then as many again as have.
+const firstPiece = 4 << 10
+
+// FrameSink answers a request that came in a frame. It owns the frame, and may
+// block; the context ends with the stream or the network. An error resets the
+// stream.
+type FrameSink func(ctx context.Context, from peer.ID, frame []byte) (reply []byte, err error)
+
+// Handle registers who answers the requests of another protocol, whose streams
+// carry one request and one reply, each in a frame: an unsigned varint with the
+// length, and the bytes. Requests over maxFrame bytes are refused before they
+// are read. The streams count towards the caps and budgets of their peer. It
+// must be called after New and before Stop; a second sink for an id replaces the
+// first.
+func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life.over() {
+		return
+	}
+	n.handled = append(without(n.handled, id), id)
+	n.cfg.Host.SetStreamHandler(id, func(st p2pnet.Stream) {
+		n.serve(st, func(in *inbound) error { return in.answer(maxFrame, sink) })
+	})
+}
+
+// answer reads the request of a stream and writes the reply.
+func (in *inbound) answer(maxFrame int, sink FrameSink) error {
+	// Between frames of Bitswap a peer may be silent; here nothing but the
+	// request is waited for.
+	in.wire.FrameBegins(maxFrame)
+	frame, err := readFrame(bufio.NewReader(&in.wire), maxFrame, in.share.take)
+	if err != nil {
+		return frameFault(err)
+	}
+	in.wire.FrameEnds()
+	reply, err := sink(in.ctx, in.peer, frame)
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	if err := in.stream.SetWriteDeadline(time.Now().Add(in.n.cfg.allowance(len(reply)))); err != nil {
+		return err
+	}
+	_, err = in.stream.Write(appendFrame(nil, reply))
+	return err
+}
+
+// frameFault puts the blame for a frame that could not be read.
+func frameFault(err error) error {
+	switch {
+	case isTimeout(err):
+		return &message.FrameError{Fault: message.FaultFrameSlow, Err: err}
+	case errors.Is(err, ErrTooLarge):
+		return &message.FrameError{Fault: message.FaultFrameLength, Err: err}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &message.FrameError{Fault: message.FaultFrameCut, Err: err}
+	}
+	return err
+}
+
+// Request sends one frame to a peer on a stream of the given protocol and waits
+// for the reply, which may have maxReply bytes. It connects to the peer when it
+// has to. It blocks until ctx ends, or longer than a frame may take. It returns
+// a [*SendError].
+func (n *Network) Request(ctx context.Context, p peer.ID, id protocol.ID, frame []byte, maxReply int) ([]byte, error) {
+	if !n.life.enter() {
+		return nil, &SendError{Peer: p, Err: ErrClosed}
+	}
+	defer n.life.leave()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(n.life.ctx, func() { cancel(ErrClosed) })()
+	if err := n.Connect(ctx, peer.AddrInfo{ID: p}); err != nil {
+		return nil, err
+	}
+	reply, err := n.request(ctx, p, id, frame, maxReply)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, &SendError{Peer: p, Err: err}
+	}
+	return reply, nil
+}
+
+func (n *Network) request(ctx context.Context, p peer.ID, id protocol.ID, frame []byte, maxReply int) ([]byte, error) {
+	open, cancel := n.streamContext(ctx)
+	defer cancel()
+	st, err := n.cfg.Host.Network().NewStream(open, p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
+	}
+	defer st.Reset() // Does nothing after the orderly end.
+	defer context.AfterFunc(ctx, func() { _ = st.SetDeadline(time.Unix(1, 0)) })()
+	reply, err := n.exchange(st, id, frame, maxReply)
+	switch {
+	case err == nil:
+		return reply, st.Close()
+	case errors.Is(err, msmux.ErrNotSupported[protocol.ID]{}):
+		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
+	case errors.Is(err, ErrTooLarge):
+		return nil, err
+	}
+	return nil, sendCause(err)
+}
+
+// exchange writes a request on a fresh stream and reads the reply.
+func (n *Network) exchange(st p2pnet.Stream, id protocol.ID, frame []byte, maxReply int) ([]byte, error) {
+	if err := st.SetProtocol(id); err != nil {
+		return nil, err
+	}
+	if err := st.SetDeadline(time.Now().Add(n.cfg.allowance(len(frame) + maxReply))); err != nil {
+		return nil, err
+	}
+	conn := msmux.NewMSSelect(st, id)
+	if _, err := conn.Write(appendFrame(nil, frame)); err != nil {
+		return nil, err
+	}
+	if err := st.CloseWrite(); err != nil {
+		return nil, err
+	}
+	return readFrame(bufio.NewReader(conn), maxReply, nil)
+}
+
+// appendFrame appends the frame that has the body.
+func appendFrame(b, body []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
+}
+
+// readFrame reads one frame. Memory follows the bytes that come, and is taken
+// before it is allocated; take may be nil.
+func readFrame(r *bufio.Reader, limit int, take func(int) error) ([]byte, error) {
+	size, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, err
+	}
+	if size > uint64(limit) {
+		return nil, fmt.Errorf("%w: %d bytes of %d", ErrTooLarge, size, limit)
+	}
+	var body bytes.Buffer
+	for body.Len() < int(size) {
+		piece := min(max(body.Len(), firstPiece), int(size)-body.Len())
+		if take != nil {
+			if err := take(piece); err != nil {
+				return nil, err
+			}
+		}
+		body.Grow(piece)
+		if _, err := io.CopyN(&body, r, int64(piece)); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+	return body.Bytes(), nil
+}
+
+func unexpected(err error) error {
+	if isEOF(err) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

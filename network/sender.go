@@ -1,0 +1,334 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+	msmux "github.com/multiformats/go-multistream"
+	"go.uber.org/zap"
+)
+
+// When streams are lost soon after they were opened, the pauses before what they
+// carried is made known double from firstPause up to
+// longLived: a peer that resets every stream must not make us spin.
+const (
+	firstPause = 100 * time.Millisecond
+	longLived  = 5 * time.Second
+	maxLosses  = 7 // firstPause doubled so often is over longLived
+)
+
+// sender writes one line of a peer: it opens the stream when there is something
+// to write, keeps it, and closes it when it was idle for long.
+//
+// The goroutine that writes exists only while messages are in hand.
+type sender struct {
+	n    *Network
+	to   *remote
+	line line
+
+	mu      sync.Mutex
+	queue   []job
+	inHand  [lanes]int
+	writing bool // the goroutine exists
+	ended   bool // the peer is gone
+	out     *outbound
+	leaving map[*outbound]struct{} // closed by us and not yet by the peer
+	idle    *time.Timer
+	again   *time.Timer // until what was lost is made known
+	losses  int         // streams that were lost soon after they were opened, in a row
+}
+
+func newSender(n *Network, to *remote, l line) *sender {
+	return &sender{n: n, to: to, line: l, leaving: make(map[*outbound]struct{})}
+}
+
+// put takes a message in hand.
+func (s *sender) put(j job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return ErrNotConnected
+	case s.inHand[j.lane] >= j.lane.depth():
+		return ErrLaneFull
+	case !s.writing && !s.n.life.spawn(s.run):
+		return ErrClosed
+	}
+	s.writing = true
+	s.inHand[j.lane]++
+	s.queue = append(s.queue, j)
+	return nil
+}
+
+// run writes what is in hand.
+func (s *sender) run() {
+	for {
+		j, ok := s.next()
+		if !ok {
+			return
+		}
+		sent := s.deliver(j)
+		s.done(j.lane)
+		j.report(sent)
+	}
+}
+
+// next returns the message that was handed over first. When there is none, the
+// goroutine has to end.
+func (s *sender) next() (job, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shed()
+	if len(s.queue) > 0 {
+		j := s.queue[0]
+		s.queue = append(s.queue[:0], s.queue[1:]...)
+		return j, true
+	}
+	s.writing = false
+	s.queue = nil
+	if s.out != nil {
+		s.armIdle()
+	}
+	return job{}, false
+}
+
+func (s *sender) armIdle() {
+	if s.idle == nil {
+		s.idle = time.AfterFunc(s.n.cfg.IdleStream, s.closeIdle)
+		return
+	}
+	s.idle.Reset(s.n.cfg.IdleStream)
+}
+
+// done gives the lane its room back.
+func (s *sender) done(l Lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inHand[l]--
+}
+
+// deliver writes a message on the stream that is there. When that turns out to
+// have been lost, once more on a fresh one: a reader that gave up waiting for us
+// is no reason to give up the peer.
+func (s *sender) deliver(j job) Sent {
+	sent := Sent{Peer: s.to.id, Lane: j.lane}
+	o, fresh, err := s.ready()
+	if err == nil {
+		sent.Bytes, err = s.write(o, j)
+	}
+	if err != nil && !fresh && errors.Is(err, ErrReset) {
+		if o, _, err = s.ready(); err == nil {
+			sent.Bytes, err = s.write(o, j)
+		}
+	}
+	sent.At = time.Now()
+	if err != nil {
+		sent.Bytes, sent.Err = 0, &SendError{Peer: s.to.id, Err: err}
+		return sent
+	}
+	s.n.count.messagesSent.Add(1)
+	return sent
+}
+
+// ready returns the stream to write on, and whether it was opened for that.
+func (s *sender) ready() (o *outbound, fresh bool, err error) {
+	s.mu.Lock()
+	s.shed()
+	o, ended := s.out, s.ended
+	s.mu.Unlock()
+	switch {
+	case ended:
+		return nil, true, ErrNotConnected
+	case o != nil:
+		return o, false, nil
+	}
+	if o, err = s.n.dial(s.n.life.ctx, s.to); err != nil {
+		return nil, true, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		s.n.life.always(func() { _ = o.stream.Reset() })
+		return nil, true, ErrNotConnected
+	}
+	s.out = o
+	return o, true, nil
+}
+
+// write writes a message, and watches the stream from then on.
+func (s *sender) write(o *outbound, j job) (int, error) {
+	n, err := o.write(j.msg)
+	if err != nil {
+		err = sendCause(err)
+		s.lose(o, err)
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.broken {
+		return 0, ErrReset
+	}
+	o.carried++
+	if !o.watched {
+		o.watched = s.n.life.spawn(func() { s.watch(o) })
+	}
+	return n, nil
+}
+
+// sendCause tells a peer that is slow from a stream that is lost.
+func sendCause(err error) error {
+	if isTimeout(err) {
+		return fmt.Errorf("%w: %w", ErrSlow, err)
+	}
+	return fmt.Errorf("%w: %w", ErrReset, err)
+}
+
+// watch waits for the end of a stream, in a goroutine of its own.
+func (s *sender) watch(o *outbound) {
+	err := o.await()
+	s.mu.Lock()
+	_, closed := s.leaving[o]
+	delete(s.leaving, o)
+	ended := s.ended
+	if err == nil && !closed && !ended {
+		o.retired = true
+		if !s.writing {
+			s.shed()
+		}
+	}
+	s.mu.Unlock()
+	switch {
+	case ended: // Then end has ended the stream as well.
+	case closed && (err == nil || isEOF(err)):
+		_ = o.stream.Close()
+	case closed:
+		_ = o.stream.Reset()
+	case err != nil:
+		s.lose(o, sendCause(err))
+	}
+}
+
+// shed parts with a stream that takes no further message. The caller holds the
+// lock, and nothing is being written.
+func (s *sender) shed() {
+	o := s.out
+	if o == nil || !o.retired {
+		return
+	}
+	s.out = nil
+	s.n.life.always(func() {
+		o.close()
+		_ = o.stream.Close()
+	})
+}
+
+// lose notes that a stream is lost, and maybe with it what it carried.
+func (s *sender) lose(o *outbound, cause error) {
+	if !s.part(o) {
+		return
+	}
+	_ = o.stream.Reset()
+	s.n.log.Debug("outbound stream lost", zap.Stringer("peer", s.to.id), zap.Error(cause))
+	if errors.Is(cause, msmux.ErrNotSupported[protocol.ID]{}) {
+		s.n.peers.unlearn(s.to.id, setOf(o.version))
+	}
+}
+
+// part takes a broken stream out of use, once. It reports whether this was the
+// time. What was lost on the control stream is made known.
+func (s *sender) part(o *outbound) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.broken {
+		return false
+	}
+	o.broken = true
+	if s.out == o {
+		s.out = nil
+	}
+	if s.line == lineControl && o.carried > 0 && !s.ended {
+		s.makeKnown(time.Since(o.opened))
+	}
+	return true
+}
+
+// makeKnown says that what the peer was told may be lost, after a pause when
+// the stream was lost soon: what is said again could be lost as soon.
+func (s *sender) makeKnown(lived time.Duration) {
+	pause := s.pause(lived)
+	if s.again != nil {
+		s.again.Stop()
+	}
+	s.again = time.AfterFunc(pause, func() { s.n.peers.lost(s.to) })
+}
+
+// pause counts a lost stream and returns how long to wait.
+func (s *sender) pause(lived time.Duration) time.Duration {
+	if lived > longLived {
+		s.losses = 0
+	}
+	losses := s.losses
+	s.losses = min(s.losses+1, maxLosses)
+	if losses == 0 {
+		return 0
+	}
+	return min(firstPause<<(losses-1), longLived)
+}
+
+// closeIdle closes a stream on which nothing was written for long.
+func (s *sender) closeIdle() {
+	if !s.n.life.enter() {
+		return
+	}
+	defer s.n.life.leave()
+	s.mu.Lock()
+	o := s.out
+	if s.writing || o == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.out = nil
+	s.leaving[o] = struct{}{}
+	s.mu.Unlock()
+	o.close()
+}
+
+// end ends the line: the peer is gone, or the network. What is being written is
+// cut, what was written is left to arrive.
+func (s *sender) end() {
+	cut, leave := s.stop()
+	if cut != nil {
+		_ = cut.stream.SetWriteDeadline(time.Unix(1, 0))
+		_ = cut.stream.Reset()
+	}
+	for _, o := range leave {
+		_ = o.stream.Close()
+	}
+}
+
+// stop makes the line refuse everything, and returns the stream that is being
+// written and those that are not.
+func (s *sender) stop() (cut *outbound, leave []*outbound) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, t := range []*time.Timer{s.idle, s.again} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	for o := range s.leaving {
+		leave = append(leave, o)
+	}
+	switch {
+	case s.out != nil && s.writing:
+		cut = s.out
+	case s.out != nil:
+		leave = append(leave, s.out)
+	}
+	s.out = nil
+	return cut, leave
+}

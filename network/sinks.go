@@ -1,0 +1,83 @@
+package network
+
+import (
+	"context"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/message"
+)
+
+// Sinks take what peers send. All are required. They are called by the readers
+// of streams, concurrently for different streams, and may block: that is how
+// pressure reaches the wire. The context ends with the stream or the network.
+// An error ends the stream.
+type Sinks struct {
+	// Wants takes changes of a peer's wantlist.
+	Wants func(ctx context.Context, w Wants) error
+	// Heard takes what a message said, without the bytes, before Answers takes
+	// the same.
+	Heard func(ctx context.Context, h Heard) error
+	// Answers takes blocks and presences, in wire order.
+	Answers func(ctx context.Context, a Answers) error
+	// Fault takes how often a peer did something wrong. It must not lose any.
+	Fault func(ctx context.Context, p peer.ID, f message.Fault, n int)
+}
+
+func (s *Sinks) missing() string {
+	switch {
+	case s.Wants == nil:
+		return "Wants"
+	case s.Heard == nil:
+		return "Heard"
+	case s.Answers == nil:
+		return "Answers"
+	case s.Fault == nil:
+		return "Fault"
+	}
+	return ""
+}
+
+// Wants is the wantlist of one message: a change, or the whole when Full. The
+// receiver owns it.
+type Wants struct {
+	From    peer.ID
+	Entries []message.Entry
+	Full    bool
+}
+
+// Answers is blocks and presences of one message, or of a part of one. Blocks
+// are verified. The receiver owns it.
+type Answers struct {
+	From      peer.ID
+	Blocks    []blocks.Block
+	Haves     []cid.Cid
+	DontHaves []cid.Cid
+	At        time.Time // when the last of it was read
+
+	credit *credit
+}
+
+// Release gives the bytes of the blocks back to the receive budget, once they
+// are delivered and stored, or dropped. Until then the peer's readers have that
+// much less room. Calling it again, or on Answers that came from no network,
+// does nothing.
+func (a Answers) Release() { a.credit.release() }
+
+// Heard is what an Answers said, without the bytes. The receiver owns it.
+type Heard struct {
+	From      peer.ID
+	Blocks    []Sized
+	Haves     []cid.Cid
+	DontHaves []cid.Cid
+	At        time.Time
+}
+
+// Sized is the CID and the size in bytes of a block.
+type Sized struct {
+	CID  cid.Cid
+	Size int
+}

@@ -1,0 +1,41 @@
+package network
+
+import "sync/atomic"
+
+// Stat is what has passed since the start.
+type Stat struct {
+	MessagesReceived uint64 // whole frames of the Bitswap protocols
+	MessagesSent     uint64
+	BytesReceived    uint64 // on the Bitswap streams, above the stream negotiation
+	BytesSent        uint64
+	StreamsOpened    uint64 // by us
+	StreamsAccepted  uint64
+	StreamsRefused   uint64 // over a cap, without budget, or of a refused peer
+	Refusals         uint64 // peers that were refused for their strikes
+	Panics           uint64 // recovered in readers; each is a bug
+	Receiving        uint64 // bytes that are taken from the receive budget now
+}
+
+// counters are the moving parts of Stat.
+type counters struct {
+	messagesReceived, messagesSent                 atomic.Uint64
+	bytesReceived, bytesSent                       atomic.Uint64
+	streamsOpened, streamsAccepted, streamsRefused atomic.Uint64
+	refusals, panics                               atomic.Uint64
+}
+
+// Stat returns what has passed so far. The numbers are not of one instant.
+func (n *Network) Stat() Stat {
+	return Stat{
+		MessagesReceived: n.count.messagesReceived.Load(),
+		MessagesSent:     n.count.messagesSent.Load(),
+		BytesReceived:    n.count.bytesReceived.Load(),
+		BytesSent:        n.count.bytesSent.Load(),
+		StreamsOpened:    n.count.streamsOpened.Load(),
+		StreamsAccepted:  n.count.streamsAccepted.Load(),
+		StreamsRefused:   n.count.streamsRefused.Load(),
+		Refusals:         n.count.refusals.Load(),
+		Panics:           n.count.panics.Load(),
+		Receiving:        uint64(n.budget.taken()),
+	}
+}

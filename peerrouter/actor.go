@@ -1,0 +1,191 @@
+package peerrouter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/network"
+)
+
+var errNoBitswap = errors.New("connected, but does not speak Bitswap")
+
+// Peers tells the latest state of peers; a *network.Watch does.
+type Peers interface {
+	C() <-chan struct{}
+	Take() []network.PeerState
+}
+
+// Dialer connects to peers; a *network.Network does.
+type Dialer interface {
+	Connect(ctx context.Context, p peer.AddrInfo) error
+}
+
+// Config is what a router needs. Zero numbers mean the defaults.
+type Config struct {
+	Peers  Peers
+	Dialer Dialer
+	// Known is told of every peer that becomes available or goes; it must not
+	// block. May be nil.
+	Known func(p peer.ID, connected bool)
+	Fail  func(error) // told when the actor broke; may be nil
+
+	Dials       int           // dials at once; default 8, as many as libp2p's own dialler runs for one host by default
+	DialTimeout time.Duration // of one dial; default 10 s
+	FirstWait   time.Duration // before a failed dial is tried again; doubles with each failure; default 1 s
+	LongWait    time.Duration // the longest such wait; default 30 s
+	Logger      *zap.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Dials == 0 {
+		c.Dials = 8
+	}
+	if c.DialTimeout == 0 {
+		c.DialTimeout = 10 * time.Second
+	}
+	if c.FirstWait == 0 {
+		c.FirstWait = time.Second
+	}
+	if c.LongWait == 0 {
+		c.LongWait = 30 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+}
+
+// inboxDepth lets a burst of sessions start without waiting for each other; a
+// larger one would only hide a slow router.
+const inboxDepth = 64
+
+// Router is the PeerRouter actor. Make it with [New].
+type Router struct {
+	cfg   Config
+	loop  *actor.Loop
+	inbox *actor.Inbox[request]
+}
+
+// New returns a router that has not started.
+func New(cfg Config) *Router {
+	cfg.setDefaults()
+	loop := actor.NewLoop("peerrouter", cfg.Fail)
+	return &Router{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
+}
+
+// Start starts the actor.
+func (r *Router) Start() { r.loop.Start(r.run) }
+
+// Stop ends the actor and waits for it, or for ctx.
+func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
+
+// shell is what the goroutine of the actor holds beside its state.
+type shell struct {
+	*Router
+	state *state
+	ids   map[*Link]linkID
+	links map[linkID]*Link
+	last  linkID
+	ended chan dialled // has room for every dial that can be under way
+}
+
+func (r *Router) run(ctx context.Context) {
+	s := &shell{
+		Router: r,
+		state:  newState(r.cfg.Dials, r.cfg.FirstWait, r.cfg.LongWait),
+		ids:    make(map[*Link]linkID),
+		links:  make(map[linkID]*Link),
+		ended:  make(chan dialled, r.cfg.Dials),
+	}
+	defer s.closeAll()
+	alarm := actor.NewAlarm()
+	defer alarm.Stop()
+	for {
+		select {
+		case req := <-r.inbox.C():
+			s.handle(req)
+		case d := <-s.ended:
+			s.handle(d)
+		case <-r.cfg.Peers.C():
+			for _, p := range r.cfg.Peers.Take() {
+				s.state.peerState(time.Now(), p.Peer, p.Connected)
+			}
+		case <-alarm.C():
+			alarm.Rang()
+			s.state.tick(time.Now())
+		case <-ctx.Done():
+			return
+		}
+		s.perform(ctx, s.state.take())
+		alarm.Set(time.Now(), s.state.wake())
+	}
+}
+
+func (s *shell) handle(req request) {
+	now := time.Now()
+	switch req := req.(type) {
+	case openLink:
+		s.last++
+		s.ids[req.link], s.links[s.last] = s.last, req.link
+		s.state.open(s.last)
+	case interest:
+		s.state.interest(now, s.ids[req.link], req.peers)
+	case cancel:
+		s.state.cancel(s.ids[req.link], req.peers)
+	case cancelAll:
+		s.state.cancelAll(s.ids[req.link])
+	case watch:
+		s.state.watch(s.ids[req.link])
+	case dialled:
+		s.state.dialled(now, req.peer, req.err)
+	}
+}
+
+func (s *shell) perform(ctx context.Context, out effects) {
+	for _, c := range out.known {
+		if s.cfg.Known != nil {
+			s.cfg.Known(c.peer, c.connected)
+		}
+	}
+	for _, n := range out.news {
+		s.links[n.link].slot.Publish(Info{n.peer: n.news}, merge)
+	}
+	for _, id := range out.closed {
+		l := s.links[id]
+		l.slot.Close()
+		delete(s.links, id)
+		delete(s.ids, l)
+	}
+	for _, info := range out.dials {
+		go s.dial(ctx, info)
+	}
+}
+
+// dial runs in a goroutine of its own; the place for its result is reserved.
+func (s *shell) dial(ctx context.Context, info peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.DialTimeout)
+	defer cancel()
+	s.ended <- dialled{info.ID, s.cfg.Dialer.Connect(ctx, info)}
+}
+
+// closeAll ends every link and waits for the dials, which the ended context
+// makes short.
+func (s *shell) closeAll() {
+	for _, l := range s.links {
+		l.slot.Close()
+	}
+	for ; s.state.dialling > 0; s.state.dialling-- {
+		<-s.ended
+	}
+}
+
+func merge(older, newer Info) Info {
+	for p, n := range newer {
+		older[p] = n
+	}
+	return older
+}

@@ -1,0 +1,67 @@
+package providers
+
+import (
+	"context"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/routing"
+	"github.com/multiformats/go-multihash"
+)
+
+// Finder knows peers that may have something.
+type Finder interface {
+	// Find calls found for each candidate, at most q.Most times, as they are
+	// found, until there are no more, ctx ends, or found returns false. It runs
+	// in a worker and may block.
+	Find(ctx context.Context, q Query, found func(peer.AddrInfo) bool) error
+}
+
+// Fixed is a finder that always answers with the same peers.
+func Fixed(peers ...peer.AddrInfo) Finder { return fixed(peers) }
+
+type fixed []peer.AddrInfo
+
+func (f fixed) Find(_ context.Context, q Query, found func(peer.AddrInfo) bool) error {
+	for n, p := range f {
+		if n == q.Most || !found(p) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Routing is a finder that asks content routing: a DHT or a delegated router. A
+// query is asked by its sample of CIDs, or, without one, by [NamespaceCID].
+func Routing(r routing.ContentDiscovery) Finder { return contentDiscovery{r} }
+
+type contentDiscovery struct{ routing.ContentDiscovery }
+
+func (d contentDiscovery) Find(ctx context.Context, q Query, found func(peer.AddrInfo) bool) error {
+	keys := q.CIDs
+	if len(keys) == 0 {
+		key, err := NamespaceCID(q.Namespace)
+		if err != nil {
+			return err
+		}
+		keys = []cid.Cid{key}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // Ends the search when enough was found.
+	n := 0
+	for _, key := range keys {
+		for p := range d.FindProvidersAsync(ctx, key, q.Most) {
+			if n++; n > q.Most || !found(p) {
+				return nil
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// NamespaceCID is the key under which a namespace stands in content routing:
+// CIDv1, raw, sha2-256 of the namespace behind a prefix of its own.
+func NamespaceCID(namespace string) (cid.Cid, error) {
+	return cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.SHA2_256, MhLength: -1}.
+		Sum([]byte("/souk/namespace/" + namespace))
+}

@@ -1,0 +1,226 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/peerrouter"
+	"github.com/souk-p2p/souk/providers"
+	"github.com/souk-p2p/souk/wantmanager"
+)
+
+// Config is what sessions are made with. Zero numbers mean the defaults.
+type Config struct {
+	Self      peer.ID
+	Blocks    *blockrouter.Router
+	Peers     *peerrouter.Router
+	Wants     *wantmanager.Manager
+	Providers *providers.Directory
+	Score     func(peer.ID) float64 // of a peer, 0 to 1; may be nil
+	Ended     func(*Session)        // told when the session has ended; may be nil
+	Fail      func(error)           // told when the actor broke; may be nil
+
+	Candidates int  // peers asked for one want in a round, K; default 8
+	Flood      bool // ask every connected peer for everything: for debugging and simulation
+	Budget     int  // bytes in flight or undelivered until WantManager gives a share; default 16 MiB
+	Logger     *zap.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Candidates == 0 {
+		c.Candidates = 8
+	}
+	if c.Budget == 0 {
+		c.Budget = 16 << 20
+	}
+	if c.Score == nil {
+		c.Score = func(peer.ID) float64 { return 0 }
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+}
+
+// inboxDepth lets callers hand over wants while the session asks for others.
+const inboxDepth = 16
+
+// Session is the actor. Make it with [New]; its methods are safe for concurrent
+// use.
+type Session struct {
+	cfg   Config
+	opts  options
+	loop  *actor.Loop
+	inbox *actor.Inbox[request]
+}
+
+// New starts a session, which ends with ctx or [Session.Close].
+func New(ctx context.Context, cfg Config, opts ...Option) *Session {
+	cfg.setDefaults()
+	loop := actor.NewLoop("session", cfg.Fail)
+	s := &Session{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
+	for _, o := range opts {
+		o(&s.opts)
+	}
+	loop.Start(func(stop context.Context) { s.run(ctx, stop) })
+	return s
+}
+
+// Close fails what is open with [ErrClosed], withdraws every want, and waits
+// until the session has ended or ctx ends. It may be called twice.
+func (s *Session) Close(ctx context.Context) error { return s.loop.Stop(ctx) }
+
+// Done is closed when the session has ended.
+func (s *Session) Done() <-chan struct{} { return s.loop.Done() }
+
+// shell is what the goroutine of the actor holds beside its state.
+type shell struct {
+	*Session
+	state *state
+	links
+	ids   map[*call]callID
+	calls map[callID]*call
+	last  callID
+}
+
+func (s *Session) run(ctx, stop context.Context) {
+	if s.cfg.Ended != nil {
+		defer s.cfg.Ended(s)
+	}
+	ln, err := s.open(stop)
+	if err != nil {
+		return // The exchange is closing.
+	}
+	sh := &shell{
+		Session: s, links: ln, ids: make(map[*call]callID), calls: make(map[callID]*call),
+		state: newState(rules{
+			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
+			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates, budget: s.cfg.Budget,
+			score: s.cfg.Score,
+		}),
+	}
+	defer sh.end()
+	sh.state.start()
+	sh.loopUntil(ctx, stop)
+}
+
+// loopUntil is the actor's loop: it receives, hands to the state, and performs
+// what that returns.
+func (s *shell) loopUntil(ctx, stop context.Context) {
+	alarm := actor.NewAlarm()
+	defer alarm.Stop()
+	for {
+		if s.perform(stop, s.state.take(time.Now())) != nil {
+			return
+		}
+		alarm.Set(time.Now(), s.state.wake())
+		select {
+		case req := <-s.inbox.C():
+			s.handle(req)
+		case info := <-s.blocks.C():
+			s.heard(info)
+		case info := <-s.peers.C():
+			s.peerNews(info)
+		case n := <-s.wants.C():
+			s.notice(n)
+		case c := <-s.directory.C():
+			s.state.candidates(c.Peers, c.Done)
+		case <-alarm.C():
+			alarm.Rang()
+			s.state.tick(time.Now())
+		case <-ctx.Done():
+			return
+		case <-stop.Done():
+			return
+		}
+	}
+}
+
+func (s *shell) handle(req request) {
+	switch req := req.(type) {
+	case want:
+		s.state.want(time.Now(), s.id(req.call), req.cids, req.ordered)
+	case finish:
+		s.state.finish(s.id(req.call), req.single)
+	case cancel:
+		req.reply <- s.state.cancel(s.ids[req.call], req.cause)
+	case consumed:
+		s.state.consumed(s.ids[req.call], req.count, req.bytes)
+	}
+}
+
+// id is the number of a call, which is given one if it is new.
+func (s *shell) id(c *call) callID {
+	id, known := s.ids[c]
+	if !known {
+		s.last++
+		id = s.last
+		s.ids[c], s.calls[id] = id, c
+	}
+	return id
+}
+
+func (s *shell) heard(info blockrouter.Info) {
+	now := time.Now()
+	for _, r := range info.Blocks {
+		s.state.received(r)
+	}
+	for k, have := range info.Presences {
+		s.state.presence(now, k.Peer, k.CID, have)
+	}
+	failed := make([]cid.Cid, 0, len(info.Failed))
+	for c := range info.Failed {
+		failed = append(failed, c)
+	}
+	s.state.located(info.Local, append(info.Missing, failed...))
+}
+
+func (s *shell) peerNews(info peerrouter.Info) {
+	for p, n := range info {
+		switch n.Status {
+		case peerrouter.Available:
+			s.state.available(p)
+		case peerrouter.Gone:
+			s.state.gone(p)
+		case peerrouter.Unreachable:
+			s.state.unreachable(p, n.Err)
+		}
+	}
+}
+
+func (s *shell) notice(n wantmanager.Notice) {
+	if n.Budget != 0 {
+		s.state.budget = n.Budget
+	}
+	for p, v := range n.Peers {
+		s.state.view(p, v)
+	}
+}
+
+// end fails what is open and takes leave of the routers.
+func (s *shell) end() {
+	s.state.closing()
+	out := s.state.take(time.Now())
+	s.results(out)
+	s.leave()
+	s.refuse()
+}
+
+// refuse answers the requests that came too late, so that nobody waits.
+func (s *shell) refuse() {
+	for {
+		select {
+		case req := <-s.inbox.C():
+			s.handle(req)
+			s.state.closing()
+			s.results(s.state.take(time.Now()))
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/message"
+)
+
+// maxTaken is how many wants of a stream are taken in before results have gone
+// out: enough for the largest windows of small blocks.
+const maxTaken = 4096
+
+// GetBlock fetches one block, verified. It blocks until the block is there, the
+// fetch has failed with a [*FetchError], or ctx ends, which gives a *FetchError
+// that says what each peer answered until then.
+func (s *Session) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	if b, err := atOnce(c); b != nil || err != nil {
+		return b, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, &FetchError{CID: c, Err: err}
+	}
+	call := newCall()
+	if err := s.begin(ctx, call, []cid.Cid{c}, true); err != nil {
+		return nil, &FetchError{CID: c, Err: err}
+	}
+	select {
+	case r := <-call.slot.C():
+		return s.only(c, r)
+	case <-ctx.Done():
+		return s.giveUp(c, call, context.Cause(ctx))
+	case <-s.loop.Done():
+		return s.only(c, last(call))
+	}
+}
+
+// only returns the one result of a call.
+func (s *Session) only(c cid.Cid, rs []Result) (blocks.Block, error) {
+	if len(rs) == 0 {
+		return nil, &FetchError{CID: c, Err: ErrClosed}
+	}
+	return rs[0].Block, rs[0].Err
+}
+
+// giveUp cancels a call for one block. A block that came in the same moment is
+// returned.
+func (s *Session) giveUp(c cid.Cid, call *call, cause error) (blocks.Block, error) {
+	failed := s.cancel(call, cause)
+	if rs := last(call); len(rs) > 0 {
+		return rs[0].Block, rs[0].Err
+	}
+	if len(failed) == 0 {
+		return nil, &FetchError{CID: c, Err: cause}
+	}
+	return nil, failed[0]
+}
+
+// last looks once more for results that came in the moment of the end.
+func last(call *call) []Result {
+	select {
+	case rs := <-call.slot.C():
+		return rs
+	default:
+		return nil
+	}
+}
+
+// GetBlocks fetches blocks, verified, in the order in which they come. Each CID
+// is delivered once, however often it is in cids. The channel is closed when
+// all are there, when none of those missing can come any more, or when ctx ends;
+// the caller must receive until then or end ctx. [Session.Results] tells more.
+func (s *Session) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.Block, error) {
+	for _, c := range cids {
+		if _, err := atOnce(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	out := make(chan blocks.Block)
+	p := &pump[blocks.Block]{session: s, call: newCall(), out: out, open: make(map[cid.Cid]struct{}), convert: func(r Result) (blocks.Block, bool) {
+		return r.Block, r.Err == nil
+	}}
+	if !p.add(ctx, cids, false) || !p.finish(ctx) {
+		return nil, ErrClosed
+	}
+	go p.run(ctx)
+	return out, nil
+}
+
+// Results fetches the blocks whose CIDs come in, until in is closed and all are
+// there, or ctx ends; then its channel is closed. Every CID gets one result:
+// the block, who sent it and how long it took, or why it did not come. CIDs are
+// asked for in the order in which they come. The caller must receive until the
+// channel is closed or end ctx.
+func (s *Session) Results(ctx context.Context, in <-chan cid.Cid) <-chan Result {
+	out := make(chan Result)
+	p := &pump[Result]{session: s, call: newCall(), out: out, in: in, open: make(map[cid.Cid]struct{}), convert: func(r Result) (Result, bool) {
+		return r, true
+	}}
+	go p.run(ctx)
+	return out
+}
+
+// atOnce answers what needs no peer: an identity CID holds its own bytes, and
+// what is no proof of anything is refused.
+func atOnce(c cid.Cid) (blocks.Block, error) {
+	if !c.Defined() {
+		return nil, ErrUndefined
+	}
+	if data, ok := Identity(c); ok {
+		return blocks.NewBlockWithCid(data, c)
+	}
+	return nil, message.CheckCID(c)
+}
+
+// maxIdentity is the longest identity digest that is accepted, as Kubo does.
+const maxIdentity = 128
+
+// Identity returns the bytes that an identity CID holds, and whether it is one of
+// at most 128 bytes.
+func Identity(c cid.Cid) ([]byte, bool) {
+	if c.Prefix().MhType != multihash.IDENTITY {
+		return nil, false
+	}
+	d, err := multihash.Decode(c.Hash())
+	if err != nil || len(d.Digest) > maxIdentity {
+		return nil, false
+	}
+	return d.Digest, true
+}
+
+// begin sends the wants of a call and says that no more follow.
+func (s *Session) begin(ctx context.Context, call *call, cids []cid.Cid, ordered bool) error {
+	if err := s.inbox.Send(ctx, want{call, cids, ordered}); err != nil {
+		return closed(err)
+	}
+	return closed(s.inbox.Send(ctx, finish{call, true}))
+}
+
+// cancel ends a call and returns what became of its open wants. It does not
+// depend on the caller's context, which has ended.
+func (s *Session) cancel(call *call, cause error) []*FetchError {
+	failed, _ := actor.Ask(context.Background(), s.inbox, func(reply chan<- []*FetchError) request {
+		return cancel{call, cause, reply}
+	})
+	return failed
+}
+
+// closed speaks of the session where the actor says that it has ended.
+func closed(err error) error {
+	if errors.Is(err, actor.ErrClosed) {
+		return ErrClosed
+	}
+	return err
+}

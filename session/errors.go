@@ -1,0 +1,110 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// ErrClosed is what is open gets when its session or the exchange closes.
+var ErrClosed = errors.New("session closed")
+
+// ErrNoProviders is in a [FetchError] when there was no peer to ask.
+var ErrNoProviders error = noProviders{}
+
+type noProviders struct{}
+
+func (noProviders) Error() string  { return "no peer to ask is known" }
+func (noProviders) NotFound() bool { return true }
+
+// ErrUndefined is what the undefined CID gets.
+var ErrUndefined error = undefined{}
+
+type undefined struct{}
+
+func (undefined) Error() string  { return "the CID is undefined" }
+func (undefined) NotFound() bool { return true }
+
+// Outcome is what became of asking one peer for one CID.
+type Outcome uint8
+
+// The outcomes.
+const (
+	NotAsked    Outcome = iota // another peer came first
+	NoAnswer                   // asked, and silent until the end
+	DontHave                   // answered DONT_HAVE
+	Have                       // answered HAVE, and the block did not come
+	Unreachable                // could not be connected to
+	Left                       // was asked, and disconnected
+)
+
+func (o Outcome) String() string {
+	names := [...]string{"not asked", "no answer", "DONT_HAVE", "HAVE, but no block came", "unreachable", "disconnected"}
+	return names[o]
+}
+
+// Answer is what one peer answered.
+type Answer struct {
+	Peer    peer.ID
+	Outcome Outcome
+	Err     error // why it was unreachable
+}
+
+// FetchError says why a block did not come, with what each peer answered.
+type FetchError struct {
+	CID     cid.Cid
+	Answers []Answer // in the order of the peers' ids
+	Err     error    // what ended the fetch: a context's error, ErrNoProviders, ErrClosed; nil when every peer named has refused
+}
+
+func (e *FetchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "fetch %s: ", e.CID)
+	switch {
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	case len(e.Answers) == 1:
+		b.WriteString("the only peer named does not have it")
+	default:
+		fmt.Fprintf(&b, "none of the %d peers named has it", len(e.Answers))
+	}
+	for i, a := range e.Answers {
+		b.WriteString([...]string{" (", ", "}[min(i, 1)])
+		fmt.Fprintf(&b, "%s: %s", a.Peer, a.Outcome)
+		if a.Err != nil {
+			fmt.Fprintf(&b, ": %v", a.Err)
+		}
+	}
+	if len(e.Answers) > 0 {
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+// Unwrap makes [errors.Is] see what ended the fetch, and ErrNoProviders when
+// nobody was there to be asked.
+func (e *FetchError) Unwrap() []error {
+	var errs []error
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	asked := func(a Answer) bool { return a.Outcome != Unreachable }
+	if e.Err != ErrNoProviders && !slices.ContainsFunc(e.Answers, asked) && !errors.Is(e.Err, ErrClosed) {
+		errs = append(errs, ErrNoProviders)
+	}
+	return errs
+}
+
+// NotFound reports whether the block is not to be had from the peers that could
+// be asked, rather than that time ran out or the caller gave up.
+func (e *FetchError) NotFound() bool {
+	return e.Err == nil || e.Err == ErrNoProviders
+}
+
+// Timeout reports whether time ran out.
+func (e *FetchError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }

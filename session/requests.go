@@ -1,0 +1,66 @@
+package session
+
+import (
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/actor"
+)
+
+// Result is one block, or why it did not come.
+type Result struct {
+	CID   cid.Cid // as it was asked for
+	Block blocks.Block
+	From  peer.ID       // who sent it; empty when it was here already
+	Took  time.Duration // from the want to the block
+	Err   error         // when Block is nil: a *FetchError, or why the CID was refused
+}
+
+// request is what the inbox of the actor holds.
+type request interface{ isRequest() }
+
+type (
+	// want adds CIDs to a call. The call's first want makes it known.
+	want struct {
+		call    *call
+		cids    []cid.Cid
+		ordered bool // ask in this order
+	}
+	// finish says that no more wants follow: the call's slot is closed after the
+	// last result.
+	// A single call consumes its one result when it is given.
+	finish struct {
+		call   *call
+		single bool
+	}
+	// cancel ends a call: it gets no more results and its slot is closed. The
+	// reply says what became of each want that is still open.
+	cancel struct {
+		call  *call
+		cause error
+		reply chan<- []*FetchError
+	}
+	// consumed says that the caller has taken results.
+	consumed struct {
+		call  *call
+		count int
+		bytes int
+	}
+)
+
+func (want) isRequest()     {}
+func (finish) isRequest()   {}
+func (cancel) isRequest()   {}
+func (consumed) isRequest() {}
+
+// call is one GetBlock, GetBlocks or Results: where its results go.
+type call struct {
+	slot *actor.Slot[[]Result]
+}
+
+func newCall() *call { return &call{slot: actor.NewSlot[[]Result]()} }
+
+func appendResults(older, newer []Result) []Result { return append(older, newer...) }

@@ -1,0 +1,466 @@
+package session
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/wantmanager"
+)
+
+// callID stands for a call inside the state. Calls are numbered in the order in
+// which they were made.
+type callID uint64
+
+// rules is what a session was told when it was made.
+type rules struct {
+	self      peer.ID // seeds the order in which unordered wants are asked for
+	named     []peer.ID
+	only      bool // ask the named peers and nobody else
+	wait      bool // and keep waiting when all of them have refused
+	flood     bool // ask every connected peer at once
+	namespace string
+	priority  int32
+	k         int // peers asked for one want in a round
+	budget    int // bytes in flight or undelivered until WantManager says otherwise
+
+	score func(peer.ID) float64 // of a peer, 0 to 1, from the ledger's snapshot
+}
+
+// state is what the actor owns. Its methods take what happened and add what is
+// to be done to its effects.
+type state struct {
+	rules rules
+
+	wants map[cid.Cid]*wanted
+	calls map[callID]*callState
+	turn  []callID // calls in the order in which they are served, for fairness
+
+	peers []*sessionPeer // by index; fixed while there are wants
+	index map[peer.ID]int
+
+	budget int // bytes in flight or undelivered
+	held   int
+	mean   int // size of blocks, running
+	most   int // largest block seen
+
+	search  search
+	resting bool // there were no wants the last time
+	out     effects
+}
+
+// effects is what the shell does after an event, in this order.
+type effects struct {
+	cancelWants []cid.Cid // at BlockRouter
+	cancelAsks  []cid.Cid // at WantManager, at every peer
+	cancelAt    map[peer.ID][]cid.Cid
+	drop        []peer.ID
+
+	wants    []cid.Cid // at BlockRouter
+	loads    []cid.Cid
+	watch    bool
+	interest []peer.AddrInfo
+	bored    []peer.ID // interest ends
+	asks     map[peer.ID][]wantmanager.Ask
+	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
+	served   []peer.ID // were useful for the first time
+
+	results []callResult
+	closed  []callID // after their last result
+	gone    []callID // nothing follows about these
+}
+
+type callResult struct {
+	call   callID
+	result Result
+}
+
+// stage is where a want stands.
+type stage uint8
+
+const (
+	locating stage = iota + 1 // BlockRouter looks whether it is here
+	local                     // it is, and waits for room to be loaded
+	loading                   // BlockRouter reads it
+	open                      // waits to be asked for, in its call's queue
+	asked                     // a want-block is at a peer
+	seeking                   // no peer in use is left to be asked
+)
+
+// wanted is one CID that calls wait for.
+type wanted struct {
+	cid    cid.Cid
+	calls  []callID
+	stage  stage
+	order  uint64 // in its call's queue: lower first
+	since  time.Time
+	charge int       // bytes that it counts in the budget, while in flight
+	payer  callID    // on whose account
+	haveAt time.Time // of the last HAVE
+
+	at      []assignment // want-blocks out
+	known   []knowledge  // what peers said
+	probed  bool         // several peers were asked about it
+	inRound bool         // the search asks peers in use about it
+}
+
+// assignment is one want-block out.
+type assignment struct {
+	peer int
+	size int // that it counts in the peer's load
+	time time.Time
+}
+
+// callState is one call that waits for results.
+type callState struct {
+	id       callID
+	wants    map[cid.Cid]struct{}
+	queue    queue // of open wants that this call is first to wait for
+	local    queue // of those that are here and to be loaded
+	inTurn   bool  // it is in the turn: a queue may hold something
+	tried    bool  // what is in its queue was offered to the peers
+	inFlight int   // wants charged to it
+	ready    int   // results that it has not consumed
+	bytes    int   // of those
+	finished bool  // no more wants follow
+	single   bool  // its one result is consumed when it is given
+	ended    bool  // its slot is closed
+	serial   uint64
+}
+
+func (c *callState) idle() bool {
+	c.inTurn = len(c.queue.items) > 0 || len(c.local.items) > 0
+	return !c.inTurn
+}
+
+func newState(r rules) *state {
+	s := &state{
+		rules: r, wants: make(map[cid.Cid]*wanted), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
+		budget: r.budget, mean: unknownMean,
+	}
+	return s
+}
+
+const (
+	unknownMean = 64 << 10  // a block counts this much in a peer's load before any was seen
+	unknownSize = 256 << 10 // and this much in the budget: the usual largest size
+	always      = 2         // blocks that a call may have in flight or undelivered whatever others hold
+)
+
+// take returns the effects gathered since the last call, after asking for all
+// that there is room for.
+func (s *state) take(now time.Time) effects {
+	if len(s.wants) > 0 {
+		s.assign(now)
+		s.seek(now)
+		s.resting = false
+	} else if !s.resting {
+		s.rest()
+		s.resting = true
+	}
+	out := s.out
+	s.out = effects{}
+	return out
+}
+
+// want adds CIDs to a call, which becomes known with its first want.
+func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
+	c := s.call(id)
+	for _, k := range cids {
+		if _, twice := c.wants[k]; twice {
+			continue
+		}
+		c.wants[k] = struct{}{}
+		w := s.wants[k]
+		if w == nil {
+			w = &wanted{cid: k, stage: locating, since: now, order: s.order(c, k, ordered)}
+			s.wants[k] = w
+			s.out.wants = append(s.out.wants, k)
+		}
+		w.calls = append(w.calls, id)
+	}
+}
+
+func (s *state) call(id callID) *callState {
+	c := s.calls[id]
+	if c == nil {
+		c = &callState{id: id, wants: make(map[cid.Cid]struct{})}
+		s.calls[id] = c
+	}
+	return c
+}
+
+// order places a want in its call's queue: a stream's wants in its order, a
+// slice's in a permutation that differs from peer to peer, so that downloaders
+// of the same thing do not ask one source for the same blocks in the same order.
+func (s *state) order(c *callState, k cid.Cid, ordered bool) uint64 {
+	c.serial++
+	if ordered {
+		return c.serial
+	}
+	return 1<<63 | hash(s.rules.self, k)>>1
+}
+
+// finish says that no more wants follow. The result of a single call counts as
+// consumed when it is given.
+func (s *state) finish(id callID, single bool) {
+	c := s.call(id)
+	c.finished, c.single = true, single
+	s.endIfDone(c)
+}
+
+// endIfDone closes the slot of a call behind its last result, and forgets the
+// call when that is consumed.
+func (s *state) endIfDone(c *callState) {
+	if !c.finished || len(c.wants) > 0 {
+		return
+	}
+	if !c.ended {
+		c.ended = true
+		s.out.closed = append(s.out.closed, c.id)
+	}
+	if c.single || c.ready == 0 {
+		s.forgetCall(c)
+	}
+}
+
+func (s *state) forgetCall(c *callState) {
+	s.held -= c.bytes
+	delete(s.calls, c.id)
+	s.out.gone = append(s.out.gone, c.id)
+}
+
+// cancel ends a call and says what became of each of its open wants.
+func (s *state) cancel(id callID, cause error) []*FetchError {
+	c := s.calls[id]
+	if c == nil {
+		return nil
+	}
+	var failed []*FetchError
+	for _, k := range sortedCIDs(c.wants) {
+		w := s.wants[k]
+		failed = append(failed, s.failure(w, cause))
+		w.calls = slices.DeleteFunc(w.calls, func(o callID) bool { return o == id })
+		s.recharge(w)
+		if len(w.calls) == 0 {
+			s.withdraw(w)
+		} else {
+			s.requeue(w)
+		}
+	}
+	clear(c.wants)
+	c.finished, c.single = true, true
+	s.endIfDone(c)
+	return failed
+}
+
+// withdraw gives up a want that nobody waits for any more.
+func (s *state) withdraw(w *wanted) {
+	s.out.cancelWants = append(s.out.cancelWants, w.cid)
+	s.forget(w, -1)
+}
+
+// forget removes a want. It is withdrawn from every peer that was asked, except
+// the one that has just sent the block.
+func (s *state) forget(w *wanted, from int) {
+	for _, a := range w.at {
+		s.peers[a.peer].load -= a.size
+	}
+	w.at = nil
+	s.discharge(w)
+	if slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&told != 0 && int(k.peer) != from }) {
+		s.out.cancelAsks = append(s.out.cancelAsks, w.cid)
+	}
+	s.search.forget(w)
+	w.stage = 0
+	delete(s.wants, w.cid)
+}
+
+// consumed says that a caller has taken results.
+func (s *state) consumed(id callID, count, bytes int) {
+	c := s.calls[id]
+	if c == nil {
+		return
+	}
+	count, bytes = min(count, c.ready), min(bytes, c.bytes)
+	c.ready -= count
+	c.bytes -= bytes
+	s.held -= bytes
+	s.endIfDone(c)
+}
+
+// located takes BlockRouter's word on what is here and what is not.
+func (s *state) located(here, missing []cid.Cid) {
+	for _, k := range here {
+		if w := s.wants[k]; w != nil && w.stage == locating {
+			s.enqueue(w, local)
+		}
+	}
+	for _, k := range missing {
+		if w := s.wants[k]; w != nil && (w.stage == locating || w.stage == loading) {
+			s.discharge(w)
+			s.enqueue(w, open)
+		}
+	}
+}
+
+// received takes a block on its way to the calls that wait for it.
+func (s *state) received(r blockrouter.Received) {
+	w := s.wants[r.Block.Cid()]
+	if w == nil {
+		return
+	}
+	from := -1
+	if r.From != "" {
+		from = s.useful(r.From)
+	}
+	s.learnSize(len(r.Block.RawData()))
+	calls := w.calls
+	s.forget(w, from)
+	for _, id := range calls {
+		s.deliver(s.calls[id], w, r.Block, Result{
+			CID: w.cid, Block: r.Block, From: r.From, Took: max(r.At.Sub(w.since), 0),
+		})
+	}
+}
+
+func (s *state) learnSize(n int) {
+	if s.most == 0 {
+		s.mean = n
+	}
+	s.mean += (n - s.mean) / 8
+	s.most = max(s.most, n, 1)
+}
+
+func (s *state) deliver(c *callState, w *wanted, b blocks.Block, r Result) {
+	delete(c.wants, w.cid)
+	c.ready++
+	if b != nil {
+		c.bytes += len(b.RawData())
+		s.held += len(b.RawData())
+	}
+	s.out.results = append(s.out.results, callResult{c.id, r})
+	s.endIfDone(c)
+}
+
+// fail gives up a want that cannot be had.
+func (s *state) fail(w *wanted, cause error) {
+	err := s.failure(w, cause)
+	calls := w.calls
+	s.withdraw(w)
+	for _, id := range calls {
+		s.deliver(s.calls[id], w, nil, Result{CID: w.cid, Err: err})
+	}
+}
+
+// closing fails everything that is open.
+func (s *state) closing() {
+	for _, k := range sortedCIDs(s.wants) {
+		s.fail(s.wants[k], ErrClosed)
+	}
+	for _, id := range sortedCalls(s.calls) {
+		c := s.calls[id]
+		c.finished, c.single = true, true
+		s.endIfDone(c)
+	}
+}
+
+// Accounts: what is in flight is charged to the first call that waits for it.
+
+// affords reports whether a call may have one more block in flight.
+func (s *state) affords(c *callState) bool {
+	return c.inFlight+c.ready < always || s.held+s.size() <= s.budget
+}
+
+// size is what a block that is not here yet counts in the budget.
+func (s *state) size() int {
+	if s.most == 0 {
+		return unknownSize
+	}
+	return s.most
+}
+
+func (s *state) charge(w *wanted) {
+	if w.charge != 0 {
+		return
+	}
+	w.charge, w.payer = s.size(), w.calls[0]
+	s.held += w.charge
+	s.calls[w.payer].inFlight++
+}
+
+func (s *state) discharge(w *wanted) {
+	if w.charge == 0 {
+		return
+	}
+	s.held -= w.charge
+	w.charge = 0
+	if c := s.calls[w.payer]; c != nil {
+		c.inFlight--
+	}
+}
+
+// recharge moves a want to the account of a call that still waits for it.
+func (s *state) recharge(w *wanted) {
+	if w.charge == 0 || slices.Contains(w.calls, w.payer) {
+		return
+	}
+	s.discharge(w)
+	if len(w.calls) > 0 {
+		s.charge(w)
+	}
+}
+
+// Queues: a want waits in the queue of the first call that waits for it.
+
+func (s *state) enqueue(w *wanted, st stage) {
+	s.search.left(w)
+	w.stage = st
+	s.wait(w)
+}
+
+// wait puts a want into its queue without changing its stage.
+func (s *state) wait(w *wanted) {
+	c := s.calls[w.calls[0]]
+	if w.stage == local {
+		c.local.push(w, local)
+	} else {
+		c.queue.push(w, open)
+		c.tried = false
+	}
+	if !c.inTurn {
+		c.inTurn = true
+		s.turn = append(s.turn, c.id)
+	}
+}
+
+// requeue puts a want into the queue of another call after the one that it
+// waited in has ended.
+func (s *state) requeue(w *wanted) {
+	if w.stage == open || w.stage == local {
+		s.enqueue(w, w.stage)
+	}
+}
+
+func sortedCalls(m map[callID]*callState) []callID {
+	ids := make([]callID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
+	keys := make([]cid.Cid, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
+	return keys
+}

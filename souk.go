@@ -1,0 +1,345 @@
+// Package souk is a Bitswap-compatible block exchange: it fetches blocks from
+// peers by their CIDs, verifies them, and serves those that it has.
+//
+// [New] makes an [Exchange] on a libp2p host and a block store. Fetch with
+// [Exchange.GetBlock], or in a session made by [Exchange.NewSession], which
+// groups related wants: a session may name the peers to ask (and asks no
+// others), or leave it to the exchange to find some. Give blocks to others with
+// [Exchange.Put]. [Exchange.Ledgers] says what passed between us and each peer.
+//
+// An exchange is made of actors, goroutines that share nothing; ARCHITECTURE.md
+// is their map.
+package souk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/engine"
+	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/peerrouter"
+	"github.com/souk-p2p/souk/providers"
+	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/wantmanager"
+)
+
+// The errors of a fetch, and what became of asking a peer. They are those of
+// package session.
+var (
+	ErrClosed      = session.ErrClosed
+	ErrNoProviders = session.ErrNoProviders
+)
+
+// FetchError says why a block did not come, with what each peer answered.
+type FetchError = session.FetchError
+
+// Exchange is one node's place in the exchange of blocks. Its methods are safe
+// for concurrent use.
+type Exchange struct {
+	host  host.Host
+	store blockstore.Blockstore
+	opts  options
+	log   *zap.Logger
+
+	network   *network.Network
+	ledger    *ledger.Ledger
+	peers     *peerrouter.Router
+	blocks    *blockrouter.Router
+	wants     *wantmanager.Manager
+	engine    *engine.Engine
+	providers *providers.Directory
+	common    *session.Session // of the calls without a session of their own
+
+	mu       sync.Mutex
+	sessions map[*session.Session]struct{} // nil once closing
+	closed   chan struct{}                 // closed at the end of Close
+	broken   error                         // why an actor broke
+}
+
+// New starts an exchange on a host and a block store, neither of which it
+// closes. ctx bounds the start only; [Exchange.Close] ends the exchange.
+func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...Option) (*Exchange, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	x := &Exchange{
+		host: h, store: store, opts: defaults(),
+		sessions: make(map[*session.Session]struct{}), closed: make(chan struct{}),
+	}
+	for _, o := range opts {
+		o(&x.opts)
+	}
+	x.log = x.opts.logger
+	if err := x.build(); err != nil {
+		return nil, fmt.Errorf("souk: %w", err)
+	}
+	if err := x.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("souk: %w", err), x.Close())
+	}
+	return x, nil
+}
+
+// build makes the actors and connects them; nothing runs yet.
+func (x *Exchange) build() (err error) {
+	if x.network, err = network.New(x.opts.network(x.host)); err != nil {
+		return err
+	}
+	x.ledger = ledger.New(ledger.Config{Logger: x.log, Fail: x.fail})
+	known := x.ledger.Port("peerrouter")
+	x.peers = peerrouter.New(peerrouter.Config{
+		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Logger: x.log,
+		Known: func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
+	})
+	if err := x.buildEngine(); err != nil {
+		return err
+	}
+	x.blocks = blockrouter.New(blockrouter.Config{
+		Store: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
+		WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
+	})
+	x.wants = wantmanager.New(wantmanager.Config{
+		Peers: x.network.Watch(), Sender: x.network, Record: x.ledger.Port("wantmanager").Record, Fail: x.fail,
+		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log,
+	})
+	x.providers = providers.New(providers.Config{
+		Peers: x.network.Watch(), Finders: x.opts.finders, Fail: x.fail, Logger: x.log,
+	})
+	return x.register()
+}
+
+func (x *Exchange) buildEngine() (err error) {
+	x.engine, err = engine.New(engine.Config{
+		Sender: x.network, Peers: x.network.Watch(), Store: x.store, Ledger: x.ledger.Port("engine"),
+		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
+		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail,
+	})
+	return err
+}
+
+// start runs the actors from the ground up; messages come in last.
+func (x *Exchange) start() error {
+	x.ledger.Start()
+	x.peers.Start()
+	x.engine.Start()
+	x.blocks.Start()
+	x.wants.Start()
+	x.providers.Start()
+	x.common = x.NewSession(context.Background(), session.WithNamespace(x.opts.namespace))
+	return x.network.Start(network.Sinks{
+		Wants: x.engine.ReceiveWants, Heard: x.wants.ReceiveHeard, Answers: x.blocks.ReceiveAnswers, Fault: x.ledger.Fault,
+	})
+}
+
+// available tells the engine of blocks that are stored.
+func (x *Exchange) available(bs []blocks.Block) {
+	sized := make([]network.Sized, len(bs))
+	for i, b := range bs {
+		sized[i] = network.Sized{CID: b.Cid(), Size: len(b.RawData())}
+	}
+	x.engine.Available().Publish(sized...)
+}
+
+// fail is told by an actor that broke. An exchange without one of its actors
+// keeps no promise, so it closes.
+func (x *Exchange) fail(err error) {
+	x.log.Error("an actor broke; the exchange closes", zap.Error(err))
+	x.mu.Lock()
+	x.broken = errors.Join(x.broken, err)
+	x.mu.Unlock()
+	go func() { _ = x.Close() }() // The reason is in the log and in the next Close.
+}
+
+// GetBlock fetches one block, verified: from the store if it is there, else
+// from peers. It blocks until the block is there, the fetch has failed with a
+// [*FetchError], or ctx ends. For several related blocks use a session.
+func (x *Exchange) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	return x.common.GetBlock(ctx, c)
+}
+
+// GetBlocks fetches blocks, verified, in the order in which they come; each CID
+// once. See [session.Session.GetBlocks].
+func (x *Exchange) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.Block, error) {
+	return x.common.GetBlocks(ctx, cids)
+}
+
+// NewSession starts a session, which groups related wants and remembers which
+// peers had them. It ends with ctx, with its own Close or with the exchange;
+// after that its getters return [ErrClosed].
+func (x *Exchange) NewSession(ctx context.Context, opts ...session.Option) *session.Session {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sessions == nil {
+		ended, end := context.WithCancel(ctx)
+		end()
+		ctx = ended
+	}
+	cfg := session.Config{
+		Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
+		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
+		Ended: x.ended, Fail: x.sessionBroke, Flood: x.opts.flood, Candidates: x.opts.candidates,
+		Budget: x.opts.sessionBytes, Logger: x.log,
+	}
+	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
+	if x.sessions != nil {
+		x.sessions[s] = struct{}{}
+	}
+	return s
+}
+
+// ended is told by a session that it has ended.
+func (x *Exchange) ended(s *session.Session) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.sessions, s)
+}
+
+// sessionBroke is told by a session that broke. Its calls get ErrClosed; others
+// do not depend on it.
+func (x *Exchange) sessionBroke(err error) {
+	x.log.Error("a session broke", zap.Error(err))
+}
+
+// Put stores blocks and gives them to whoever waits for them, here and at peers.
+// When it returns the blocks are on disk, as far as the store goes there. A
+// block whose bytes do not hash to its CID is refused, and nothing is stored.
+func (x *Exchange) Put(ctx context.Context, bs ...blocks.Block) error {
+	if err := verify(bs); err != nil {
+		return err
+	}
+	if err := x.store.PutMany(ctx, bs); err != nil {
+		return fmt.Errorf("store %d blocks: %w", len(bs), err)
+	}
+	return x.notify(ctx, bs)
+}
+
+// NotifyNewBlocks gives blocks that the caller has stored to whoever waits for
+// them, here and at peers. A block whose bytes do not hash to its CID is
+// refused, and nobody is given any.
+func (x *Exchange) NotifyNewBlocks(ctx context.Context, bs ...blocks.Block) error {
+	if err := verify(bs); err != nil {
+		return err
+	}
+	return x.notify(ctx, bs)
+}
+
+func (x *Exchange) notify(ctx context.Context, bs []blocks.Block) error {
+	err := x.blocks.Put(ctx, bs)
+	if x.closing() {
+		return ErrClosed
+	}
+	return err
+}
+
+// verify returns an error for the first block that is not what its CID says.
+func verify(bs []blocks.Block) error {
+	for _, b := range bs {
+		if _, inline := session.Identity(b.Cid()); inline {
+			continue
+		}
+		if err := message.CheckCID(b.Cid()); err != nil {
+			return err
+		}
+		sum, err := b.Cid().Prefix().Sum(b.RawData())
+		if err != nil {
+			return fmt.Errorf("hash block %s: %w", b.Cid(), err)
+		}
+		if !sum.Equals(b.Cid()) {
+			return fmt.Errorf("block %s: its bytes hash to %s", b.Cid(), sum)
+		}
+	}
+	return nil
+}
+
+// Ledger returns what passed between us and a peer, and whether there is an
+// account of it.
+func (x *Exchange) Ledger(p peer.ID) (ledger.Receipt, bool) {
+	return x.ledger.Receipt(context.Background(), p)
+}
+
+// Ledgers returns every account, those with the most bytes exchanged first.
+func (x *Exchange) Ledgers() []ledger.Receipt {
+	return x.ledger.Receipts(context.Background())
+}
+
+// WantlistOf lists what a peer wants of us and has not got.
+func (x *Exchange) WantlistOf(ctx context.Context, p peer.ID) ([]message.Entry, error) {
+	return x.engine.WantlistOf(ctx, p)
+}
+
+// Find returns at most k peers that may have what is in a namespace, those that
+// were useful in it and are connected first.
+func (x *Exchange) Find(ctx context.Context, namespace string, k int) ([]peer.AddrInfo, error) {
+	return x.providers.Find(ctx, namespace, k)
+}
+
+// closeTime bounds Close: what has not ended by then is reported.
+const closeTime = 5 * time.Second
+
+// Close ends every session, stores what was received, and ends the exchange. It
+// returns within 5 s and may be called twice and under load. The host and the
+// store stay open.
+func (x *Exchange) Close() error {
+	x.mu.Lock()
+	open := x.sessions
+	first := open != nil
+	x.sessions = nil
+	x.mu.Unlock()
+	if !first {
+		<-x.closed
+		return x.reason()
+	}
+	defer close(x.closed)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	err := x.stop(ctx, open)
+	return errors.Join(err, x.reason())
+}
+
+func (x *Exchange) stop(ctx context.Context, open map[*session.Session]struct{}) error {
+	x.unregister()
+	var errs []error
+	for s := range open {
+		errs = append(errs, s.Close(ctx))
+	}
+	stops := []func(context.Context) error{
+		x.providers.Stop, x.wants.Stop, x.network.Stop, x.blocks.Stop, x.engine.Stop, x.peers.Stop, x.ledger.Stop,
+	}
+	for _, stop := range stops {
+		errs = append(errs, stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (x *Exchange) reason() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.broken
+}
+
+func (x *Exchange) closing() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sessions == nil
+}
+
+// seed makes a number from a peer id, so that each node breaks ties its own way.
+func seed(p peer.ID) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := range len(p) {
+		h = (h ^ uint64(p[i])) * 1099511628211
+	}
+	return h
+}

@@ -1,0 +1,87 @@
+package exchanges
+
+import (
+	"context"
+
+	"github.com/ipfs/boxo/bitswap"
+	"github.com/ipfs/boxo/bitswap/network/bsnet"
+	"github.com/ipfs/boxo/blockstore"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// Boxo is an exchange made by boxo, in its default configuration and without
+// content routing.
+type Boxo struct {
+	*bitswap.Bitswap
+	Store blockstore.Blockstore
+
+	end context.CancelFunc
+}
+
+// NewBoxo starts boxo's exchange on h. It speaks the given protocols, or all
+// that it knows when there are none.
+func NewBoxo(h host.Host, protocols ...protocol.ID) *Boxo {
+	var opts []bsnet.NetOpt
+	if len(protocols) > 0 {
+		opts = append(opts, bsnet.SupportedProtocols(protocols))
+	}
+	store := blockstore.NewBlockstore(dssync.MutexWrap(datastore.NewMapDatastore()))
+	ctx, end := context.WithCancel(context.Background())
+	return &Boxo{
+		Bitswap: bitswap.New(ctx, bsnet.NewFromIpfsHost(h, opts...), nil, store),
+		Store:   store,
+		end:     end,
+	}
+}
+
+// Fetcher returns a session. Boxo cannot be told whom to ask: it broadcasts to
+// all connected peers.
+func (b *Boxo) Fetcher(ctx context.Context, _ ...peer.ID) Fetcher { return b.NewSession(ctx) }
+
+// Subscribe is a session's GetBlocks: boxo never gives up.
+func (b *Boxo) Subscribe(ctx context.Context, cs []cid.Cid, _ ...peer.ID) (<-chan blocks.Block, error) {
+	return b.NewSession(ctx).GetBlocks(ctx, cs)
+}
+
+// WantsOf is boxo's view of the wantlist of p.
+func (b *Boxo) WantsOf(p peer.ID) []cid.Cid { return b.WantlistForPeer(p) }
+
+// Put stores the blocks and notifies the exchange, as boxo's blockservice does.
+func (b *Boxo) Put(ctx context.Context, bs ...blocks.Block) error {
+	if err := b.Store.PutMany(ctx, bs); err != nil {
+		return err
+	}
+	return b.NotifyNewBlocks(ctx, bs...)
+}
+
+// Has reports whether the block is stored.
+func (b *Boxo) Has(ctx context.Context, c cid.Cid) (bool, error) { return b.Store.Has(ctx, c) }
+
+// Counters reads boxo's statistics.
+func (b *Boxo) Counters() Counters {
+	s, err := b.Stat()
+	if err != nil {
+		return Counters{}
+	}
+	return Counters{
+		BlocksReceived:   s.BlocksReceived,
+		BytesReceived:    s.DataReceived,
+		DupBlocks:        s.DupBlksReceived,
+		DupBytes:         s.DupDataReceived,
+		BlocksSent:       s.BlocksSent,
+		BytesSent:        s.DataSent,
+		MessagesReceived: s.MessagesReceived,
+	}
+}
+
+// Close ends the exchange.
+func (b *Boxo) Close() error {
+	defer b.end()
+	return b.Bitswap.Close()
+}

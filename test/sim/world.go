@@ -1,0 +1,204 @@
+// Package sim runs whole nodes over a simulated packet network in virtual time.
+//
+// A [World] has real libp2p hosts that speak QUIC over links with latency and
+// bandwidth. It lives inside a testing/synctest bubble: a fetch that takes a
+// minute on the link costs what its packets cost to compute.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/x/simlibp2p"
+	"github.com/marcopolo/simnet"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/test/internal/exchanges"
+)
+
+// Link is a node's way into the network.
+type Link struct {
+	RoundTrip time.Duration // between two nodes with this link
+	Bandwidth int           // bits per second, each way
+}
+
+// Ideal is the time in which n bytes pass the link: their serialization and one
+// round trip.
+func (l Link) Ideal(n int64) time.Duration {
+	return time.Duration(float64(n)*8/float64(l.Bandwidth)*float64(time.Second)) + l.RoundTrip
+}
+
+// patience is how long, in virtual time, a verb may take before it failed.
+const patience = 15 * time.Minute
+
+// World is a network and its nodes. Its verbs keep the first failure: those
+// after it do nothing, and [World.End] reports it.
+type World struct {
+	t     testing.TB
+	net   *simnet.Simnet
+	ctx   context.Context
+	end   context.CancelFunc
+	nodes []*Node
+	begun time.Time
+	err   error
+
+	mu     sync.Mutex // the network routes while nodes are added
+	delays map[[4]byte]time.Duration
+}
+
+// Node is a host with an exchange.
+type Node struct {
+	host.Host
+	Exchange exchanges.Exchange
+	Link     Link
+}
+
+// NewWorld returns a network without nodes. It has to be called inside a
+// synctest bubble, and [World.End] at the end of it.
+func NewWorld(t testing.TB) *World {
+	w := &World{t: t, delays: make(map[[4]byte]time.Duration)}
+	w.ctx, w.end = context.WithCancel(context.Background())
+	w.net = &simnet.Simnet{LatencyFunc: w.latency, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	w.net.Start()
+	return w
+}
+
+func (w *World) latency(p *simnet.Packet) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.delays[ipv4(p.From)] + w.delays[ipv4(p.To)]
+}
+
+func ipv4(a net.Addr) (ip [4]byte) {
+	if udp, ok := a.(*net.UDPAddr); ok {
+		copy(ip[:], udp.IP.To4())
+	}
+	return ip
+}
+
+// Node adds a node of the given make. Its identity follows from the number of
+// nodes before it.
+func (w *World) Node(m exchanges.Make, l Link) *Node {
+	n := w.Host(l)
+	w.Open(n, m)
+	return n
+}
+
+// Host adds a node that has no exchange yet.
+func (w *World) Host(l Link) *Node {
+	n := &Node{Link: l}
+	w.do(func() (err error) {
+		if n.Host, err = w.host(l); err != nil {
+			return fmt.Errorf("host %d: %w", len(w.nodes), err)
+		}
+		w.nodes = append(w.nodes, n)
+		return nil
+	})
+	return n
+}
+
+// Open starts an exchange at a node, whose connections may be older.
+func (w *World) Open(n *Node, m exchanges.Make) {
+	w.do(func() (err error) {
+		n.Exchange, err = exchanges.New(m, n.Host)
+		return err
+	})
+}
+
+// Nodes adds count nodes of one make.
+func (w *World) Nodes(count int, m exchanges.Make, l Link) []*Node {
+	nodes := make([]*Node, count)
+	for i := range nodes {
+		nodes[i] = w.Node(m, l)
+	}
+	return nodes
+}
+
+func (w *World) host(l Link) (host.Host, error) {
+	var seed [32]byte
+	seed[0], seed[1] = byte(len(w.nodes)), byte(len(w.nodes)>>8)
+	key, _, err := crypto.GenerateEd25519Key(rand.NewChaCha8(seed))
+	if err != nil {
+		return nil, err
+	}
+	ip := simnet.IntToPublicIPv4(len(w.nodes))
+	w.mu.Lock()
+	w.delays[[4]byte(ip.To4())] = l.RoundTrip / 4
+	w.mu.Unlock()
+	rate := simnet.LinkSettings{BitsPerSecond: l.Bandwidth}
+	return libp2p.New(
+		libp2p.Identity(key),
+		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip)),
+		libp2p.Transport(libp2pquic.NewTransport),
+		simlibp2p.QUICSimnet(w.net, simnet.NodeBiDiLinkSettings{Uplink: rate, Downlink: rate}),
+		libp2p.DisableIdentifyAddressDiscovery(), // never idle, so that virtual time would stand still
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+	)
+}
+
+// do runs a verb unless one before it failed.
+func (w *World) do(verb func() error) {
+	if w.err == nil {
+		w.err = verb()
+	}
+}
+
+// limit returns a context for one verb.
+func (w *World) limit() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(w.ctx, patience)
+}
+
+// Shut closes the exchange of a node and leaves its host as it is.
+func (w *World) Shut(n *Node) {
+	w.do(func() error {
+		x := n.Exchange
+		n.Exchange = nil
+		return x.Close()
+	})
+}
+
+// Close stops one node, as if its process ended.
+func (w *World) Close(n *Node) {
+	w.do(func() error { return errors.Join(n.Exchange.Close(), n.Host.Close()) })
+}
+
+// End stops everything and fails the test with the first failure. Goroutines
+// that are left are reported by the bubble.
+func (w *World) End() {
+	w.t.Helper()
+	failed := w.err
+	w.end()
+	for _, n := range w.nodes {
+		if n.Exchange != nil {
+			_ = n.Exchange.Close()
+		}
+		_ = n.Host.Close()
+	}
+	time.Sleep(time.Minute) // streams and connections linger up to their own deadlines
+	w.net.Close()
+	require.NoError(w.t, failed)
+}
+
+func ids(nodes []*Node) []peer.ID {
+	list := make([]peer.ID, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.ID()
+	}
+	return list
+}

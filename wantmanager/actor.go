@@ -1,0 +1,221 @@
+package wantmanager
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/network"
+)
+
+// Peers tells the latest state of peers; a *network.Watch does.
+type Peers interface {
+	C() <-chan struct{}
+	Take() []network.PeerState
+}
+
+// Sender writes messages to peers; a *network.Network does.
+type Sender interface {
+	// Hand gives a peer's sender one message. It does not block; report is
+	// called once, from another goroutine.
+	Hand(p peer.ID, lane network.Lane, m *message.Message, report func(network.Sent))
+	// Progress is when the last byte from the peer was read.
+	Progress(p peer.ID) time.Time
+	// Hold keeps the connections of a peer until Release. Both count.
+	Hold(p peer.ID, tag string)
+	Release(p peer.ID, tag string)
+}
+
+// Config is what a manager needs. Zero numbers mean the defaults.
+type Config struct {
+	Peers  Peers
+	Sender Sender
+	// Record takes what the ledger is to know; it must not block. May be nil.
+	Record func(...ledger.Delta)
+	Fail   func(error) // told when the actor broke; may be nil
+
+	SessionBytes int // that one session may have in flight or undelivered; default 16 MiB
+	NodeBytes    int // that all sessions together may; default 64 MiB
+	Logger       *zap.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.SessionBytes == 0 {
+		c.SessionBytes = 16 << 20
+	}
+	if c.NodeBytes == 0 {
+		c.NodeBytes = 64 << 20
+	}
+	if c.Record == nil {
+		c.Record = func(...ledger.Delta) {}
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+}
+
+const (
+	inboxDepth = 64 // lets a burst of sessions start without waiting for each other
+	heardDepth = 64 // messages of readers; each is a few CIDs
+)
+
+// holdTag is what a connection is held for while wants are live at its peer.
+const holdTag = "souk-wants"
+
+// Manager is the WantManager actor. Make it with [New].
+type Manager struct {
+	cfg   Config
+	loop  *actor.Loop
+	inbox *actor.Inbox[request]
+	heard *actor.Inbox[network.Heard]
+}
+
+// New returns a manager that has not started.
+func New(cfg Config) *Manager {
+	cfg.setDefaults()
+	loop := actor.NewLoop("wantmanager", cfg.Fail)
+	return &Manager{
+		cfg: cfg, loop: loop,
+		inbox: actor.NewInbox[request](inboxDepth, loop.Done()),
+		heard: actor.NewInbox[network.Heard](heardDepth, loop.Done()),
+	}
+}
+
+// Start starts the actor.
+func (m *Manager) Start() { m.loop.Start(m.run) }
+
+// Stop ends the actor and waits for it, or for ctx.
+func (m *Manager) Stop(ctx context.Context) error { return m.loop.Stop(ctx) }
+
+// shell is what the goroutine of the actor holds beside its state.
+type shell struct {
+	*Manager
+	state *state
+	ids   map[*Link]linkID
+	links map[linkID]*Link
+	last  linkID
+}
+
+func (m *Manager) run(ctx context.Context) {
+	s := &shell{
+		Manager: m,
+		state:   newState(m.cfg.SessionBytes, m.cfg.NodeBytes),
+		ids:     make(map[*Link]linkID),
+		links:   make(map[linkID]*Link),
+	}
+	defer s.closeAll()
+	alarm := actor.NewAlarm()
+	defer alarm.Stop()
+	for {
+		select {
+		case req := <-m.inbox.C():
+			s.handle(req)
+		case h := <-m.heard.C():
+			s.state.heard(time.Now(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+		case <-m.cfg.Peers.C():
+			for _, p := range m.cfg.Peers.Take() {
+				s.state.peerState(time.Now(), p.Peer, p.Connected, p.Version, p.Epoch, p.Generation)
+			}
+		case <-alarm.C():
+			alarm.Rang()
+			s.state.tick(time.Now(), m.cfg.Sender.Progress)
+		case <-ctx.Done():
+			return
+		}
+		s.perform(ctx, s.state.take(time.Now()))
+		alarm.Set(time.Now(), s.state.wake())
+	}
+}
+
+func (s *shell) handle(req request) {
+	now := time.Now()
+	switch req := req.(type) {
+	case openLink:
+		s.last++
+		s.ids[req.link], s.links[s.last] = s.last, req.link
+		s.state.open(s.last)
+	case send:
+		s.state.send(now, s.ids[req.link], req.asks)
+	case cancel:
+		s.state.cancel(now, s.ids[req.link], req.cids)
+	case cancelAt:
+		s.state.cancelAt(now, s.ids[req.link], req.peer, req.cids)
+	case drop:
+		s.state.drop(now, s.ids[req.link], req.peer)
+	case cancelAll:
+		s.state.cancelAll(now, s.ids[req.link])
+	case written:
+		s.state.written(now, req.Peer, req.At, req.Err)
+	}
+}
+
+func (s *shell) perform(ctx context.Context, out effects) {
+	for _, o := range out.messages {
+		s.cfg.Sender.Hand(o.peer, network.LaneWants, o.message, func(r network.Sent) {
+			_ = s.inbox.Send(ctx, written{r}) // Fails only when the actor has ended.
+		})
+	}
+	for _, p := range out.hold {
+		s.cfg.Sender.Hold(p, holdTag)
+	}
+	for _, p := range out.release {
+		s.cfg.Sender.Release(p, holdTag)
+	}
+	for _, n := range out.notices {
+		s.links[n.link].slot.Publish(n.notice, merge)
+	}
+	for _, id := range out.closed {
+		l := s.links[id]
+		l.slot.Close()
+		delete(s.links, id)
+		delete(s.ids, l)
+	}
+	for _, m := range out.measured {
+		s.record(m)
+	}
+}
+
+func (s *shell) record(m measured) {
+	s.cfg.Record(ledger.Delta{Peer: m.peer, Counters: ledger.Counters{WantsSent: m.wants}, RTT: m.rtt, Rate: m.rate})
+	for range m.unasked {
+		s.cfg.Record(ledger.Delta{Peer: m.peer, Fault: message.FaultUnasked})
+	}
+}
+
+func (s *shell) closeAll() {
+	for id, p := range s.state.peers {
+		if p.held {
+			s.cfg.Sender.Release(id, holdTag)
+		}
+	}
+	for _, l := range s.links {
+		l.slot.Close()
+	}
+}
+
+func sizes(bs []network.Sized) []sized {
+	out := make([]sized, len(bs))
+	for i, b := range bs {
+		out[i] = sized{b.CID, b.Size}
+	}
+	return out
+}
+
+func merge(older, newer Notice) Notice {
+	if newer.Budget != 0 {
+		older.Budget = newer.Budget
+	}
+	if older.Peers == nil {
+		older.Peers = newer.Peers
+		return older
+	}
+	for p, v := range newer.Peers {
+		older.Peers[p] = v
+	}
+	return older
+}

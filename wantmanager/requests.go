@@ -1,0 +1,127 @@
+package wantmanager
+
+import (
+	"context"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/network"
+)
+
+// Ask is one want for one peer.
+type Ask struct {
+	CID      cid.Cid
+	Type     message.WantType
+	Priority int32
+}
+
+// View is how a link sees one peer.
+type View struct {
+	Share int           // bytes of wanted blocks that the link may have queued or unanswered at the peer
+	Rate  float64       // highest delivery rate of late, bytes a second; 0 when not measured
+	RTT   time.Duration // lowest time from a want to its answer of late; 0 when not measured
+	Late  bool          // wants are unanswered and nothing has come for longer than the peer's patience
+}
+
+// Notice is news for a link.
+type Notice struct {
+	Peers  map[peer.ID]View // the last word for each
+	Budget int              // bytes that the link may have in flight or undelivered; 0 for no news
+}
+
+// request is what the inbox of the actor holds.
+type request interface{ isRequest() }
+
+type (
+	openLink struct{ link *Link }
+	send     struct {
+		link *Link
+		asks map[peer.ID][]Ask
+	}
+	cancel struct {
+		link *Link
+		cids []cid.Cid
+	}
+	cancelAt struct {
+		link *Link
+		peer peer.ID
+		cids []cid.Cid
+	}
+	drop struct {
+		link *Link
+		peer peer.ID
+	}
+	cancelAll struct{ link *Link }
+	written   struct{ network.Sent }
+)
+
+func (openLink) isRequest()  {}
+func (send) isRequest()      {}
+func (cancel) isRequest()    {}
+func (cancelAt) isRequest()  {}
+func (drop) isRequest()      {}
+func (cancelAll) isRequest() {}
+func (written) isRequest()   {}
+
+// Link is one session's line to the manager. Its methods may be used by one
+// goroutine at a time; they block only while the manager's inbox is full.
+type Link struct {
+	manager *Manager
+	slot    *actor.Slot[Notice]
+}
+
+// Open makes a link. It ends with [Link.CancelAll].
+func (m *Manager) Open(ctx context.Context) (*Link, error) {
+	l := &Link{manager: m, slot: actor.NewSlot[Notice]()}
+	if err := m.inbox.Send(ctx, openLink{l}); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// C delivers news about the peers that the link has wants at.
+func (l *Link) C() <-chan Notice { return l.slot.C() }
+
+// Send asks peers for blocks. A want that the link has at a peer already is
+// changed: want-have becomes want-block, and one answered DONT_HAVE is asked
+// again. Wants at a peer that is not connected wait until it is, or until
+// [Link.Drop].
+func (l *Link) Send(ctx context.Context, asks map[peer.ID][]Ask) error {
+	return l.manager.inbox.Send(ctx, send{l, asks})
+}
+
+// Cancel withdraws the wants for the CIDs at every peer.
+func (l *Link) Cancel(ctx context.Context, cids []cid.Cid) error {
+	return l.manager.inbox.Send(ctx, cancel{l, cids})
+}
+
+// CancelAt withdraws the wants for the CIDs at one peer.
+func (l *Link) CancelAt(ctx context.Context, p peer.ID, cids []cid.Cid) error {
+	return l.manager.inbox.Send(ctx, cancelAt{l, p, cids})
+}
+
+// Drop withdraws everything that the link wants of one peer.
+func (l *Link) Drop(ctx context.Context, p peer.ID) error {
+	return l.manager.inbox.Send(ctx, drop{l, p})
+}
+
+// CancelAll withdraws every want of the link, after which its channel is closed.
+func (l *Link) CancelAll(ctx context.Context) error {
+	return l.manager.inbox.Send(ctx, cancelAll{l})
+}
+
+// ReceiveHeard takes what a reader of Network decoded, before the blocks go to
+// the BlockRouter. It blocks while the inbox is full.
+func (m *Manager) ReceiveHeard(ctx context.Context, h network.Heard) error {
+	return m.heard.Send(ctx, h)
+}
+
+// Busy is the time that the actor has spent at work.
+func (m *Manager) Busy() time.Duration { return m.loop.Busy() }
+
+// Depth is the number of requests that wait.
+func (m *Manager) Depth() int { return m.inbox.Depth() + m.heard.Depth() }

@@ -1,0 +1,399 @@
+package wantmanager
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/message"
+)
+
+const (
+	// boxo's servers keep 1,024 wants of a peer and drop what is over without a
+	// word, so both together stay well below.
+	maxUnanswered = 512
+	maxStanding   = 256
+
+	maxEntries = 2048 // of one message: about 100 KiB
+	maxRecent  = 1024 // CIDs remembered a peer
+
+	resendCancels = 30 * time.Second // cancels that young are written again on a fresh stream
+	asked         = 60 * time.Second // a block asked for that recently is late, not unasked
+
+	unknownPatience = 2 * time.Second        // with a peer that was never measured
+	leastPatience   = 500 * time.Millisecond // shorter would call a garbage collection a stall
+	mostPatience    = 10 * time.Second
+
+	firstRetry = 50 * time.Millisecond // after a failed write; doubles up to longRetry
+	longRetry  = 5 * time.Second
+)
+
+// linkID stands for a link inside the state. Links are numbered in the order in
+// which they were opened.
+type linkID uint64
+
+// state is what the actor owns. Its methods take what happened and add what is
+// to be done to its effects.
+type state struct {
+	linkBytes int // the most that one link may have in flight or undelivered
+	nodeBytes int // the most that all links together may
+
+	peers   map[peer.ID]*peerWants
+	wanting map[cid.Cid][]*peerWants // for each CID the peers with a want for it
+	links   map[linkID]*link
+	busy    int // links with wants
+
+	dirty  []*peerWants // whose views or messages are due
+	wakeAt time.Time    // never later than the first deadline of any peer
+	out    effects
+}
+
+type link struct {
+	cids   map[cid.Cid]int // at how many peers the link has a want for it
+	budget int             // last told
+}
+
+// effects is what the shell does after an event.
+type effects struct {
+	messages []outgoing
+	notices  []linkNotice
+	closed   []linkID
+	measured []measured
+	hold     []peer.ID // that wants are live at, to keep their connections
+	release  []peer.ID
+}
+
+type outgoing struct {
+	peer    peer.ID
+	message *message.Message
+}
+
+type linkNotice struct {
+	link   linkID
+	notice Notice
+}
+
+// measured is what the ledger is told.
+type measured struct {
+	peer    peer.ID
+	wants   uint64
+	rtt     time.Duration
+	rate    float64
+	unasked int
+}
+
+func newState(linkBytes, nodeBytes int) *state {
+	return &state{
+		linkBytes: linkBytes, nodeBytes: nodeBytes,
+		peers:   make(map[peer.ID]*peerWants),
+		wanting: make(map[cid.Cid][]*peerWants),
+		links:   make(map[linkID]*link),
+	}
+}
+
+// take returns the effects gathered since the last call, after writing to every
+// peer that something happened to.
+func (s *state) take(now time.Time) effects {
+	for _, p := range s.dirty {
+		s.pump(now, p)
+		s.holdOrRelease(p)
+		s.tellViews(p)
+		s.wakeAt = earlier(s.wakeAt, p.due())
+		if p.idle() {
+			delete(s.peers, p.id)
+		}
+	}
+	s.dirty = s.dirty[:0]
+	out := s.out
+	s.out = effects{}
+	return out
+}
+
+// holdOrRelease keeps the connection of a peer while wants are live at it.
+func (s *state) holdOrRelease(p *peerWants) {
+	live := len(p.wants) > 0
+	if live == p.held {
+		return
+	}
+	p.held = live
+	if live {
+		s.out.hold = append(s.out.hold, p.id)
+	} else {
+		s.out.release = append(s.out.release, p.id)
+	}
+}
+
+func (s *state) touch(p *peerWants) {
+	if !slices.Contains(s.dirty, p) {
+		s.dirty = append(s.dirty, p)
+	}
+}
+
+func (s *state) open(l linkID) {
+	s.links[l] = &link{cids: make(map[cid.Cid]int)}
+}
+
+func (s *state) send(now time.Time, l linkID, asks map[peer.ID][]Ask) {
+	lk := s.links[l]
+	if lk == nil {
+		return
+	}
+	for _, id := range sortedKeys(asks) {
+		p := s.peer(id)
+		for _, a := range asks[id] {
+			s.ask(l, lk, p, a)
+		}
+		s.touch(p)
+	}
+}
+
+func (s *state) ask(l linkID, lk *link, p *peerWants, a Ask) {
+	w := p.wants[a.CID]
+	if w == nil {
+		w = &want{cid: a.CID, kind: a.Type, priority: a.Priority}
+		p.wants[a.CID] = w
+		s.wanting[a.CID] = append(s.wanting[a.CID], p)
+		p.cancels = slices.DeleteFunc(p.cancels, func(c cid.Cid) bool { return c == a.CID })
+		s.enqueue(p, w)
+	} else if again(w, a) {
+		p.account(w, dropped)
+		w = s.replace(p, w, a)
+		s.enqueue(p, w)
+	}
+	s.join(l, lk, p, w)
+}
+
+// again reports whether an ask for a want that is there already has to be
+// written anew.
+func again(w *want, a Ask) bool {
+	upgrade := a.Type == message.WantBlock && w.kind == message.WantHave
+	return upgrade || w.phase == standing
+}
+
+// replace makes a fresh want in place of one that sits in some queue.
+func (s *state) replace(p *peerWants, old *want, a Ask) *want {
+	w := &want{cid: old.cid, links: old.links, kind: old.kind, priority: max(old.priority, a.Priority)}
+	if a.Type == message.WantBlock {
+		w.kind = message.WantBlock
+	}
+	p.wants[w.cid] = w
+	return w
+}
+
+func (s *state) enqueue(p *peerWants, w *want) {
+	w.phase = queued
+	p.queue.push(w)
+}
+
+func (s *state) join(l linkID, lk *link, p *peerWants, w *want) {
+	if _, twice := slices.BinarySearch(w.links, l); twice {
+		return
+	}
+	at, _ := slices.BinarySearch(w.links, l)
+	w.links = slices.Insert(w.links, at, l)
+	if len(lk.cids) == 0 {
+		s.busy++
+	}
+	lk.cids[w.cid]++
+	p.users[l]++
+}
+
+func (s *state) cancel(now time.Time, l linkID, cids []cid.Cid) {
+	for _, c := range cids {
+		for _, p := range slices.Clone(s.wanting[c]) {
+			s.withdraw(now, l, p, c)
+		}
+	}
+}
+
+func (s *state) cancelAt(now time.Time, l linkID, id peer.ID, cids []cid.Cid) {
+	if p := s.peers[id]; p != nil {
+		for _, c := range cids {
+			s.withdraw(now, l, p, c)
+		}
+	}
+}
+
+func (s *state) drop(now time.Time, l linkID, id peer.ID) {
+	p := s.peers[id]
+	if p == nil || p.users[l] == 0 {
+		return
+	}
+	for _, c := range sortedCIDs(p.wants) {
+		s.withdraw(now, l, p, c)
+	}
+}
+
+func (s *state) cancelAll(now time.Time, l linkID) {
+	lk := s.links[l]
+	if lk == nil {
+		return
+	}
+	s.cancel(now, l, sortedCIDs(lk.cids))
+	delete(s.links, l)
+	s.out.closed = append(s.out.closed, l)
+}
+
+// withdraw takes one link from a want, and the want from the peer with the last.
+func (s *state) withdraw(now time.Time, l linkID, p *peerWants, c cid.Cid) {
+	w := p.wants[c]
+	if w == nil {
+		return
+	}
+	at, joined := slices.BinarySearch(w.links, l)
+	if !joined {
+		return
+	}
+	w.links = slices.Delete(w.links, at, at+1)
+	s.leave(l, p, c)
+	if len(w.links) == 0 {
+		s.retire(now, p, w)
+	}
+	s.touch(p)
+}
+
+// retire removes a want that nobody is behind any more; the peer is told if it
+// knows of it.
+func (s *state) retire(now time.Time, p *peerWants, w *want) {
+	if w.phase != queued || w.rewrite {
+		p.cancels = append(p.cancels, w.cid)
+		p.recent.add(now, w.cid, true)
+	}
+	s.remove(p, w)
+}
+
+// remove takes a want out of every table. Its links have left or are about to
+// be told by others.
+func (s *state) remove(p *peerWants, w *want) {
+	for _, l := range w.links {
+		s.leave(l, p, w.cid)
+	}
+	w.links = nil
+	p.account(w, dropped)
+	delete(p.wants, w.cid)
+	left := slices.DeleteFunc(s.wanting[w.cid], func(o *peerWants) bool { return o == p })
+	if len(left) == 0 {
+		delete(s.wanting, w.cid)
+	} else {
+		s.wanting[w.cid] = left
+	}
+}
+
+func (s *state) leave(l linkID, p *peerWants, c cid.Cid) {
+	if p.users[l]--; p.users[l] == 0 {
+		delete(p.users, l)
+		delete(p.told, l)
+	}
+	lk := s.links[l]
+	if lk.cids[c]--; lk.cids[c] == 0 {
+		delete(lk.cids, c)
+	}
+	if len(lk.cids) == 0 {
+		s.busy--
+	}
+}
+
+// peerState takes the latest state of a peer as Network sees it. A new epoch or
+// generation means that what was written may be lost.
+func (s *state) peerState(now time.Time, id peer.ID, connected bool, v message.Version, epoch, generation uint64) {
+	if !connected && s.peers[id] == nil {
+		return
+	}
+	p := s.peer(id)
+	lost := p.epoch != epoch || p.gen != generation || p.connected != connected
+	p.connected, p.version, p.epoch, p.gen = connected, v, epoch, generation
+	if lost {
+		s.rewrite(now, p)
+	}
+	s.touch(p)
+}
+
+// rewrite puts everything that the peer was told back into the queue, and the
+// cancels that it may have missed.
+func (s *state) rewrite(now time.Time, p *peerWants) {
+	for _, c := range p.recent.withdrawn(now, resendCancels) {
+		if p.wants[c] == nil && !slices.Contains(p.cancels, c) {
+			p.cancels = append(p.cancels, c)
+		}
+	}
+	var again []*want
+	for _, c := range sortedCIDs(p.wants) {
+		if w := p.wants[c]; w.phase == sent || w.phase == standing {
+			again = append(again, w)
+		}
+	}
+	for _, w := range again {
+		p.account(w, queued)
+		w.rewrite = true
+		w.sentAt, w.mark = time.Time{}, mark{}
+	}
+	p.queue.wants = append(again, p.queue.wants...)
+	p.retryAt, p.retries = time.Time{}, 0
+	p.late, p.patience = false, 0
+}
+
+func (s *state) peer(id peer.ID) *peerWants {
+	p := s.peers[id]
+	if p == nil {
+		p = newPeerWants(id)
+		s.peers[id] = p
+	}
+	return p
+}
+
+// tellViews tells the links with wants at a peer how it stands, when that has
+// changed enough to matter.
+func (s *state) tellViews(p *peerWants) {
+	if len(p.users) == 0 {
+		return
+	}
+	v := View{
+		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.rtt.lowest(), Late: p.late,
+	}
+	for _, l := range sortedKeys(p.users) {
+		budget := s.budget()
+		n := Notice{}
+		if !near(p.told[l], v) {
+			p.told[l] = v
+			n.Peers = map[peer.ID]View{p.id: v}
+		}
+		if lk := s.links[l]; lk.budget != budget {
+			lk.budget = budget
+			n.Budget = budget
+		}
+		if n.Peers != nil || n.Budget != 0 {
+			s.out.notices = append(s.out.notices, linkNotice{l, n})
+		}
+	}
+}
+
+// budget is what one link may have in flight or undelivered.
+func (s *state) budget() int { return min(s.linkBytes, s.nodeBytes/max(s.busy, 1)) }
+
+// near reports whether two views are the same for a link's decisions.
+func near(a, b View) bool {
+	close := func(x, y float64) bool { return x <= y*1.1 && y <= x*1.1 }
+	return a.Late == b.Late && close(float64(a.Share), float64(b.Share)) &&
+		close(a.Rate, b.Rate) && close(float64(a.RTT), float64(b.RTT))
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
+	keys := make([]cid.Cid, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
+	return keys
+}
