@@ -114,18 +114,21 @@ func (r *Router) run(ctx context.Context) {
 	}
 	defer s.end()
 	for {
+		r.loop.Waiting(time.Now())
 		inbound := r.inbound.C()
 		if s.state.full() {
 			inbound = nil
 		}
 		select {
 		case req := <-r.inbox.C():
-			s.handle(req)
+			s.handle(s.begin(), req)
 		case a := <-inbound:
+			s.begin()
 			s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
 		case res := <-s.work.looked:
-			s.state.looked(time.Now(), res)
+			s.state.looked(s.begin(), res)
 		case err := <-s.work.wrote:
+			s.begin()
 			s.wrote(err)
 		case <-ctx.Done():
 			return
@@ -134,7 +137,14 @@ func (r *Router) run(ctx context.Context) {
 	}
 }
 
-func (s *shell) handle(req request) {
+// begin notes that the actor is at work, and returns the time.
+func (s *shell) begin() time.Time {
+	now := time.Now()
+	s.loop.Working(now)
+	return now
+}
+
+func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
 		s.last++
@@ -149,7 +159,7 @@ func (s *shell) handle(req request) {
 	case cancelAll:
 		s.state.cancelAll(s.ids[req.link])
 	case put:
-		s.state.put(time.Now(), req.blocks)
+		s.state.put(now, req.blocks)
 	}
 }
 

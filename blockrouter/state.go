@@ -16,11 +16,13 @@ type linkID uint64
 // state is what the actor owns. Its methods take what happened and add what is
 // to be done to its effects.
 type state struct {
-	limits  limits
-	wanted  map[cid.Cid][]linkID // ascending
-	links   map[linkID]map[cid.Cid]struct{}
-	lookups []lookup // waiting for a worker
-	looking int
+	limits limits
+	wanted map[cid.Cid][]linkID // ascending
+	// interested are the links that got the CID not long ago.
+	interested map[cid.Cid][]linkID
+	links      map[linkID]*link
+	lookups    []lookup // waiting for a worker
+	looking    int
 
 	unstored []stored // received, in order, and not yet given to the writer
 	writing  []stored // what the writer has now
@@ -28,6 +30,14 @@ type state struct {
 	stat     Stat
 
 	out effects
+}
+
+// link is what one session waits for. Of the last CIDs that it got, it still
+// hears who has them: answers that were under way tell it which peers are of
+// use.
+type link struct {
+	wants map[cid.Cid]struct{}
+	got   []cid.Cid // a ring, oldest first
 }
 
 type limits struct {
@@ -87,7 +97,7 @@ type receipt struct {
 }
 
 func newState(l limits) *state {
-	return &state{limits: l, wanted: make(map[cid.Cid][]linkID), links: make(map[linkID]map[cid.Cid]struct{})}
+	return &state{limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID), links: make(map[linkID]*link)}
 }
 
 // take returns the effects gathered since the last call.
@@ -100,7 +110,7 @@ func (s *state) take() effects {
 // full reports whether inbound messages must wait for the store.
 func (s *state) full() bool { return s.backlog >= s.limits.storeBytes }
 
-func (s *state) open(l linkID) { s.links[l] = make(map[cid.Cid]struct{}) }
+func (s *state) open(l linkID) { s.links[l] = &link{wants: make(map[cid.Cid]struct{})} }
 
 // want registers before it looks, so that a block stored in between is not
 // missed.
@@ -110,10 +120,10 @@ func (s *state) want(l linkID, cids []cid.Cid) {
 		return
 	}
 	for _, c := range cids {
-		if _, twice := mine[c]; twice {
+		if _, twice := mine.wants[c]; twice {
 			continue
 		}
-		mine[c] = struct{}{}
+		mine.wants[c] = struct{}{}
 		s.wanted[c] = append(s.wanted[c], l)
 		slices.Sort(s.wanted[c])
 	}
@@ -146,11 +156,11 @@ func (s *state) looked(now time.Time, r looked) {
 		return
 	}
 	wanted := func(cids []cid.Cid) []cid.Cid {
-		return slices.DeleteFunc(cids, func(c cid.Cid) bool { _, ok := mine[c]; return !ok })
+		return slices.DeleteFunc(cids, func(c cid.Cid) bool { _, ok := mine.wants[c]; return !ok })
 	}
 	info := Info{Local: wanted(r.here), Missing: wanted(r.gone), Failed: r.failed}
 	for _, b := range r.blocks {
-		if _, ok := mine[b.Cid()]; ok {
+		if _, ok := mine.wants[b.Cid()]; ok {
 			info.Blocks = append(info.Blocks, Received{Block: b, At: now})
 			s.unregister(r.link, b.Cid())
 		}
@@ -169,8 +179,12 @@ func (s *state) cancelAll(l linkID) {
 	if !open {
 		return
 	}
-	for c := range mine {
+	for c := range mine.wants {
 		s.unregister(l, c)
+	}
+	for _, c := range mine.got {
+		s.interested[c] = without(s.interested[c], l)
+		s.prune(c)
 	}
 	delete(s.links, l)
 	s.lookups = slices.DeleteFunc(s.lookups, func(j lookup) bool { return j.link == l })
@@ -179,17 +193,49 @@ func (s *state) cancelAll(l linkID) {
 
 func (s *state) unregister(l linkID, c cid.Cid) {
 	mine := s.links[l]
-	if _, ok := mine[c]; !ok {
+	if mine == nil {
 		return
 	}
-	delete(mine, c)
-	left := slices.DeleteFunc(s.wanted[c], func(other linkID) bool { return other == l })
-	if len(left) == 0 {
-		delete(s.wanted, c)
+	if _, ok := mine.wants[c]; !ok {
 		return
 	}
-	s.wanted[c] = left
+	delete(mine.wants, c)
+	s.wanted[c] = without(s.wanted[c], l)
+	s.prune(c)
 }
+
+// prune forgets a CID that no link wants or is interested in.
+func (s *state) prune(c cid.Cid) {
+	if len(s.wanted[c]) == 0 {
+		delete(s.wanted, c)
+	}
+	if len(s.interested[c]) == 0 {
+		delete(s.interested, c)
+	}
+}
+
+func without(links []linkID, l linkID) []linkID {
+	return slices.DeleteFunc(links, func(other linkID) bool { return other == l })
+}
+
+// got keeps the interest of a link in a CID that it got from a peer.
+func (s *state) got(l linkID, c cid.Cid) {
+	mine := s.links[l]
+	if len(mine.got) == mostInterest {
+		oldest := mine.got[0]
+		mine.got = append(mine.got[:0], mine.got[1:]...)
+		s.interested[oldest] = without(s.interested[oldest], l)
+		s.prune(oldest)
+	}
+	if !slices.Contains(s.interested[c], l) {
+		mine.got = append(mine.got, c)
+		s.interested[c] = append(s.interested[c], l)
+	}
+}
+
+// mostInterest is how many CIDs that it got a link stays interested in: as many
+// as a session asks several peers about at once.
+const mostInterest = 32
 
 // put takes blocks that are stored already.
 func (s *state) put(now time.Time, bs []blocks.Block) {
@@ -234,8 +280,11 @@ func (s *state) deliver(r Received) bool {
 	c := r.Block.Cid()
 	links := s.wanted[c]
 	for _, l := range links {
-		delete(s.links[l], c)
+		delete(s.links[l].wants, c)
 		s.inform(l, Info{Blocks: []Received{r}})
+		if r.From != "" {
+			s.got(l, c)
+		}
 	}
 	delete(s.wanted, c)
 	return len(links) > 0
@@ -245,6 +294,11 @@ func (s *state) presences(from peer.ID, cids []cid.Cid, have bool) {
 	for _, c := range cids {
 		for _, l := range s.wanted[c] {
 			s.inform(l, Info{Presences: map[PeerCID]bool{{from, c}: have}})
+		}
+		for _, l := range s.interested[c] {
+			if have && !slices.Contains(s.wanted[c], l) {
+				s.inform(l, Info{Presences: map[PeerCID]bool{{from, c}: have}})
+			}
 		}
 	}
 }

@@ -22,6 +22,10 @@
 // order between the streams of a peer. A peer is reported as gone after the
 // last reader of its streams has ended.
 //
+// Connections: all of a peer count as one. Which of them a stream goes over is
+// for libp2p to choose; with QUIC, a lost packet of a block does not hold up
+// wants.
+//
 // Goroutines: one for a node, which follows identify events; one for each
 // inbound stream, which libp2p starts; one for each open outbound stream, which
 // waits for a reset; one while a stream is being written. An idle peer has

@@ -30,19 +30,22 @@ type FrameSink func(ctx context.Context, from peer.ID, frame []byte) (reply []by
 // Handle registers who answers the requests of another protocol, whose streams
 // carry one request and one reply, each in a frame: an unsigned varint with the
 // length, and the bytes. Requests over maxFrame bytes are refused before they
-// are read. The streams count towards the caps and budgets of their peer. It
-// must be called after New and before Stop; a second sink for an id replaces the
-// first.
+// are read. The streams count towards the caps and budgets of their peer.
+// Requests come from the start of the network to its stop. A second sink for an
+// id replaces the first.
 func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) {
+	handler := func(st p2pnet.Stream) {
+		n.serve(st, func(in *inbound) error { return in.answer(maxFrame, sink) })
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life.over() {
 		return
 	}
-	n.handled = append(without(n.handled, id), id)
-	n.cfg.Host.SetStreamHandler(id, func(st p2pnet.Stream) {
-		n.serve(st, func(in *inbound) error { return in.answer(maxFrame, sink) })
-	})
+	n.handlers[id] = handler
+	if n.started {
+		n.cfg.Host.SetStreamHandler(id, handler)
+	}
 }
 
 // answer reads the request of a stream and writes the reply.

@@ -83,9 +83,10 @@ func (n *Network) serve(st p2pnet.Stream, read func(in *inbound) error) {
 		return
 	}
 	n.count.streamsAccepted.Add(1)
-	defer n.budget.dismiss(in)
-	defer in.cancel()
-	in.finish(n.guard(in, read))
+	err := n.guard(in, read)
+	n.budget.dismiss(in)
+	in.finish(err)
+	in.cancel()
 }
 
 // guard turns a panic of a reader into an error.

@@ -57,7 +57,7 @@ func TestLimitedConnectionsAreIgnored(t *testing.T) {
 	require.Error(t, err, "the stream is refused")
 	require.Nil(t, a.peers.find(other.ID()))
 	require.ErrorIs(t, a.send(other.ID(), LaneWants, wantOf(1)).Err, ErrNotConnected)
-	require.NoError(t, a.Connect(ctx, peer.AddrInfo{ID: other.ID()}))
+	require.NoError(t, a.Connect(ctx, peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}))
 	require.Equal(t, network.Connected, a.host.Network().Connectedness(other.ID()), "Connect makes a direct one")
 }
 

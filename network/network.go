@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +29,10 @@ type Network struct {
 	events    *events
 	count     counters
 
-	mu      sync.Mutex
-	started bool
-	handled []protocol.ID // whose stream handlers are ours
-	stopped chan struct{} // made by the first Stop, closed at its end
+	mu       sync.Mutex
+	started  bool
+	handlers map[protocol.ID]p2pnet.StreamHandler // of the host, from Start to Stop
+	stopped  chan struct{}                        // closed when Stop has asked everything to end
 }
 
 // New returns a network that does nothing yet. It returns a [*ConfigError].
@@ -50,9 +49,13 @@ func New(cfg Config) (*Network, error) {
 		budget:    newBudget(cfg.ReceiveNode, cfg.ReceivePeer, cfg.FrameTime),
 		strikes:   newStrikes(&cfg),
 		holds:     newHolds(cfg.Host.ConnManager()),
+		handlers:  make(map[protocol.ID]p2pnet.StreamHandler),
 		stopped:   make(chan struct{}),
 	}
 	n.peers = newRoster(n)
+	for id := range n.protocols.versions {
+		n.handlers[id] = n.accept
+	}
 	return n, nil
 }
 
@@ -82,10 +85,9 @@ func (n *Network) Start(s Sinks) error {
 		return fmt.Errorf("network: %w", err)
 	}
 	n.started, n.sinks, n.events = true, s, events
-	for _, id := range n.protocols.ordered {
-		n.cfg.Host.SetStreamHandler(id, n.accept)
+	for id, handler := range n.handlers {
+		n.cfg.Host.SetStreamHandler(id, handler)
 	}
-	n.handled = append(n.handled, n.protocols.ordered...)
 	n.meetConnected()
 	return nil
 }
@@ -115,15 +117,14 @@ func (n *Network) Stop(ctx context.Context) error {
 // withdraw takes back what Start and Handle told the host.
 func (n *Network) withdraw() {
 	n.mu.Lock()
-	handled, events := n.handled, n.events
-	n.handled = nil
-	n.mu.Unlock()
-	for _, id := range handled {
+	defer n.mu.Unlock()
+	if !n.started {
+		return
+	}
+	for id := range n.handlers {
 		n.cfg.Host.RemoveStreamHandler(id)
 	}
-	if events != nil {
-		events.close()
-	}
+	n.events.close()
 }
 
 // endStreams ends all streams, each in a goroutine: a connection whose peer
@@ -190,6 +191,13 @@ func (n *Network) streamContext(ctx context.Context) (context.Context, context.C
 // fault reports what p did wrong, and refuses the peer when it was too much.
 func (n *Network) fault(p peer.ID, f message.Fault, times int) {
 	n.sinks.Fault(n.life.ctx, p, f, times)
+	n.Strike(p, f, times)
+}
+
+// Strike counts a fault of a peer that others have found, towards the limit
+// beyond which the peer is refused. It does not report the fault to the sinks,
+// and does not block.
+func (n *Network) Strike(p peer.ID, f message.Fault, times int) {
 	if n.strikes.add(p, f, times, time.Now()) {
 		n.refuse(p)
 	}
@@ -198,7 +206,11 @@ func (n *Network) fault(p peer.ID, f message.Fault, times int) {
 // refuse drops a peer for the cool-down.
 func (n *Network) refuse(p peer.ID) {
 	n.count.refusals.Add(1)
-	n.log.Warn("peer broke the rules too often and is refused for a while",
+	level := zap.DebugLevel
+	if n.strikes.worthWarning(time.Now()) {
+		level = zap.WarnLevel
+	}
+	n.log.Log(level, "peer broke the rules too often and is refused for a while",
 		zap.Stringer("peer", p), zap.Duration("for", n.cfg.CoolDown))
 	n.peers.refresh(p)
 	n.budget.endStreams(p)
@@ -208,9 +220,4 @@ func (n *Network) refuse(p peer.ID) {
 		}
 	})
 	n.strikes.afterwards(p, func() { n.meet(p) })
-}
-
-// without returns ids less id.
-func without(ids []protocol.ID, id protocol.ID) []protocol.ID {
-	return slices.DeleteFunc(slices.Clone(ids), func(other protocol.ID) bool { return other == id })
 }

@@ -3,6 +3,8 @@ package network
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +143,48 @@ func TestSeveralConnectionsAreOnePeer(t *testing.T) {
 	exchange(t, a, b, message.V120)
 }
 
+func TestAMessageThatMeetsADeadStreamIsSentOnAFreshOne(t *testing.T) {
+	a, b := pair(t)
+	for i := range 20 {
+		require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(i)).Err)
+		b.until("the want arrives", func() bool { return len(b.wants) == i+1 })
+		s := a.peers.sender(b.host.ID(), lineControl)
+		s.mu.Lock()
+		dead := s.out
+		s.mu.Unlock()
+		if dead != nil {
+			require.NoError(t, dead.stream.Reset())
+		}
+	}
+}
+
+func TestGoroutinesFollowTheStreams(t *testing.T) {
+	a, b := pair(t)
+	require.Equal(t, 2, goroutines(), "one for each node")
+	require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(1)).Err)
+	require.NoError(t, a.send(b.host.ID(), LaneBlocks, wantOf(2)).Err)
+	b.until("the wants arrive", func() bool { return len(b.wants) == 2 })
+	b.until("writers end", func() bool {
+		return goroutines() == 2+2+2 || b.noteLater() // a watches two streams, b reads two
+	})
+	require.NoError(t, a.host.Network().ClosePeer(b.host.ID()))
+	a.untilGone(b.host.ID())
+	b.untilGone(a.host.ID())
+	b.until("nothing is left of the peers", func() bool { return goroutines() == 2 || b.noteLater() })
+}
+
+// goroutines counts those that run code of this package, and are no test's.
+func goroutines() int {
+	buf := make([]byte, 1<<20)
+	count := 0
+	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(stack, "souk/network.") && !strings.Contains(stack, "_test.go") {
+			count++
+		}
+	}
+	return count
+}
+
 func TestALaneRefusesMoreThanItHolds(t *testing.T) {
 	a, _ := pair(t)
 	stuck := newHost(t)
@@ -247,7 +291,8 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 }
 
 func TestConnectMakesThePeerKnown(t *testing.T) {
-	a, b := startNode(t, newHost(t)), startNode(t, newHost(t))
+	_, b := pair(t) // until identify tells of b's protocols
+	a := startNode(t, newHost(t))
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	require.NoError(t, a.Connect(ctx, peer.AddrInfo{ID: b.host.ID(), Addrs: b.host.Addrs()}))

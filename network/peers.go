@@ -191,6 +191,9 @@ func (r *roster) tell(m *remote) {
 func (r *roster) lost(m *remote) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.byID[m.id] == m {
+		r.settle(m) // The connection may be gone as well, and its notice on the way.
+	}
 	r.epoch++
 	m.told.Epoch = r.epoch
 	if m.up && r.byID[m.id] == m {

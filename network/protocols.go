@@ -33,7 +33,6 @@ func (s versionSet) newest() message.Version {
 type protocols struct {
 	ids      map[message.Version]protocol.ID
 	versions map[protocol.ID]message.Version
-	ordered  []protocol.ID // as configured
 }
 
 func newProtocols(prefix protocol.ID, offered []message.Version) *protocols {
@@ -41,7 +40,6 @@ func newProtocols(prefix protocol.ID, offered []message.Version) *protocols {
 	for _, v := range offered {
 		id := prefix + protocolIDs[v]
 		t.ids[v], t.versions[id] = id, v
-		t.ordered = append(t.ordered, id)
 	}
 	return t
 }

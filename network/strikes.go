@@ -25,6 +25,7 @@ type strikes struct {
 
 	mu        sync.Mutex
 	offenders map[peer.ID]*offender
+	warned    time.Time // when the last warning was logged
 	closed    bool
 }
 
@@ -47,10 +48,12 @@ func newStrikes(cfg *Config) *strikes {
 // points is the weight of a fault that occurred a number of times in a message.
 func points(f message.Fault, times int) int {
 	switch f {
-	case message.FaultFrameLength, message.FaultFrameSlow, message.FaultProtobuf, message.FaultTooMany:
+	case message.FaultFrameLength, message.FaultFrameSlow, message.FaultProtobuf, message.FaultTooMany,
+		message.FaultInvalid:
 		return gravePoints
-	case message.FaultCIDTooLong, message.FaultIdentity, message.FaultHash:
-		return 1 // Old but correct implementations ask for such CIDs.
+	case message.FaultCIDTooLong, message.FaultIdentity, message.FaultHash,
+		message.FaultWantsOverflow, message.FaultBroken:
+		return 1 // Correct implementations that are old, eager or slow do this.
 	}
 	return min(times, gravePoints)
 }
@@ -80,6 +83,18 @@ func (s *strikes) refused(p peer.ID, now time.Time) bool {
 	defer s.mu.Unlock()
 	o := s.offenders[p]
 	return o != nil && now.Before(o.until)
+}
+
+// worthWarning reports whether a refusal may be logged where an operator sees
+// it: once a second at most.
+func (s *strikes) worthWarning(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.warned) < time.Second {
+		return false
+	}
+	s.warned = now
+	return true
 }
 
 // afterwards calls f when the cool-down of p is over.

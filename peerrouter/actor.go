@@ -105,18 +105,20 @@ func (r *Router) run(ctx context.Context) {
 	alarm := actor.NewAlarm()
 	defer alarm.Stop()
 	for {
+		r.loop.Waiting(time.Now())
 		select {
 		case req := <-r.inbox.C():
-			s.handle(req)
+			s.handle(s.begin(), req)
 		case d := <-s.ended:
-			s.handle(d)
+			s.handle(s.begin(), d)
 		case <-r.cfg.Peers.C():
+			now := s.begin()
 			for _, p := range r.cfg.Peers.Take() {
-				s.state.peerState(time.Now(), p.Peer, p.Connected)
+				s.state.peerState(now, p.Peer, p.Connected)
 			}
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(time.Now())
+			s.state.tick(s.begin())
 		case <-ctx.Done():
 			return
 		}
@@ -125,8 +127,14 @@ func (r *Router) run(ctx context.Context) {
 	}
 }
 
-func (s *shell) handle(req request) {
+// begin notes that the actor is at work, and returns the time.
+func (s *shell) begin() time.Time {
 	now := time.Now()
+	s.loop.Working(now)
+	return now
+}
+
+func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
 		s.last++

@@ -81,10 +81,12 @@ func (d *Directory) run(ctx context.Context) {
 	}
 	defer s.end()
 	for {
+		d.loop.Waiting(time.Now())
 		select {
 		case req := <-d.inbox.C():
-			s.handle(req)
+			s.handle(s.begin(), req)
 		case <-d.cfg.Peers.C():
+			s.begin()
 			for _, p := range d.cfg.Peers.Take() {
 				s.state.peerState(p.Peer, p.Connected)
 			}
@@ -95,8 +97,14 @@ func (d *Directory) run(ctx context.Context) {
 	}
 }
 
-func (s *shell) handle(req request) {
+// begin notes that the actor is at work, and returns the time.
+func (s *shell) begin() time.Time {
 	now := time.Now()
+	s.loop.Working(now)
+	return now
+}
+
+func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
 		s.last++

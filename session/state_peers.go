@@ -256,6 +256,9 @@ func (s *state) hit(i int) {
 func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
 	w := s.wants[c]
 	i, known := s.index[id]
+	if w == nil && known && have && s.peers[i].inUse && s.peers[i].hits == 0 {
+		s.hit(i) // A HAVE that came just after the block, from another peer that has it.
+	}
 	if w == nil || !known || w.knows(i)&wasAsked == 0 {
 		return
 	}

@@ -112,18 +112,20 @@ func (m *Manager) run(ctx context.Context) {
 	alarm := actor.NewAlarm()
 	defer alarm.Stop()
 	for {
+		m.loop.Waiting(time.Now())
 		select {
 		case req := <-m.inbox.C():
-			s.handle(req)
+			s.handle(s.begin(), req)
 		case h := <-m.heard.C():
-			s.state.heard(time.Now(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+			s.state.heard(s.begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
 		case <-m.cfg.Peers.C():
+			now := s.begin()
 			for _, p := range m.cfg.Peers.Take() {
-				s.state.peerState(time.Now(), p.Peer, p.Connected, p.Version, p.Epoch, p.Generation)
+				s.state.peerState(now, p.Peer, p.Connected, p.Version, p.Epoch, p.Generation)
 			}
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(time.Now(), m.cfg.Sender.Progress)
+			s.state.tick(s.begin(), m.cfg.Sender.Progress)
 		case <-ctx.Done():
 			return
 		}
@@ -132,8 +134,14 @@ func (m *Manager) run(ctx context.Context) {
 	}
 }
 
-func (s *shell) handle(req request) {
+// begin notes that the actor is at work, and returns the time.
+func (s *shell) begin() time.Time {
 	now := time.Now()
+	s.loop.Working(now)
+	return now
+}
+
+func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
 		s.last++

@@ -151,7 +151,7 @@ func (w *walker) mustScan() bool {
 	if w.changed == 0 || w.unasked == 0 {
 		return false
 	}
-	idle := w.asking < w.o.window/4 && w.asked < maxAhead/4 && len(w.arrivals) == 0
+	idle := w.asking < w.o.window/4 && w.asked < maxAhead/2 && len(w.arrivals) == 0
 	return idle || w.changed*rescanShare >= w.scanned
 }
 

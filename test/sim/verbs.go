@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ipfs/boxo/bitswap/message"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -65,6 +66,21 @@ func (w *World) Settle() { w.Pass(5 * time.Second) }
 // Pass lets virtual time go by.
 func (w *World) Pass(d time.Duration) {
 	w.do(func() error { time.Sleep(d); return nil })
+}
+
+// Tell sends one Bitswap message to a node.
+func (w *World) Tell(from, to *Node, m message.BitSwapMessage) {
+	w.do(func() error { return from.Say(to.ID(), m) })
+}
+
+// Expect fails when the condition does not hold.
+func (w *World) Expect(condition func() bool, what string) {
+	w.do(func() error {
+		if !condition() {
+			return fmt.Errorf("expected: %s", what)
+		}
+		return nil
+	})
 }
 
 // Begin starts the clock.

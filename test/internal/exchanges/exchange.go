@@ -64,6 +64,8 @@ type Counters struct {
 // the host open.
 func New(m Make, h host.Host) (Exchange, error) {
 	switch m {
+	case MakeSouk:
+		return NewSouk(h)
 	case MakeBoxo:
 		return NewBoxo(h), nil
 	case MakeBare:

@@ -1,0 +1,75 @@
+package exchanges
+
+import (
+	"context"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/session"
+)
+
+// Souk is an exchange made by Souk.
+type Souk struct {
+	*souk.Exchange
+	Store blockstore.Blockstore
+}
+
+// NewSouk starts Souk's exchange on h.
+func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
+	store := blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore()))
+	x, err := souk.New(context.Background(), h, store, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Souk{Exchange: x, Store: store}, nil
+}
+
+// Fetcher returns a session.
+func (s *Souk) Fetcher(ctx context.Context, from ...peer.ID) Fetcher {
+	if len(from) == 0 {
+		return s.NewSession(ctx)
+	}
+	return s.NewSession(ctx, session.WithPeers(from...))
+}
+
+// Subscribe asks in a session that waits for its peers.
+func (s *Souk) Subscribe(ctx context.Context, cs []cid.Cid, from ...peer.ID) (<-chan blocks.Block, error) {
+	return s.NewSession(ctx, session.WithPeers(from...), session.WithWaiting()).GetBlocks(ctx, cs)
+}
+
+// Has reports whether the block is stored.
+func (s *Souk) Has(ctx context.Context, c cid.Cid) (bool, error) { return s.Store.Has(ctx, c) }
+
+// WantsOf is the engine's view of the wantlist of p.
+func (s *Souk) WantsOf(p peer.ID) []cid.Cid {
+	list, err := s.WantlistOf(context.Background(), p)
+	if err != nil {
+		return nil
+	}
+	cs := make([]cid.Cid, len(list))
+	for i, e := range list {
+		cs[i] = e.CID
+	}
+	return cs
+}
+
+// Counters reads Souk's statistics.
+func (s *Souk) Counters() Counters {
+	st := s.Stat()
+	return Counters{
+		BlocksReceived:   st.BlocksReceived,
+		BytesReceived:    st.DataReceived,
+		DupBlocks:        st.DupBlksReceived,
+		DupBytes:         st.DupDataReceived,
+		BlocksSent:       st.BlocksSent,
+		BytesSent:        st.DataSent,
+		MessagesReceived: st.MessagesReceived,
+	}
+}
