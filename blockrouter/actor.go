@@ -151,7 +151,7 @@ func (s *shell) handle(now time.Time, req request) {
 		s.ids[req.link], s.links[s.last] = s.last, req.link
 		s.state.open(s.last)
 	case want:
-		s.state.want(s.ids[req.link], req.cids)
+		s.state.want(now, s.ids[req.link], req.cids)
 	case load:
 		s.state.load(s.ids[req.link], req.cids)
 	case cancel:

@@ -27,7 +27,9 @@ type state struct {
 	unstored []stored // received, in order, and not yet given to the writer
 	writing  []stored // what the writer has now
 	backlog  int      // bytes of both
-	stat     Stat
+	// pending are the same by CID: who wants one meanwhile need not ask a peer.
+	pending map[cid.Cid]blocks.Block
+	stat    Stat
 
 	out effects
 }
@@ -97,7 +99,8 @@ type receipt struct {
 }
 
 func newState(l limits) *state {
-	return &state{limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID), links: make(map[linkID]*link)}
+	return &state{limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID),
+		pending: make(map[cid.Cid]blocks.Block), links: make(map[linkID]*link)}
 }
 
 // take returns the effects gathered since the last call.
@@ -114,7 +117,7 @@ func (s *state) open(l linkID) { s.links[l] = &link{wants: make(map[cid.Cid]stru
 
 // want registers before it looks, so that a block stored in between is not
 // missed.
-func (s *state) want(l linkID, cids []cid.Cid) {
+func (s *state) want(now time.Time, l linkID, cids []cid.Cid) {
 	mine, open := s.links[l]
 	if !open {
 		return
@@ -127,7 +130,18 @@ func (s *state) want(l linkID, cids []cid.Cid) {
 		s.wanted[c] = append(s.wanted[c], l)
 		slices.Sort(s.wanted[c])
 	}
-	s.look(l, cids, false, s.limits.lookupCIDs)
+	unknown := slices.DeleteFunc(cids, func(c cid.Cid) bool { return s.deliverPending(now, l, c) })
+	s.look(l, unknown, false, s.limits.lookupCIDs)
+}
+
+// deliverPending gives the link a block that is on its way into the store.
+func (s *state) deliverPending(now time.Time, l linkID, c cid.Cid) bool {
+	b, pending := s.pending[c]
+	if pending {
+		s.unregister(l, c)
+		s.inform(l, Info{Blocks: []Received{{Block: b, At: now}}})
+	}
+	return pending
 }
 
 func (s *state) load(l linkID, cids []cid.Cid) { s.look(l, cids, true, s.limits.loadCIDs) }
@@ -327,6 +341,7 @@ func (s *state) store(bs []blocks.Block, release func()) {
 			last = release
 		}
 		s.unstored = append(s.unstored, stored{b, last})
+		s.pending[b.Cid()] = b
 		s.backlog += len(b.RawData())
 	}
 	s.startWrite()
@@ -353,6 +368,7 @@ func (s *state) startWrite() {
 func (s *state) wrote(err error) {
 	for _, w := range s.writing {
 		s.backlog -= len(w.block.RawData())
+		delete(s.pending, w.block.Cid())
 		s.out.release = append(s.out.release, w.release)
 		if err == nil {
 			s.out.available = append(s.out.available, w.block)

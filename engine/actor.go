@@ -146,10 +146,11 @@ func (e *Engine) begin() time.Time {
 	return now
 }
 
-func (e *Engine) takePeers(time.Time) {
+func (e *Engine) takePeers(now time.Time) {
 	for _, p := range e.cfg.Peers.Take() {
-		e.state.peer(peerState{
-			id: p.Peer, connected: p.Connected, version: p.Version, generation: p.Generation,
+		e.state.peer(now, peerState{
+			id: p.Peer, connected: p.Connected, version: p.Version,
+			generation: p.Generation, epoch: p.Epoch,
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -463,19 +464,25 @@ func TestStopUnderLoadLeavesNothing(t *testing.T) {
 		s.store.hang[bs[7].Cid()] = hang
 		stuck := make(chan struct{})
 		s.wire.stuck[bob] = stuck
+		busy := make(chan struct{}, len(everybody))
 		var readers sync.WaitGroup
 		for _, p := range everybody {
 			readers.Go(func() {
-				for {
+				for round := 0; ; round++ {
+					if round == 3 {
+						busy <- struct{}{}
+					}
 					err := s.ReceiveWants(context.Background(), network.Wants{From: p, Entries: wantAll(bs)})
 					if err != nil {
-						require.ErrorIs(t, err, actor.ErrClosed)
+						assert.ErrorIs(t, err, actor.ErrClosed)
 						return
 					}
 				}
 			})
 		}
-		time.Sleep(time.Millisecond)
+		for range everybody {
+			<-busy
+		}
 		require.NoError(t, s.Stop(t.Context()))
 		require.NoError(t, s.Stop(t.Context()))
 		readers.Wait()

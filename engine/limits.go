@@ -42,7 +42,7 @@ const (
 	jobWants       = 64       // looked up in one job: long enough to amortize two channel hops, short against a disk read
 	lane           = 2        // block messages handed ahead: one being written, one ready
 	inlineWants    = 8        // a peer with as many wants is exploring, not asking for one small block
-	refusedKept    = 4096     // DONT_HAVEs to send for wants that were not taken
+	asideKept      = 4096     // DONT_HAVEs to send for wants that were not taken
 	wantBytes      = 256      // memory of a want beside its CID: struct, two map entries, rounding
 	defaultWorkers = 4
 )
@@ -85,7 +85,7 @@ func (l Limits) validate() error {
 		{"Copies", l.Copies},
 	} {
 		if field.value < 0 {
-			return fmt.Errorf("engine: Limits.%s is negative: %d", field.name, field.value)
+			return fmt.Errorf("engine: Config.Limits.%s is negative: %d", field.name, field.value)
 		}
 	}
 	return nil

@@ -107,10 +107,10 @@ func newRig(t tester, limits Limits) *rig {
 }
 
 func (r *rig) connect(p peer.ID) {
-	r.state.peer(peerState{id: p, connected: true, version: message.V120, generation: 1})
+	r.state.peer(r.now, peerState{id: p, connected: true, version: message.V120, generation: 1})
 }
 
-func (r *rig) disconnect(p peer.ID) { r.state.peer(peerState{id: p}) }
+func (r *rig) disconnect(p peer.ID) { r.state.peer(r.now, peerState{id: p}) }
 
 // guard sets who may have what.
 func (r *rig) guard(access func(peer.ID, cid.Cid) bool) {

@@ -133,6 +133,7 @@ func (s *state) tick(now time.Time) {
 	}
 	for s.sleepers.len() > 0 && !s.sleepers.top().wake.After(now) {
 		p := s.sleepers.pop()
+		p.unlearn(now)
 		if !p.expires.IsZero() && !p.expires.After(now) {
 			s.forget(p)
 		}
@@ -157,8 +158,8 @@ func (s *state) nextWake() time.Time {
 	if s.retries.len() > 0 {
 		wake = s.retries.top().at
 	}
-	if s.sleepers.len() > 0 && (wake.IsZero() || s.sleepers.top().wake.Before(wake)) {
-		wake = s.sleepers.top().wake
+	if s.sleepers.len() > 0 {
+		wake = firstOf(wake, s.sleepers.top().wake)
 	}
 	return wake
 }
@@ -189,7 +190,7 @@ func (s *state) settle(now time.Time, p *partner) {
 	s.rank(now, p)
 	s.flush(p)
 	if p.idle() {
-		p.expires, p.paused = time.Time{}, time.Time{}
+		p.expires, p.paused, p.said = time.Time{}, time.Time{}, nil
 		if s.partners[p.id] == p {
 			delete(s.partners, p.id)
 		}

@@ -29,6 +29,7 @@ type partner struct {
 
 	connected  bool
 	generation uint64    // of the connection; zero while not known
+	epoch      uint64    // of what it was told
 	expires    time.Time // when a peer that is not known to be connected is forgotten
 
 	wants         map[cid.Cid]*want
@@ -42,8 +43,9 @@ type partner struct {
 
 	parcels []*parcel                  // what found no room, first come first
 	waiting map[cid.Cid]*message.Entry // the entries of parcels
-	refused []cid.Cid                  // to be answered DONT_HAVE without having been wanted
 	memory  int                        // bytes of table
+	aside   []message.Presence         // to be said beside answers: refusals, and what may have been lost
+	said    []saying                   // of late, oldest first
 
 	work     float64 // bytes sent, weighed: see weight
 	ahead    int     // block messages being read or in the network's hands
@@ -89,7 +91,7 @@ func (p *partner) size() int { return len(p.wants) + len(p.waiting) }
 
 // idle reports that nothing would be lost with p.
 func (p *partner) idle() bool {
-	return !p.touched && !p.connected && p.size() == 0 && len(p.refused) == 0 && p.ahead == 0 && !p.saying
+	return !p.touched && !p.connected && p.size() == 0 && len(p.aside) == 0 && p.ahead == 0 && !p.saying
 }
 
 // presences reports whether p understands HAVE and DONT_HAVE.
@@ -101,23 +103,27 @@ type peerState struct {
 	connected  bool
 	version    message.Version
 	generation uint64 // grows each time when the peer connects
+	epoch      uint64 // grows when presences that were sent may be lost
 }
 
 // peer notes the latest state of a peer. Nothing is kept of one that is not
 // connected, nor of what one wanted before it was gone for a moment.
-func (s *state) peer(now peerState) {
-	p := s.partners[now.id]
+func (s *state) peer(now time.Time, st peerState) {
+	p := s.partners[st.id]
 	if p == nil {
-		if !now.connected {
+		if !st.connected {
 			return
 		}
-		p = s.partner(now.id)
+		p = s.partner(st.id)
 	}
 	s.touch(p)
-	if !now.connected || p.generation != 0 && p.generation != now.generation {
+	switch {
+	case !st.connected, p.generation != 0 && p.generation != st.generation:
 		s.forget(p)
+	case p.generation != 0 && p.epoch != st.epoch:
+		p.repeat(now)
 	}
-	p.connected, p.version, p.generation = now.connected, now.version, now.generation
+	p.connected, p.version, p.generation, p.epoch = st.connected, st.version, st.generation, st.epoch
 	p.expires, p.paused, p.failures = time.Time{}, time.Time{}, 0
 }
 
@@ -128,15 +134,18 @@ func (s *state) forget(p *partner) {
 		s.remove(w)
 	}
 	s.unpark(p)
-	p.refused, p.expires = nil, time.Time{}
+	p.aside, p.said, p.expires = nil, nil, time.Time{}
 	s.touch(p)
 }
 
 // sleep sets when tick should look at p again.
 func (s *state) sleep(now time.Time, p *partner) {
 	wake := p.expires
-	if p.paused.After(now) && (wake.IsZero() || p.paused.Before(wake)) {
-		wake = p.paused
+	if p.paused.After(now) {
+		wake = firstOf(wake, p.paused)
+	}
+	if len(p.said) > 0 {
+		wake = firstOf(wake, p.said[0].at.Add(repeatFor))
 	}
 	if wake.Equal(p.wake) && (p.sleeper >= 0) == !wake.IsZero() {
 		return
@@ -148,6 +157,14 @@ func (s *state) sleep(now time.Time, p *partner) {
 	if !wake.IsZero() {
 		s.sleepers.push(p)
 	}
+}
+
+// firstOf returns the earlier of two times, of which zero is never.
+func firstOf(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // pause leaves p alone for a while after a failure to send.

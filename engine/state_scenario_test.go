@@ -408,7 +408,7 @@ func TestWhatCannotBeServedIsIgnored(t *testing.T) {
 func TestOldPeersGetBlocksAndNothingElse(t *testing.T) {
 	for _, v := range []message.Version{message.Unversioned, message.V100, message.V110} {
 		r := newRig(t, Limits{})
-		r.state.peer(peerState{id: alice, connected: true, version: v, generation: 1})
+		r.state.peer(r.now, peerState{id: alice, connected: true, version: v, generation: 1})
 		r.shelf.put(letter("a"), letter("b"), sized("small", 10))
 		r.want(alice, parse("b:a H:b B:x")...)
 		r.want(alice, wantHave(sized("small", 10)))
@@ -426,7 +426,7 @@ func TestAPeerThatTurnsOutToBeOldIsOwedNothingItCannotRead(t *testing.T) {
 	r.want(alice, parse("h:a B:x")...)
 	r.collect()
 	r.work(0)
-	r.state.peer(peerState{id: alice, connected: true, version: message.V110, generation: 1})
+	r.state.peer(r.now, peerState{id: alice, connected: true, version: message.V110, generation: 1})
 	r.run()
 	require.Empty(t, r.heard(alice))
 	require.Equal(t, []string{"x"}, r.list(alice))
@@ -491,7 +491,7 @@ func TestAPeerThatReconnectsIsSentToAtOnce(t *testing.T) {
 	r.want(alice, parse("b:a")...)
 	r.run()
 	r.refuse = nil
-	r.state.peer(peerState{id: alice, connected: true, version: message.V120, generation: 1})
+	r.state.peer(r.now, peerState{id: alice, connected: true, version: message.V120, generation: 1})
 	r.run()
 	require.Equal(t, []string{"block a"}, r.heard(alice))
 }
@@ -531,10 +531,34 @@ func TestAPeerThatIsBackBeginsWithNothing(t *testing.T) {
 	r := newRig(t, Limits{})
 	r.want(alice, parse("b:a")...)
 	r.run()
-	r.state.peer(peerState{id: alice, connected: true, version: message.V120, generation: 2})
+	r.state.peer(r.now, peerState{id: alice, connected: true, version: message.V120, generation: 2})
 	r.put(letter("a"))
 	r.run()
 	require.Empty(t, r.heard(alice))
+}
+
+func TestPresencesThatMayBeLostAreSaidAgain(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.shelf.put(letter("a"), letter("b"))
+	r.want(alice, parse("h:a H:x H:y")...)
+	r.run()
+	r.now = r.now.Add(repeatFor - time.Second)
+	r.want(alice, parse("h:b")...)
+	r.run()
+	r.heard(alice)
+	lose := func(epoch uint64) []string {
+		r.state.peer(r.now, peerState{id: alice, connected: true, version: message.V120, generation: 1, epoch: epoch})
+		r.run()
+		return sortedWords(r.heard(alice)...)
+	}
+	r.put(letter("y"))
+	r.run()
+	require.Equal(t, []string{"have y"}, r.heard(alice))
+	require.Equal(t, []string{"dont-have x", "have a", "have b", "have y"}, lose(2))
+	require.Empty(t, lose(2), "nothing was lost since")
+	r.advance(repeatFor)
+	require.Empty(t, lose(3), "what was said long ago has arrived")
+	require.Empty(t, r.state.partners[alice].said)
 }
 
 func TestWhatIsInHandCountsForAPeerThatIsBack(t *testing.T) {

@@ -264,6 +264,7 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 		return
 	}
 	p.failures = 0
+	p.learn(now, ship.Message.Presences)
 	s.credit(ship)
 	for _, w := range ship.wants {
 		s.finish(w)
@@ -314,53 +315,6 @@ func (s *state) credit(ship *shipment) {
 		} else {
 			s.stat.DontHavesSent++
 			d.DontHavesSent++
-		}
-	}
-}
-
-// sendPresences makes a message of the HAVEs and DONT_HAVEs that p is owed,
-// unless one is still on its way.
-func (s *state) sendPresences(now time.Time, p *partner) {
-	if !p.presences() {
-		s.withholdPresences(p)
-	}
-	if p.saying || p.paused.After(now) || p.answers.n+len(p.refused) == 0 {
-		return
-	}
-	ship := &shipment{Peer: p.id, Presences: true, from: p, Message: new(message.Message)}
-	s.loadPresences(p, ship)
-	ship.Message.PendingBytes = p.pendingBytes()
-	p.saying = true
-	s.out.Messages = append(s.out.Messages, ship)
-}
-
-func (s *state) loadPresences(p *partner, ship *shipment) {
-	size := 0
-	add := func(c cid.Cid, have bool) bool {
-		if size += message.PresenceSize(c); size > presenceBytes {
-			return false
-		}
-		ship.Message.Presences = append(ship.Message.Presences, message.Presence{CID: c, Have: have})
-		return true
-	}
-	for p.answers.n > 0 && add(p.answers.first.cid, p.answers.first.have) {
-		ship.wants = append(ship.wants, p.answers.first)
-		s.place(p.answers.first, phaseAnswering)
-	}
-	for len(p.refused) > 0 && add(p.refused[0], false) {
-		p.refused = p.refused[1:]
-	}
-}
-
-// withholdPresences takes the answers from a peer that turns out to be too old
-// to read them.
-func (s *state) withholdPresences(p *partner) {
-	p.refused = nil
-	for p.answers.n > 0 {
-		if w := p.answers.first; w.have {
-			s.remove(w)
-		} else {
-			s.subscribe(w, false)
 		}
 	}
 }

@@ -176,8 +176,8 @@ func (s *state) forgetOldest(p *partner) bool {
 func (s *state) refuse(p *partner, e *message.Entry) {
 	s.stat.RefusedOverflow++
 	p.delta.Fault = message.FaultWantsOverflow
-	if e.SendDontHave && p.presences() && len(p.refused) < refusedKept {
-		p.refused = append(p.refused, e.CID)
+	if e.SendDontHave && p.presences() && len(p.aside) < asideKept {
+		p.aside = append(p.aside, message.Presence{CID: e.CID})
 	}
 	s.touch(p)
 }

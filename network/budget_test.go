@@ -17,7 +17,7 @@ import (
 // share makes an allowance of a peer, as if a stream of it were read.
 func share(b *budget, p peer.ID) *allowance {
 	in := &inbound{peer: p, ctx: context.Background()}
-	if _, ok := b.admit(in, 1000); !ok {
+	if _, ok := b.admit(in, 1000, time.Now()); !ok {
 		panic("not admitted")
 	}
 	return in.share
@@ -103,7 +103,7 @@ func TestAClaimEndsWithItsStream(t *testing.T) {
 		b := newBudget(1000, 100, time.Minute)
 		ctx, cancel := context.WithCancelCause(context.Background())
 		in := &inbound{peer: "p", ctx: ctx}
-		b.admit(in, 10)
+		b.admit(in, 10, time.Now())
 		require.NoError(t, in.share.take(100))
 		in.share.handOn(100)
 		outcome := claimed(in.share, 1)

@@ -62,8 +62,8 @@ type Config struct {
 	ReceivePeer int
 	ReceiveNode int
 	// InboundStreams bounds the streams of one peer that are read. One more and
-	// the idlest is reset. When none of them waits for its peer, up to eight
-	// times as many are read.
+	// the idlest is reset. When none of them has been idle for a second, up to
+	// eight times as many are read.
 	InboundStreams int
 
 	// FrameTime and FrameRate (bytes per second) bound the time of a frame that

@@ -35,7 +35,7 @@ func (n *Network) open(st p2pnet.Stream) (*inbound, bool) {
 	in := &inbound{n: n, stream: st, peer: st.Conn().RemotePeer()}
 	in.ctx, in.cancel = context.WithCancel(n.life.ctx)
 	in.wire = wire{ctx: in.ctx, stream: st, cfg: &n.cfg, idle: noNews, arrived: noBytes}
-	evicted, ok := n.budget.admit(in, n.cfg.InboundStreams)
+	evicted, ok := n.budget.admit(in, n.cfg.InboundStreams, time.Now())
 	if evicted != nil {
 		evicted.end()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	msmux "github.com/multiformats/go-multistream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/message"
@@ -51,21 +52,40 @@ func TestBrokenFramesEndTheStreamAndAreCounted(t *testing.T) {
 }
 
 func TestOneStreamTooManyResetsTheIdlest(t *testing.T) {
-	a, visitor := visited(t, func(c *Config) { c.InboundStreams = 4 })
-	streams := make([]*rawStream, 5)
-	for i := range streams {
-		streams[i] = raw(t, visitor, a.host, id120)
-		writeMessage(t, streams[i], wantOf(i))
-		a.until("the want arrives", func() bool { return len(a.wants) == i+1 })
+	simulated(t, func(t *testing.T, ha, visitor host.Host) {
+		a := startNode(t, ha, func(c *Config) { c.InboundStreams = 4 })
+		dial(t, visitor, ha)
+		streams := make([]*rawStream, 5)
+		for i := range streams {
+			streams[i] = raw(t, visitor, ha, id120)
+			writeMessage(t, streams[i], wantOf(i))
+			a.until("the want arrives", func() bool { return len(a.wants) == i+1 })
+			time.Sleep(time.Second)
+		}
+		_, err := streams[0].Read(make([]byte, 1))
+		require.Error(t, err)
+		for i, st := range streams[1:] {
+			writeMessage(t, st, wantOf(i))
+			a.until("the want arrives", func() bool { return len(a.wants) == 6+i })
+		}
+		require.Equal(t, 1, a.allFaults()[message.FaultFlood])
+		require.EqualValues(t, 1, a.Stat().StreamsRefused)
+	})
+}
+
+func TestTooManyStreamsAtOnceAreRefusedAndThenThePeerIs(t *testing.T) {
+	a, visitor := visited(t, func(c *Config) { c.InboundStreams, c.Strikes = 2, 1 })
+	for range overbooking*2 + gravePoints {
+		st, err := visitor.Network().NewStream(context.Background(), a.host.ID())
+		if err == nil {
+			_, err = (&rawStream{Stream: st, conn: msmux.NewMSSelect(st, id120)}).Write([]byte{0})
+		}
+		if err != nil {
+			break // It is refused already.
+		}
 	}
-	_, err := streams[0].Read(make([]byte, 1))
-	require.Error(t, err)
-	for i, st := range streams[1:] {
-		writeMessage(t, st, wantOf(i))
-		a.until("the want arrives", func() bool { return len(a.wants) == 6+i })
-	}
-	require.Equal(t, 1, a.allFaults()[message.FaultFlood])
-	require.EqualValues(t, 1, a.Stat().StreamsRefused)
+	a.until("the peer is refused", func() bool { return a.Stat().Refusals == 1 || a.noteLater() })
+	a.untilGone(visitor.ID())
 }
 
 func TestBusyStreamsAreNotReset(t *testing.T) {
@@ -175,7 +195,8 @@ func TestGoneComesAfterTheLastReaderHasEnded(t *testing.T) {
 	})
 	close(proceed)
 	a.untilGone(b.host.ID())
-	require.Len(t, a.wants, 1)
+	wants, _, _ := a.received()
+	require.Len(t, wants, 1)
 	require.Nil(t, a.peers.find(b.host.ID()))
 }
 

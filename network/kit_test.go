@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -211,6 +212,12 @@ func (n *node) allFaults() map[message.Fault]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return maps.Clone(n.faults)
+}
+
+func (n *node) received() ([]Wants, []Heard, []Answers) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.wants), slices.Clone(n.heard), slices.Clone(n.answers)
 }
 
 // send hands a message over and waits for the report.

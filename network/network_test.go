@@ -51,13 +51,15 @@ func exchange(t *testing.T, from, to *node, v message.Version) {
 	require.NoError(t, sent.Err)
 	require.Positive(t, sent.Bytes)
 	to.until("the want arrives", func() bool { return len(to.wants) == 1 })
-	require.Equal(t, from.host.ID(), to.wants[0].From)
-	require.Equal(t, want.Wantlist[0].CID, to.wants[0].Entries[0].CID)
+	wants, _, _ := to.received()
+	require.Equal(t, from.host.ID(), wants[0].From)
+	require.Equal(t, want.Wantlist[0].CID, wants[0].Entries[0].CID)
 
 	require.NoError(t, from.send(to.host.ID(), LaneBlocks, &message.Message{Blocks: []blocks.Block{block}}).Err)
 	to.until("the block arrives", func() bool { return len(to.answers) == 1 })
-	require.Equal(t, block.Cid(), to.answers[0].Blocks[0].Cid())
-	require.Equal(t, []Sized{{CID: block.Cid(), Size: 100_000}}, to.heard[0].Blocks)
+	_, heard, answers := to.received()
+	require.Equal(t, block.Cid(), answers[0].Blocks[0].Cid())
+	require.Equal(t, []Sized{{CID: block.Cid(), Size: 100_000}}, heard[0].Blocks)
 	require.WithinDuration(t, time.Now(), to.Progress(from.host.ID()), soon)
 
 	if v < message.V120 {
@@ -66,9 +68,10 @@ func exchange(t *testing.T, from, to *node, v message.Version) {
 	m := &message.Message{Presences: []message.Presence{{CID: have, Have: true}, {CID: block.Cid()}}}
 	require.NoError(t, from.send(to.host.ID(), LanePresences, m).Err)
 	to.until("the presences arrive", func() bool { return len(to.answers) == 2 })
-	require.Equal(t, []cid.Cid{have}, to.answers[1].Haves)
-	require.Equal(t, []cid.Cid{block.Cid()}, to.answers[1].DontHaves)
-	require.Equal(t, to.answers[1].Haves, to.heard[1].Haves)
+	_, heard, answers = to.received()
+	require.Equal(t, []cid.Cid{have}, answers[1].Haves)
+	require.Equal(t, []cid.Cid{block.Cid()}, answers[1].DontHaves)
+	require.Equal(t, answers[1].Haves, heard[1].Haves)
 }
 
 func TestTheNewestCommonVersionIsUsed(t *testing.T) {

@@ -145,17 +145,27 @@ func (s *sender) ready() (o *outbound, fresh bool, err error) {
 	case o != nil:
 		return o, false, nil
 	}
-	if o, err = s.n.dial(s.n.life.ctx, s.to); err != nil {
-		return nil, true, err
+	o, err = s.open()
+	return o, true, err
+}
+
+func (s *sender) open() (*outbound, error) {
+	o, err := s.n.dial(s.n.life.ctx, s.to)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		s.n.life.always(func() { _ = o.stream.Reset() })
-		return nil, true, ErrNotConnected
-	}
 	s.out = o
-	return o, true, nil
+	ended := s.ended
+	if ended {
+		s.out = nil
+	}
+	s.mu.Unlock()
+	if ended {
+		_ = o.stream.Reset()
+		return nil, ErrNotConnected
+	}
+	return o, nil
 }
 
 // write writes a message, and watches the stream from then on.

@@ -1,23 +1,32 @@
 package network
 
 import (
+	"maps"
+	"slices"
+	"time"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// overbooking is how many times the cap of inbound streams may be read while
-// none of them waits for its peer: then it is us who are slow, and a reset would
-// lose what an honest peer has sent.
-const overbooking = 8
+const (
+	// overbooking is how many times the cap of inbound streams may be read
+	// while none of them is idle: a boxo server opens a stream for each message,
+	// in bursts, and a reset would lose what an honest peer has sent.
+	overbooking = 8
+	// idleTime is for how long a stream must have waited for its peer to be
+	// idle: longer than the bytes of a burst are apart, lost packets included.
+	idleTime = time.Second
+)
 
 // admit counts a stream of a peer and gives it its allowance. When the peer has
 // too many it returns the idlest, which has to end; when that does not help, it
 // reports false.
-func (b *budget) admit(in *inbound, limit int) (evicted *inbound, ok bool) {
+func (b *budget) admit(in *inbound, limit int, now time.Time) (evicted *inbound, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	acct := b.account(in.peer)
 	if len(acct.streams) >= limit {
-		evicted = acct.idlest()
+		evicted = acct.idlest(now.Add(-idleTime))
 		if evicted == nil && len(acct.streams) >= limit*overbooking {
 			return nil, false
 		}
@@ -39,12 +48,13 @@ func (b *budget) dismiss(in *inbound) {
 	b.drop(in.share.acct)
 }
 
-// idlest returns the stream that has waited longest for its peer, if any waits.
-func (a *account) idlest() *inbound {
+// idlest returns the stream that has waited longest for its peer, among those
+// that began to wait before the given time.
+func (a *account) idlest(before time.Time) *inbound {
 	var idlest *inbound
-	var since int64
+	since := before.UnixNano()
 	for in := range a.streams {
-		if w := in.wire.waiting.Load(); w != 0 && (idlest == nil || w < since) {
+		if w := in.wire.waiting.Load(); w != 0 && w < since {
 			idlest, since = in, w
 		}
 	}
@@ -54,22 +64,21 @@ func (a *account) idlest() *inbound {
 // endStreams ends the streams of p. Their readers do the rest.
 func (b *budget) endStreams(p peer.ID) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	var streams []*inbound
 	if acct := b.accounts[p]; acct != nil {
-		acct.endStreams()
+		streams = slices.Collect(maps.Keys(acct.streams))
+	}
+	b.mu.Unlock()
+	for _, in := range streams {
+		in.end()
 	}
 }
 
 func (b *budget) endAll() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, acct := range b.accounts {
-		acct.endStreams()
-	}
-}
-
-func (a *account) endStreams() {
-	for in := range a.streams {
-		in.end()
+	peers := slices.Collect(maps.Keys(b.accounts))
+	b.mu.Unlock()
+	for _, p := range peers {
+		b.endStreams(p)
 	}
 }

@@ -24,7 +24,8 @@ const (
 type search struct {
 	wants     []*wanted // in the order in which they came; those that left are skipped
 	waiting   int
-	probes    int  // wants about which several peers were asked
+	probes    int // wants about which several peers were asked
+	sample    *wanted
 	sampled   bool // the first want's search is over, or a peer was useful
 	watching  bool
 	begun     bool      // since the session last had no wants
@@ -34,6 +35,7 @@ type search struct {
 	rounds    int       // wants about which peers in use are asked now
 	silences  int       // rounds that ended with a peer silent
 	deadline  time.Time // for the answers of the round
+	settleAt  time.Time // when a sample that nobody had stands for all
 	rotateAt  time.Time // for wants that everybody has refused
 	rotation  time.Duration
 }
@@ -165,7 +167,7 @@ func (s *state) sample() []cid.Cid { return []cid.Cid{s.search.wants[0].cid} }
 // use when all of them have answered. It reports whether there is more to do.
 func (s *state) round(now time.Time) bool {
 	exhausted := 0
-	for _, w := range slices.Clone(s.search.wants) {
+	for _, w := range slices.Clone(s.sought()) {
 		if w.awaiting() {
 			continue
 		}
@@ -181,6 +183,22 @@ func (s *state) round(now time.Time) bool {
 		return false
 	}
 	return s.widen(now)
+}
+
+// sought are the wants that may be asked about now: the sample alone, until a
+// peer was useful or nobody had it.
+func (s *state) sought() []*wanted {
+	f := &s.search
+	if f.sampled {
+		return f.wants
+	}
+	if f.sample == nil || f.sample.stage == 0 {
+		f.sample = f.wants[0]
+	}
+	if f.sample.stage != seeking {
+		return nil // It is being asked about.
+	}
+	return []*wanted{f.sample}
 }
 
 // atOnce is about how many wants the peers in use may be asked at once.
@@ -249,7 +267,8 @@ func (s *state) widen(now time.Time) bool {
 		}
 	}
 	if len(more) == 0 {
-		return s.exhaust(now)
+		s.exhaust(now)
+		return false
 	}
 	slices.SortStableFunc(more, func(a, b *sessionPeer) int { return s.byScore(a.id, b.id) })
 	for _, p := range more[:min(f.wave, len(more))] {
@@ -259,18 +278,19 @@ func (s *state) widen(now time.Time) bool {
 	return true
 }
 
-// exhaust is reached when everybody was asked about the first wants: from then
-// on many are asked about at once, and all again after a while. It reports
-// whether that changes anything now.
-func (s *state) exhaust(now time.Time) bool {
+// exhaust is reached when everybody was asked about what is sought: all of it is
+// asked for again after a while. When nobody had the sample, many wants are
+// asked about at once from then on, but not before the peers that are about to
+// connect were asked for the sample too.
+func (s *state) exhaust(now time.Time) {
 	f := &s.search
-	first := !f.sampled
-	f.sampled = true
+	if !f.sampled && f.settleAt.IsZero() {
+		f.settleAt = now.Add(s.pause())
+	}
 	if f.rotateAt.IsZero() {
 		f.rotation = min(max(f.rotation+f.rotation/2, firstRotation), lastRotation)
 		f.rotateAt = now.Add(f.rotation)
 	}
-	return first
 }
 
 func (s *state) byScore(a, b peer.ID) int {
@@ -338,6 +358,9 @@ func (s *state) tick(now time.Time) {
 	if !f.deadline.IsZero() && !now.Before(f.deadline) {
 		f.deadline = time.Time{}
 		s.endRound()
+	}
+	if !f.settleAt.IsZero() && !now.Before(f.settleAt) {
+		f.settleAt, f.sampled = time.Time{}, true
 	}
 	if !f.rotateAt.IsZero() && !now.Before(f.rotateAt) {
 		f.rotateAt = time.Time{}
@@ -407,9 +430,11 @@ func (s *state) rotate(now time.Time) {
 
 // wake is when tick has something to do, or the zero time.
 func (s *state) wake() time.Time {
-	a, b := s.search.deadline, s.search.rotateAt
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
+	var at time.Time
+	for _, t := range []time.Time{s.search.deadline, s.search.settleAt, s.search.rotateAt} {
+		if at.IsZero() || (!t.IsZero() && t.Before(at)) {
+			at = t
+		}
 	}
-	return a
+	return at
 }

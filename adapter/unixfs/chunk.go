@@ -38,10 +38,10 @@ func (c *chunker) next(ctx context.Context) ([]byte, error) {
 		first := c.readChunk()
 		return first.data, first.err
 	}
-	if c.eof && c.ahead == nil {
-		return nil, io.EOF
-	}
 	if c.ahead == nil {
+		if c.eof {
+			return nil, io.EOF
+		}
 		var aheadCtx context.Context
 		aheadCtx, c.cancel = context.WithCancel(ctx)
 		c.ahead = make(chan chunk, chunkAhead)

@@ -10,7 +10,7 @@ import (
 
 // Both are what `ipfs add --cid-version=1 --raw-leaves` prints.
 const (
-	helloCID = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e" // "hello world"
+	helloCID = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e" // "hello world"
 	emptyDir = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
 )
 

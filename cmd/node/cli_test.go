@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
@@ -20,6 +21,11 @@ const (
 	eventually = 10 * time.Second
 	tick       = 20 * time.Millisecond
 )
+
+func TestMain(m *testing.M) {
+	quietLibp2p()
+	goleak.VerifyTestMain(m)
+}
 
 func mkdir(path string) error { return os.MkdirAll(path, 0o755) }
 

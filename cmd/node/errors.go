@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
@@ -23,6 +24,18 @@ type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }
 
+// timeoutError says that a verb was not done in the time that it was given.
+type timeoutError struct {
+	after time.Duration
+	error
+}
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("not done after %v: %v (what came is kept and the same command goes on from there: give it a longer --timeout, or a --peer that has the data)", e.after, e.error)
+}
+
+func (e *timeoutError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
@@ -30,11 +43,14 @@ func usagef(format string, args ...any) error {
 func exitCode(err error) int {
 	var usage *usageError
 	var missing interface{ NotFound() bool }
+	var late *timeoutError
 	var unreachable *node.UnreachableError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &unreachable): // whose dial may have timed out, which the command did not
+	case errors.As(err, &late):
+		return exitTimeout
+	case errors.As(err, &unreachable): // its dial may have timed out, the command has not
 		return exitFailed
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,7 +98,7 @@ func tree(t *testing.T) string {
 	files := map[string]string{
 		"hello.txt":      "hello, world\n",
 		"empty":          "",
-		"deep/er/big":    strings.Repeat("0123456789abcdef", 100_000), // 1.6 MB, 7 blocks
+		"deep/er/big":    noise(1_600_000), // 7 blocks
 		"deep/.hidden":   "not by default",
 		"späce and tabs": "\t \n",
 	}
@@ -108,6 +109,13 @@ func tree(t *testing.T) string {
 	}
 	require.NoError(t, os.Symlink("hello.txt", filepath.Join(dir, "link")))
 	return dir
+}
+
+// noise is content of which no two blocks are equal, the same every time.
+func noise(size int) string {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
 }
 
 // requireSame compares two trees in every name and every byte.

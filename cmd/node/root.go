@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"os"
 
+	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -26,6 +28,14 @@ type app struct {
 func newApp(in io.Reader, out, err io.Writer) *app {
 	f, ok := err.(*os.File)
 	return &app{in: in, out: out, err: err, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// quietLibp2p keeps the logs of libp2p, which are its own and not the node's, off
+// standard error unless the environment asks for them.
+func quietLibp2p() {
+	if os.Getenv("GOLOG_LOG_LEVEL") == "" {
+		gologshim.SetDefaultHandler(slog.DiscardHandler)
+	}
 }
 
 // execute runs one command line, reports its error and returns the exit code.

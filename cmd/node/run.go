@@ -89,8 +89,12 @@ func (o *runOptions) run(ctx context.Context, a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	n, err := node.Start(ctx, r.Key(), blockstore.New(r.Blocks()), cfg)
-	if err != nil {
+	var deaf *node.ListenError
+	if errors.As(err, &deaf) {
 		return fmt.Errorf("%w (choose other addresses with --listen)", err)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	for _, p := range peers {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -37,7 +36,7 @@ func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Conte
 	}
 	err = o.within(ctx, a, peers, do)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		return fmt.Errorf("not done after %v; what came is kept, so the same command goes on from there (give it a longer --timeout, or a --peer that has the data): %w", o.timeout, err)
+		return &timeoutError{after: o.timeout, error: err}
 	}
 	return err
 }

@@ -84,9 +84,15 @@ func TestAFileThatDoesNotParseIsReported(t *testing.T) {
 	require.Equal(t, "session/actor.go", m.broken[0].file)
 }
 
-func TestWhatIsExceptedExists(t *testing.T) {
+func TestTheTablesNameWhatExists(t *testing.T) {
 	m, err := load(os.DirFS("../.."))
 	require.NoError(t, err)
+	for dir := range floors {
+		require.NotEmpty(t, m.packageFiles(dir), "%s has a floor and no files", dir)
+	}
+	for _, dir := range actors {
+		require.Contains(t, floors, dir, "an actor is on a floor")
+	}
 	methods := map[string]bool{}
 	for _, dir := range actors {
 		for fn, decl := range inspect(m, dir, m.packageFiles(dir)).funcs {

@@ -45,7 +45,7 @@ func checkRooms(m *module) []fault {
 	for _, actor := range actors {
 		files := m.packageFiles(actor)
 		if len(files) == 0 {
-			continue // A renamed actor is on no floor and found there.
+			continue // It is on a floor, and each floor's packages exist.
 		}
 		for _, room := range []string{"doc.go", "requests.go", "actor.go"} {
 			if !slices.ContainsFunc(files, func(f *file) bool { return f.name() == room }) {

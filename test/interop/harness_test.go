@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // patience bounds what should take a moment. It is long because the machine may
 // be busy; a stall is longer.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // transport is a way in which two hosts reach each other.
 type transport struct {

@@ -61,19 +61,19 @@ func rows() []row {
 	}
 	return []row{
 		{"chain of 50, 100 ms", func(w *World, s Sides) Figures { return Chain(w, s, 50, chain) }, all, 1.1, 1},
-		{"4,000 wants of 4 KiB, 100 Mb/s, 50 ms", func(w *World, s Sides) Figures {
+		{"4,000 wants of 4 KiB, 100 Mbit, 50 ms", func(w *World, s Sides) Figures {
 			return Download(w, s, 1, corpus.Blocks(1, 4000, 4*kib), many)
 		}, all, 2.5, 1.1},
-		{"1 seed, 100 Mb/s, 100 ms", one(chain, 1), all, 2.5, 1.1},
-		{"4 seeds, 100 Mb/s, 100 ms", one(chain, 4), all, 2.5, 1.2},
-		{"1 seed, 20 Mb/s, 40 ms", one(fan, 1), all, 2.5, 1.1},
-		{"1 seed, 1 Gb/s, 10 ms", one(Link{RoundTrip: 10 * time.Millisecond, Bandwidth: 1000 * mbs}, 1), all, 2.5, 1.1},
-		{fmt.Sprintf("fan-out to %d, 20 Mb/s, 40 ms", size(4, 16)), func(w *World, s Sides) Figures {
+		{"1 seed, 100 Mbit, 100 ms", one(chain, 1), all, 2.5, 1.1},
+		{"4 seeds, 100 Mbit, 100 ms", one(chain, 4), all, 2.5, 1.2},
+		{"1 seed, 20 Mbit, 40 ms", one(fan, 1), all, 2.5, 1.1},
+		{"1 seed, 1 Gbit, 10 ms", one(Link{RoundTrip: 10 * time.Millisecond, Bandwidth: 1000 * mbs}, 1), all, 2.5, 1.1},
+		{fmt.Sprintf("fan-out to %d, 20 Mbit, 40 ms", size(4, 16)), func(w *World, s Sides) Figures {
 			return FanOut(w, s, size(4, 16), corpus.Blocks(1, size(16, 64), 256*kib), fan)
 		}, []Sides{bare, boxo, souk}, 3, 3},
 		{"1 of 100 connected has it, 50 ms", func(w *World, s Sides) Figures { return Needle(w, s, 100, many) }, []Sides{boxo, souk}, 15, 1},
 		{"first contact, 50 ms", func(w *World, s Sides) Figures { return FirstContact(w, s, many) }, all, 3.1, 1},
-		{"1 of 2 seeds stops half-way, 100 Mb/s, 50 ms", func(w *World, s Sides) Figures {
+		{"1 of 2 seeds stops half-way, 100 Mbit, 50 ms", func(w *World, s Sides) Figures {
 			return DyingSeed(w, s, corpus.Blocks(1, size(16, 64)*4, 256*kib), many)
 		}, []Sides{boxo, souk, boxoToSouk, soukToBoxo}, 3, 0},
 	}

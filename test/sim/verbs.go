@@ -201,10 +201,13 @@ func fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block, half f
 
 func same(a, b blocks.Block) bool { return string(a.RawData()) == string(b.RawData()) }
 
-// Sum adds the counters of nodes.
+// Sum adds the counters of those nodes that have an exchange.
 func Sum(nodes ...*Node) exchanges.Counters {
 	var sum exchanges.Counters
 	for _, n := range nodes {
+		if n.Exchange == nil {
+			continue
+		}
 		c := n.Exchange.Counters()
 		sum.BlocksReceived += c.BlocksReceived
 		sum.BytesReceived += c.BytesReceived

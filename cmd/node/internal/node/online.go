@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -25,6 +27,9 @@ import (
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
 )
+
+// closePatience is far more than a session needs to withdraw its wants.
+const closePatience = 5 * time.Second
 
 // Config says how a node uses the network.
 type Config struct {
@@ -44,7 +49,6 @@ type Online struct {
 	Host     host.Host
 	Exchange *souk.Exchange
 
-	store  blockstore.Blockstore
 	log    *zap.Logger
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -61,11 +65,11 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	}
 	log := cmp.Or(cfg.Log, zap.NewNop())
 	options := append([]souk.Option{souk.WithLogger(log)}, cfg.Exchange...)
-	x, err := souk.New(context.WithoutCancel(ctx), h, store, options...)
+	x, err := souk.New(ctx, h, store, options...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
-	n := &Online{Host: h, Exchange: x, store: store, log: log}
+	n := &Online{Host: h, Exchange: x, log: log}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return n, nil
 }
@@ -74,19 +78,30 @@ func newHost(key crypto.PrivKey, cfg Config) (host.Host, error) {
 	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.UserAgent(cfg.Agent),
-		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a second node shares the port unnoticed
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
-		libp2p.ListenAddrs(cfg.Listen...),
+		libp2p.NoListenAddrs, // a New that cannot listen leaks its goroutines
 	}
-	if len(cfg.Listen) == 0 {
-		options = append(options, libp2p.NoListenAddrs)
+	h, err := libp2p.New(options...)
+	if err != nil || len(cfg.Listen) == 0 {
+		return h, err
 	}
-	return libp2p.New(options...)
+	if err := h.Network().Listen(cfg.Listen...); err != nil {
+		return nil, errors.Join(&ListenError{Err: err}, h.Close())
+	}
+	return h, nil
 }
+
+// ListenError says that a node can accept connections at none of its addresses.
+type ListenError struct{ Err error }
+
+func (e *ListenError) Error() string { return fmt.Sprintf("cannot listen: %v", e.Err) }
+
+func (e *ListenError) Unwrap() error { return e.Err }
 
 // PutMany implements [Node].
 func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
@@ -95,33 +110,38 @@ func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
 
 // Fetch implements [Node].
 func (n *Online) Fetch(ctx context.Context, from Source) (Fetcher, error) {
-	if len(from.Peers) == 0 {
-		if len(n.Host.Network().Peers()) == 0 {
-			return stored{n.store}, nil
+	if len(from.Peers) > 0 {
+		ids, err := n.Connect(ctx, from.Peers)
+		if err != nil {
+			return nil, err
 		}
-		return n.open(ctx), nil
+		return &sessionFetcher{Session: n.Exchange.NewSession(ctx, session.WithPeers(ids...))}, nil
 	}
-	ids, err := n.Connect(ctx, from.Peers)
-	if err != nil {
-		return nil, err
+	if len(n.Host.Network().Peers()) > 0 {
+		return &sessionFetcher{Session: n.Exchange.NewSession(ctx)}, nil
 	}
-	return n.open(ctx, session.WithPeers(ids...)), nil
-}
-
-func (n *Online) open(ctx context.Context, options ...session.Option) Fetcher {
-	ctx, cancel := context.WithCancel(ctx)
-	return &sessionFetcher{Session: n.Exchange.NewSession(ctx, options...), cancel: cancel}
+	// A session with nobody to ask fails at once for what is not stored.
+	return &sessionFetcher{Session: n.Exchange.NewSession(ctx, session.WithPeers()), alone: true}, nil
 }
 
 // sessionFetcher ends its session when it is closed.
 type sessionFetcher struct {
 	*session.Session
-	cancel context.CancelFunc
+	alone bool
+}
+
+func (f *sessionFetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	b, err := f.Session.GetBlock(ctx, c)
+	if f.alone && errors.Is(err, session.ErrNoProviders) {
+		return nil, &NoPeersError{CID: c}
+	}
+	return b, err
 }
 
 func (f *sessionFetcher) Close() error {
-	f.cancel()
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	return f.Session.Close(ctx)
 }
 
 // Ledgers implements [Node].
@@ -141,7 +161,11 @@ func (n *Online) Ledger(_ context.Context, p peer.ID) (ledger.Receipt, error) {
 // Info implements [Node].
 func (n *Online) Info(context.Context) (Info, error) {
 	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true}
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.Host.ID(), Addrs: n.Host.Addrs()})
+	listen, err := n.Host.Network().InterfaceListenAddresses()
+	if err != nil {
+		return Info{}, err
+	}
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.Host.ID(), Addrs: listen})
 	for _, a := range addrs {
 		info.Addresses = append(info.Addresses, a.String())
 	}
