@@ -121,13 +121,24 @@ func (x *Exchange) build() (err error) {
 }
 
 func (x *Exchange) buildEngine() (err error) {
+	var peers engine.Watch = nobody{}
+	if !x.opts.serverDisabled {
+		peers = x.network.Watch()
+	}
 	x.engine, err = engine.New(engine.Config{
-		Sender: x.network, Peers: x.network.Watch(), Store: x.store, Ledger: x.ledger.Port("engine"),
+		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.ledger.Port("engine"),
 		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
 		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail,
 	})
 	return err
 }
+
+// nobody is the watch of an engine that serves nobody: one that is never read
+// would gather every peer that ever came.
+type nobody struct{}
+
+func (nobody) C() <-chan struct{}        { return nil }
+func (nobody) Take() []network.PeerState { return nil }
 
 // start runs the actors from the ground up; messages come in last.
 func (x *Exchange) start() error {

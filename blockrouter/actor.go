@@ -69,6 +69,9 @@ type Router struct {
 	inbox   *actor.Inbox[request]
 	inbound *actor.Inbox[network.Answers]
 	stat    actor.Snapshot[Stat]
+
+	writing context.Context // of the writes; ends with giveUp
+	giveUp  context.CancelFunc
 }
 
 // New returns a router that has not started.
@@ -77,9 +80,10 @@ func New(cfg Config) *Router {
 	loop := actor.NewLoop("blockrouter", cfg.Fail)
 	r := &Router{
 		cfg: cfg, loop: loop,
-		inbox:   actor.NewInbox[request](inboxDepth, loop.Done()),
-		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Done()),
+		inbox:   actor.NewInbox[request](inboxDepth, loop.Ending()),
+		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Ending()),
 	}
+	r.writing, r.giveUp = context.WithCancel(context.Background())
 	r.stat.Set(&Stat{})
 	return r
 }
@@ -88,8 +92,13 @@ func New(cfg Config) *Router {
 func (r *Router) Start() { r.loop.Start(r.run) }
 
 // Stop takes nothing more in, waits until what was received is stored, and ends
-// the actor; ctx bounds the wait.
-func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
+// the actor. When ctx ends first Stop returns its error, and what is not stored
+// is given up: the store's calls get an ended context, and the actor ends as
+// soon as they return.
+func (r *Router) Stop(ctx context.Context) error {
+	defer r.giveUp()
+	return r.loop.Stop(ctx)
+}
 
 // shell is what the goroutine of the actor holds beside its state.
 type shell struct {
@@ -98,11 +107,14 @@ type shell struct {
 	ids   map[*Link]linkID
 	links map[linkID]*Link
 	last  linkID
-	work  workers
+	work  *workers
+	// refusing says that the store failed the last time; a broken disk is not
+	// logged once more for every batch.
+	refusing bool
 }
 
-func (r *Router) run(ctx context.Context) {
-	s := &shell{
+func (r *Router) newShell() *shell {
+	return &shell{
 		Router: r,
 		state: newState(limits{
 			storeBytes: r.cfg.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
@@ -110,21 +122,30 @@ func (r *Router) run(ctx context.Context) {
 		}),
 		ids:   make(map[*Link]linkID),
 		links: make(map[linkID]*Link),
-		work:  startWorkers(r.cfg.Store, r.cfg.Readers),
+		work:  startWorkers(r.writing, r.cfg.Store, r.cfg.Readers),
 	}
-	defer s.end()
+}
+
+func (r *Router) run(ctx context.Context) {
+	s := r.newShell()
+	defer s.close()
+	s.loopUntil(ctx)
+	s.settle()
+}
+
+func (s *shell) loopUntil(ctx context.Context) {
 	for {
-		r.loop.Waiting(time.Now())
-		inbound := r.inbound.C()
+		s.loop.Waiting(time.Now())
+		inbound := s.inbound.C()
 		if s.state.full() {
 			inbound = nil
 		}
 		select {
-		case req := <-r.inbox.C():
+		case req := <-s.inbox.C():
 			s.handle(s.begin(), req)
 		case a := <-inbound:
 			s.begin()
-			s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
+			s.receive(a)
 		case res := <-s.work.looked:
 			s.state.looked(s.begin(), res)
 		case err := <-s.work.wrote:
@@ -151,7 +172,7 @@ func (s *shell) handle(now time.Time, req request) {
 		s.ids[req.link], s.links[s.last] = s.last, req.link
 		s.state.open(s.last)
 	case want:
-		s.state.want(now, s.ids[req.link], req.cids)
+		s.state.want(s.ids[req.link], req.cids)
 	case load:
 		s.state.load(s.ids[req.link], req.cids)
 	case cancel:
@@ -163,10 +184,18 @@ func (s *shell) handle(now time.Time, req request) {
 	}
 }
 
+func (s *shell) receive(a network.Answers) {
+	s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
+}
+
 func (s *shell) wrote(err error) {
-	if err != nil {
-		s.cfg.Logger.Error("received blocks could not be stored", zap.Int("blocks", len(s.state.writing)), zap.Error(err))
+	switch log := s.cfg.Logger; {
+	case err != nil && !s.refusing:
+		log.Error("received blocks could not be stored", zap.Int("blocks", len(s.state.writing)), zap.Error(err))
+	case err == nil && s.refusing:
+		log.Info("received blocks are stored again", zap.Uint64("lost", s.state.stat.StoreErrors))
 	}
+	s.refusing = err != nil
 	s.state.wrote(err)
 }
 
@@ -184,7 +213,7 @@ func (s *shell) perform(out effects) {
 		s.work.lookups <- j // A worker is free: the state counts them.
 	}
 	if len(out.write) > 0 {
-		s.work.writes <- out.write
+		s.work.writes <- out.write // The writer is free: the state gives it one job at a time.
 	}
 	if len(out.available) > 0 {
 		s.cfg.Available(out.available)
@@ -195,28 +224,53 @@ func (s *shell) perform(out effects) {
 	s.record(out.received)
 }
 
+// record tells the ledger what was received, and publishes the counters when
+// they have changed.
 func (s *shell) record(received []receipt) {
-	if len(received) == 0 {
-		return
-	}
-	stat := s.state.stat
-	s.stat.Set(&stat)
 	for _, r := range received {
 		s.cfg.Record(ledger.Delta{Peer: r.peer, Counters: ledger.Counters{
 			BytesReceived: r.bytes, BlocksReceived: r.blocks, Duplicates: r.dupBlocks, DuplicateBytes: r.dupBytes,
 			HavesReceived: r.haves, DontHavesReceived: r.dontHaves,
 		}})
 	}
+	if stat := s.state.stat; stat != *s.stat.Get() {
+		s.stat.Set(&stat)
+	}
 }
 
-// end stores what was received and closes every link.
-func (s *shell) end() {
+// settle delivers and stores what was received before the end.
+func (s *shell) settle() {
+	for a := range s.inbound.Rest() {
+		s.receive(a)
+		s.perform(s.state.take())
+	}
+	s.closeLinks() // Nobody waits for the store to hear that this is the end.
 	for len(s.state.writing) > 0 {
 		s.wrote(<-s.work.wrote)
 		s.perform(s.state.take())
 	}
-	s.work.stop(s.state.looking)
+}
+
+// close is the end, also when the state broke: it asks nothing of the state.
+func (s *shell) close() {
+	s.loop.End()
+	s.closeLinks()
+	for a := range s.inbound.Rest() {
+		a.Release()
+	}
+	s.giveUp()
+	s.work.stop()
+}
+
+// closeLinks closes every link, those as well that were opened too late.
+func (s *shell) closeLinks() {
 	for _, l := range s.links {
 		l.slot.Close()
+	}
+	clear(s.links)
+	for req := range s.inbox.Rest() {
+		if o, ok := req.(openLink); ok {
+			o.link.slot.Close()
+		}
 	}
 }

@@ -26,7 +26,8 @@ type PeerCID struct {
 	CID  cid.Cid
 }
 
-// Info is news for a link about the CIDs that it wants.
+// Info is news for a link about the CIDs that it wants. Each is told in the order
+// of the fields: a CID in Local and in Missing was here and has gone.
 type Info struct {
 	Blocks    []Received
 	Presences map[PeerCID]bool  // true for HAVE, false for DONT_HAVE; the last word
@@ -84,19 +85,22 @@ func (r *Router) Open(ctx context.Context) (*Link, error) {
 func (l *Link) C() <-chan Info { return l.slot.C() }
 
 // Want registers the CIDs, then looks whether they are here: each is answered
-// with Local or Missing, or with the block if that comes in between. The
-// registration stays until the block was delivered or the want is cancelled.
+// with Local, Missing or Failed, or with the block if that comes in between. The
+// registration stays until the block was delivered or the want is cancelled. The
+// router keeps cids, which must not be changed any more.
 func (l *Link) Want(ctx context.Context, cids []cid.Cid) error {
 	return l.router.inbox.Send(ctx, want{l, cids})
 }
 
-// Load asks for blocks that were said to be Local. One that has gone since is
-// answered with Missing.
+// Load asks for blocks that are wanted and were said to be Local. One that has
+// gone since is answered with Missing, one that could not be read with Failed.
+// The router keeps cids.
 func (l *Link) Load(ctx context.Context, cids []cid.Cid) error {
 	return l.router.inbox.Send(ctx, load{l, cids})
 }
 
-// Cancel withdraws wants.
+// Cancel withdraws wants. What the router has told before may still be on its
+// way.
 func (l *Link) Cancel(ctx context.Context, cids []cid.Cid) error {
 	return l.router.inbox.Send(ctx, cancel{l, cids})
 }
@@ -113,8 +117,9 @@ func (r *Router) Put(ctx context.Context, bs []blocks.Block) error {
 	return r.inbox.Send(ctx, put{bs})
 }
 
-// ReceiveAnswers takes what a reader of Network decoded. It blocks while the
-// inbox is full or too much waits to be stored.
+// ReceiveAnswers takes what a reader of Network decoded, and releases it once it
+// is stored or dropped. It blocks while the inbox is full or too much waits to be
+// stored. With an error a is the caller's to release.
 func (r *Router) ReceiveAnswers(ctx context.Context, a network.Answers) error {
 	return r.inbound.Send(ctx, a)
 }

@@ -18,18 +18,18 @@ type linkID uint64
 type state struct {
 	limits limits
 	wanted map[cid.Cid][]linkID // ascending
-	// interested are the links that got the CID not long ago.
+	// interested are the links that got the CID from a peer not long ago.
 	interested map[cid.Cid][]linkID
 	links      map[linkID]*link
-	lookups    []lookup // waiting for a worker
-	looking    int
+
+	asked   uint64   // wants and loads so far; tells an answer from one to an earlier want
+	turns   []linkID // the links whose lookups wait for a worker, in the order of their turns
+	looking int      // lookups that workers have
 
 	unstored []stored // received, in order, and not yet given to the writer
 	writing  []stored // what the writer has now
 	backlog  int      // bytes of both
-	// pending are the same by CID: who wants one meanwhile need not ask a peer.
-	pending map[cid.Cid]blocks.Block
-	stat    Stat
+	stat     Stat
 
 	out effects
 }
@@ -38,8 +38,11 @@ type state struct {
 // hears who has them: answers that were under way tell it which peers are of
 // use.
 type link struct {
-	wants map[cid.Cid]struct{}
-	got   []cid.Cid // a ring, oldest first
+	wants map[cid.Cid]uint64 // the value of state.asked when it was wanted
+	got   []cid.Cid          // at most mostInterest, oldest first
+	finds []lookup           // not begun, oldest first
+	loads []lookup           // not begun, oldest first
+	news  int                // its place in effects.info, counted from 1; 0 for none
 }
 
 type limits struct {
@@ -51,34 +54,11 @@ type limits struct {
 	keep       bool // received blocks are stored
 }
 
-// lookup is a job for the workers that read the store.
-type lookup struct {
-	link linkID
-	cids []cid.Cid
-	load bool // read the blocks instead of asking whether they are there
-}
-
-// looked is the result of a lookup.
-type looked struct {
-	lookup
-	here   []cid.Cid
-	gone   []cid.Cid
-	blocks []blocks.Block
-	failed map[cid.Cid]error
-}
-
-// stored is a received block on its way into the store. release gives back what
-// its bytes took of the receive budget.
-type stored struct {
-	block   blocks.Block
-	release func()
-}
-
 // effects is what the shell does after an event.
 type effects struct {
-	info      []linkInfo
+	info      []linkInfo // one for each link that is told something
 	closed    []linkID
-	lookups   []lookup
+	lookups   []lookup // jobs for workers that are free
 	write     []stored // a job for the writer, when not empty
 	available []blocks.Block
 	received  []receipt
@@ -99,92 +79,60 @@ type receipt struct {
 }
 
 func newState(l limits) *state {
-	return &state{limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID),
-		pending: make(map[cid.Cid]blocks.Block), links: make(map[linkID]*link)}
+	return &state{
+		limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID),
+		links: make(map[linkID]*link),
+	}
 }
 
 // take returns the effects gathered since the last call.
 func (s *state) take() effects {
 	out := s.out
 	s.out = effects{}
+	for _, i := range out.info {
+		if mine := s.links[i.link]; mine != nil {
+			mine.news = 0
+		}
+	}
 	return out
 }
 
-// full reports whether inbound messages must wait for the store.
-func (s *state) full() bool { return s.backlog >= s.limits.storeBytes }
+// news is what a link is told after this event; it gets one batch an event.
+func (s *state) news(l linkID, mine *link) *Info {
+	if mine.news == 0 {
+		s.out.info = append(s.out.info, linkInfo{link: l})
+		mine.news = len(s.out.info)
+	}
+	return &s.out.info[mine.news-1].info
+}
 
-func (s *state) open(l linkID) { s.links[l] = &link{wants: make(map[cid.Cid]struct{})} }
+func (s *state) open(l linkID) { s.links[l] = &link{wants: make(map[cid.Cid]uint64)} }
 
 // want registers before it looks, so that a block stored in between is not
 // missed.
-func (s *state) want(now time.Time, l linkID, cids []cid.Cid) {
+func (s *state) want(l linkID, cids []cid.Cid) {
+	mine, open := s.links[l]
+	if !open {
+		return
+	}
+	s.asked++
+	for _, c := range cids {
+		if _, twice := mine.wants[c]; twice {
+			continue
+		}
+		mine.wants[c] = s.asked
+		s.wanted[c] = with(s.wanted[c], l)
+	}
+	s.find(l, mine, cids)
+}
+
+func (s *state) cancel(l linkID, cids []cid.Cid) {
 	mine, open := s.links[l]
 	if !open {
 		return
 	}
 	for _, c := range cids {
-		if _, twice := mine.wants[c]; twice {
-			continue
-		}
-		mine.wants[c] = struct{}{}
-		s.wanted[c] = append(s.wanted[c], l)
-		slices.Sort(s.wanted[c])
-	}
-	unknown := slices.DeleteFunc(cids, func(c cid.Cid) bool { return s.deliverPending(now, l, c) })
-	s.look(l, unknown, false, s.limits.lookupCIDs)
-}
-
-// deliverPending gives the link a block that is on its way into the store.
-func (s *state) deliverPending(now time.Time, l linkID, c cid.Cid) bool {
-	b, pending := s.pending[c]
-	if pending {
-		s.unregister(l, c)
-		s.inform(l, Info{Blocks: []Received{{Block: b, At: now}}})
-	}
-	return pending
-}
-
-func (s *state) load(l linkID, cids []cid.Cid) { s.look(l, cids, true, s.limits.loadCIDs) }
-
-func (s *state) look(l linkID, cids []cid.Cid, load bool, most int) {
-	for part := range slices.Chunk(cids, most) {
-		s.lookups = append(s.lookups, lookup{l, part, load})
-	}
-	s.startLookups()
-}
-
-func (s *state) startLookups() {
-	for s.looking < s.limits.workers && len(s.lookups) > 0 {
-		s.looking++
-		s.out.lookups = append(s.out.lookups, s.lookups[0])
-		s.lookups = s.lookups[1:]
-	}
-}
-
-// looked takes the result of a lookup. What the link no longer wants is dropped.
-func (s *state) looked(now time.Time, r looked) {
-	s.looking--
-	s.startLookups()
-	mine, open := s.links[r.link]
-	if !open {
-		return
-	}
-	wanted := func(cids []cid.Cid) []cid.Cid {
-		return slices.DeleteFunc(cids, func(c cid.Cid) bool { _, ok := mine.wants[c]; return !ok })
-	}
-	info := Info{Local: wanted(r.here), Missing: wanted(r.gone), Failed: r.failed}
-	for _, b := range r.blocks {
-		if _, ok := mine.wants[b.Cid()]; ok {
-			info.Blocks = append(info.Blocks, Received{Block: b, At: now})
-			s.unregister(r.link, b.Cid())
-		}
-	}
-	s.inform(r.link, info)
-}
-
-func (s *state) cancel(l linkID, cids []cid.Cid) {
-	for _, c := range cids {
-		s.unregister(l, c)
+		s.unregister(l, mine, c)
 	}
 }
 
@@ -194,62 +142,52 @@ func (s *state) cancelAll(l linkID) {
 		return
 	}
 	for c := range mine.wants {
-		s.unregister(l, c)
+		s.unregister(l, mine, c)
 	}
 	for _, c := range mine.got {
-		s.interested[c] = without(s.interested[c], l)
-		s.prune(c)
+		s.loseInterest(l, c)
 	}
+	s.turns = without(s.turns, l)
 	delete(s.links, l)
-	s.lookups = slices.DeleteFunc(s.lookups, func(j lookup) bool { return j.link == l })
 	s.out.closed = append(s.out.closed, l)
 }
 
-func (s *state) unregister(l linkID, c cid.Cid) {
-	mine := s.links[l]
-	if mine == nil {
-		return
-	}
-	if _, ok := mine.wants[c]; !ok {
+func (s *state) unregister(l linkID, mine *link, c cid.Cid) {
+	if _, wants := mine.wants[c]; !wants {
 		return
 	}
 	delete(mine.wants, c)
-	s.wanted[c] = without(s.wanted[c], l)
-	s.prune(c)
-}
-
-// prune forgets a CID that no link wants or is interested in.
-func (s *state) prune(c cid.Cid) {
-	if len(s.wanted[c]) == 0 {
+	if left := without(s.wanted[c], l); len(left) > 0 {
+		s.wanted[c] = left
+	} else {
 		delete(s.wanted, c)
-	}
-	if len(s.interested[c]) == 0 {
-		delete(s.interested, c)
-	}
-}
-
-func without(links []linkID, l linkID) []linkID {
-	return slices.DeleteFunc(links, func(other linkID) bool { return other == l })
-}
-
-// got keeps the interest of a link in a CID that it got from a peer.
-func (s *state) got(l linkID, c cid.Cid) {
-	mine := s.links[l]
-	if len(mine.got) == mostInterest {
-		oldest := mine.got[0]
-		mine.got = append(mine.got[:0], mine.got[1:]...)
-		s.interested[oldest] = without(s.interested[oldest], l)
-		s.prune(oldest)
-	}
-	if !slices.Contains(s.interested[c], l) {
-		mine.got = append(mine.got, c)
-		s.interested[c] = append(s.interested[c], l)
 	}
 }
 
 // mostInterest is how many CIDs that it got a link stays interested in: as many
 // as a session asks several peers about at once.
 const mostInterest = 32
+
+// keepInterest lets a link hear who else has a CID that it got.
+func (s *state) keepInterest(l linkID, mine *link, c cid.Cid) {
+	if slices.Contains(s.interested[c], l) {
+		return
+	}
+	if len(mine.got) == mostInterest {
+		s.loseInterest(l, mine.got[0])
+		mine.got = slices.Delete(mine.got, 0, 1)
+	}
+	mine.got = append(mine.got, c)
+	s.interested[c] = with(s.interested[c], l)
+}
+
+func (s *state) loseInterest(l linkID, c cid.Cid) {
+	if left := without(s.interested[c], l); len(left) > 0 {
+		s.interested[c] = left
+	} else {
+		delete(s.interested, c)
+	}
+}
 
 // put takes blocks that are stored already.
 func (s *state) put(now time.Time, bs []blocks.Block) {
@@ -282,6 +220,9 @@ func (s *state) message(from peer.ID, at time.Time, bs []blocks.Block, haves, do
 }
 
 func (s *state) count(r receipt) {
+	if r == (receipt{peer: r.peer}) {
+		return // The ledger has no account of who sent nothing.
+	}
 	s.stat.BlocksReceived += r.blocks
 	s.stat.DataReceived += r.bytes
 	s.stat.DupBlksReceived += r.dupBlocks
@@ -293,111 +234,52 @@ func (s *state) count(r receipt) {
 func (s *state) deliver(r Received) bool {
 	c := r.Block.Cid()
 	links := s.wanted[c]
+	delete(s.wanted, c)
 	for _, l := range links {
-		delete(s.links[l].wants, c)
-		s.inform(l, Info{Blocks: []Received{r}})
+		mine := s.links[l]
+		delete(mine.wants, c)
+		info := s.news(l, mine)
+		info.Blocks = append(info.Blocks, r)
 		if r.From != "" {
-			s.got(l, c)
+			s.keepInterest(l, mine, c)
 		}
 	}
-	delete(s.wanted, c)
 	return len(links) > 0
 }
 
+// presences tells who has what to the links that want it, and who has it to
+// those that are still interested.
 func (s *state) presences(from peer.ID, cids []cid.Cid, have bool) {
 	for _, c := range cids {
 		for _, l := range s.wanted[c] {
-			s.inform(l, Info{Presences: map[PeerCID]bool{{from, c}: have}})
+			s.presence(l, PeerCID{from, c}, have)
+		}
+		if !have {
+			continue
 		}
 		for _, l := range s.interested[c] {
-			if have && !slices.Contains(s.wanted[c], l) {
-				s.inform(l, Info{Presences: map[PeerCID]bool{{from, c}: have}})
-			}
+			s.presence(l, PeerCID{from, c}, have)
 		}
 	}
 }
 
-// inform gathers what a link is told, so that it gets one batch an event.
-func (s *state) inform(l linkID, i Info) {
-	for n := range s.out.info {
-		if s.out.info[n].link == l {
-			s.out.info[n].info = merge(s.out.info[n].info, i)
-			return
-		}
+func (s *state) presence(l linkID, who PeerCID, have bool) {
+	info := s.news(l, s.links[l])
+	if info.Presences == nil {
+		info.Presences = make(map[PeerCID]bool)
 	}
-	s.out.info = append(s.out.info, linkInfo{l, i})
+	info.Presences[who] = have
 }
 
-// store queues blocks for the writer; release is called once, when the last of
-// them is stored or dropped.
-func (s *state) store(bs []blocks.Block, release func()) {
-	if !s.limits.keep || len(bs) == 0 {
-		s.out.release = append(s.out.release, release)
-		return
+// with adds a link to an ascending list.
+func with(links []linkID, l linkID) []linkID {
+	at, twice := slices.BinarySearch(links, l)
+	if twice {
+		return links
 	}
-	for i, b := range bs {
-		last := func() {}
-		if i == len(bs)-1 {
-			last = release
-		}
-		s.unstored = append(s.unstored, stored{b, last})
-		s.pending[b.Cid()] = b
-		s.backlog += len(b.RawData())
-	}
-	s.startWrite()
+	return slices.Insert(links, at, l)
 }
 
-func (s *state) startWrite() {
-	if len(s.writing) > 0 || len(s.unstored) == 0 {
-		return
-	}
-	n, bytes := 0, 0
-	for n < len(s.unstored) && (n == 0 || bytes < s.limits.batchBytes) {
-		bytes += len(s.unstored[n].block.RawData())
-		n++
-	}
-	s.writing, s.unstored = s.unstored[:n:n], s.unstored[n:]
-	if len(s.unstored) == 0 {
-		s.unstored = nil // Lets go of the written ones.
-	}
-	s.out.write = s.writing
-}
-
-// wrote takes the result of the write under way. Blocks that the store refused
-// were delivered all the same; they are not announced.
-func (s *state) wrote(err error) {
-	for _, w := range s.writing {
-		s.backlog -= len(w.block.RawData())
-		delete(s.pending, w.block.Cid())
-		s.out.release = append(s.out.release, w.release)
-		if err == nil {
-			s.out.available = append(s.out.available, w.block)
-		} else {
-			s.stat.StoreErrors++
-		}
-	}
-	s.writing = nil
-	s.startWrite()
-}
-
-// merge joins two pieces of news for one link, older first.
-func merge(older, newer Info) Info {
-	older.Blocks = append(older.Blocks, newer.Blocks...)
-	older.Local = append(older.Local, newer.Local...)
-	older.Missing = append(older.Missing, newer.Missing...)
-	if older.Presences == nil {
-		older.Presences = newer.Presences
-	} else {
-		for k, have := range newer.Presences {
-			older.Presences[k] = have
-		}
-	}
-	if older.Failed == nil {
-		older.Failed = newer.Failed
-	} else {
-		for c, err := range newer.Failed {
-			older.Failed[c] = err
-		}
-	}
-	return older
+func without(links []linkID, l linkID) []linkID {
+	return slices.DeleteFunc(links, func(other linkID) bool { return other == l })
 }

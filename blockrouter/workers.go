@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -17,93 +18,100 @@ type workers struct {
 	looked  chan looked
 	writes  chan []stored
 	wrote   chan error
-	cancel  context.CancelFunc
+
+	stopReading context.CancelFunc
+	running     sync.WaitGroup
 }
 
-func startWorkers(store Store, readers int) workers {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := workers{
+// startWorkers starts as many readers as are named, and one writer, whose calls
+// of the store get the given context.
+func startWorkers(writing context.Context, store Store, readers int) *workers {
+	reading, stop := context.WithCancel(context.Background())
+	w := &workers{
 		lookups: make(chan lookup, readers),
 		looked:  make(chan looked, readers),
 		writes:  make(chan []stored, 1),
 		wrote:   make(chan error, 1),
-		cancel:  cancel,
+
+		stopReading: stop,
 	}
 	for range readers {
-		go func() {
+		w.running.Go(func() {
 			for j := range w.lookups {
-				w.looked <- look(ctx, store, j)
+				w.looked <- look(reading, store, j)
 			}
-		}()
+		})
 	}
-	go func() {
+	w.running.Go(func() {
 		for job := range w.writes {
-			w.wrote <- write(ctx, store, job)
+			w.wrote <- write(writing, store, job)
 		}
-	}()
+	})
 	return w
 }
 
-// stop ends the workers. looking is the number of look-ups under way.
-func (w workers) stop(looking int) {
-	w.cancel()
-	for range looking {
-		<-w.looked
-	}
+// stop ends the workers and waits for the calls of the store under way. Results
+// that were not received are lost.
+func (w *workers) stop() {
+	w.stopReading()
 	close(w.lookups)
 	close(w.writes)
+	w.running.Wait()
 }
 
-func look(ctx context.Context, store Store, j lookup) (r looked) {
-	r = looked{lookup: j}
-	defer func() {
-		if p := recover(); p != nil {
-			r.fail(j.cids, fmt.Errorf("the store panicked: %v", p))
-		}
-	}()
+func look(ctx context.Context, store Store, j lookup) looked {
+	r := looked{lookup: j}
 	for _, c := range j.cids {
-		if j.load {
-			r.read(ctx, store, c)
-		} else {
-			r.find(ctx, store, c)
+		if err := r.look(ctx, store, c); err != nil {
+			r.fail(c, err)
 		}
 	}
 	return r
 }
 
-func (r *looked) find(ctx context.Context, store Store, c cid.Cid) {
+// look looks one CID up. An error says that the store gave no answer.
+func (r *looked) look(ctx context.Context, store Store, c cid.Cid) (err error) {
+	defer recovered(&err)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if r.load {
+		return r.read(ctx, store, c)
+	}
 	has, err := store.Has(ctx, c)
 	switch {
 	case err != nil:
-		r.fail([]cid.Cid{c}, err)
+		return err
 	case has:
 		r.here = append(r.here, c)
 	default:
 		r.gone = append(r.gone, c)
 	}
+	return nil
 }
 
-func (r *looked) read(ctx context.Context, store Store, c cid.Cid) {
+func (r *looked) read(ctx context.Context, store Store, c cid.Cid) error {
 	b, err := store.Get(ctx, c)
 	switch {
-	case err == nil:
-		r.blocks = append(r.blocks, b)
 	case notFound(err):
 		r.gone = append(r.gone, c)
+	case err != nil:
+		return err
+	case !b.Cid().Equals(c):
+		return fmt.Errorf("the store gave %s for %s", b.Cid(), c)
 	default:
-		r.fail([]cid.Cid{c}, err)
+		r.blocks = append(r.blocks, b)
 	}
+	return nil
 }
 
-// fail notes that the store gave no answer for the CIDs. They count as missing,
-// so that peers are asked for them.
-func (r *looked) fail(cids []cid.Cid, err error) {
+// fail notes that the store gave no answer for a CID, which peers are asked for
+// then.
+func (r *looked) fail(c cid.Cid, err error) {
 	if r.failed == nil {
 		r.failed = make(map[cid.Cid]error)
 	}
-	for _, c := range cids {
-		r.failed[c] = err
-	}
+	r.failed[c] = err
 }
 
 func notFound(err error) bool {
@@ -112,14 +120,18 @@ func notFound(err error) bool {
 }
 
 func write(ctx context.Context, store Store, job []stored) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the store panicked: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	bs := make([]blocks.Block, len(job))
 	for i := range job {
 		bs[i] = job[i].block
 	}
 	return store.PutFetched(ctx, bs)
+}
+
+// recovered turns a panic of the store, which is somebody else's code, into an
+// error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the store panicked: %v", p)
+	}
 }

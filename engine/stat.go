@@ -19,7 +19,7 @@ type Stat struct {
 	SendErrors       uint64 // messages that did not reach a stream
 	Unsent           uint64 // wants given up after too many of those
 
-	Partners      int // peers with a wantlist here
+	Partners      int // peers that are connected or have wants here
 	Wants         int // in all wantlists
 	TableBytes    int // memory they take
 	InFlightBytes int // of blocks being read or sent

@@ -334,6 +334,37 @@ func TestALateAndSmallRequestIsServedBesideALargeOne(t *testing.T) {
 	require.LessOrEqual(t, len(r.messages), 206, "bob waited for a few messages only")
 }
 
+func TestALateRequestDoesNotLockOutALargeOne(t *testing.T) {
+	r := newRig(t, one)
+	bs := many(500, 10<<10)
+	r.shelf.put(bs...)
+	r.want(alice, wantAll(bs)...)
+	for r.collect(); len(r.messages) < 200; r.collect() {
+		if len(r.jobs) > 0 {
+			r.work(0)
+		} else {
+			r.send(0)
+		}
+	}
+	r.want(bob, wantAll(bs)...)
+	toAlice, toBob := shares(r, alice, bob)
+	require.InEpsilon(t, toAlice, toBob, 0.1, "who wanted nothing has saved up nothing")
+}
+
+func TestAPeerAtItsLimitDoesNotHoldUpTheNext(t *testing.T) {
+	r := newRig(t, Limits{PeerBytes: 100 << 10, MessageBytes: 1})
+	bs := many(4, 60<<10)
+	first, second := sized("first", 70<<10), sized("second", 10<<10)
+	r.shelf.put(append(bs, first, second)...)
+	r.want(alice, wantAll(bs)...)
+	r.want(bob, at(1, wantBlock(first)), at(0, wantBlock(second))) // more than alice: she is next
+	for r.collect(); len(r.jobs) > 0; r.collect() {
+		r.work(0)
+	}
+	require.Equal(t, 1, r.state.partners[alice].ahead, "two would be too much")
+	require.Equal(t, 2, r.state.partners[bob].ahead)
+}
+
 func TestWhoOwesLessGetsMoreButNobodyIsLockedOut(t *testing.T) {
 	r := newRig(t, one)
 	r.state.debt = func(p peer.ID) float64 { return map[peer.ID]float64{alice: 0, bob: 1e9}[p] }
@@ -414,7 +445,10 @@ func TestOnlyOneComplaintASecond(t *testing.T) {
 		r.now = r.now.Add(10 * time.Millisecond)
 	}
 	require.Equal(t, 1, complaints)
-	require.EqualValues(t, 200, r.state.stat.StoreErrors)
+	r.now = r.now.Add(complaintEvery)
+	r.state.complain(r.now, errDisk)
+	require.ErrorIs(t, r.state.effects(r.now).Complaint, errDisk)
+	require.EqualValues(t, 201, r.state.stat.StoreErrors)
 }
 
 func TestAJobThatWasNotOutIsABug(t *testing.T) {

@@ -137,7 +137,7 @@ func (s *state) found(w *want, size int) {
 		return
 	}
 	s.unplace(w)
-	w.size, w.failures, w.answered = int32(size), 0, false
+	w.size, w.answered = int32(size), false
 	if w.kind == message.WantBlock || s.inline(w) {
 		s.place(w, phaseQueued)
 		return

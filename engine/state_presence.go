@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -14,8 +15,9 @@ import (
 // peer that resets idle streams, as Helia does after 5 s, is told nothing twice.
 const repeatFor = 5 * time.Second
 
-// saidKept is how many presences are kept for that: those of about one message.
-const saidKept = 512
+// saidKept is how many presences are kept for that at least; twice as many are
+// somewhat more than a message holds.
+const saidKept = 256
 
 // saying is a presence that a stream accepted.
 type saying struct {
@@ -70,13 +72,15 @@ func (s *state) withholdPresences(p *partner) {
 	}
 }
 
-// learn notes what p was told.
-func (p *partner) learn(now time.Time, said []message.Presence) {
-	for _, presence := range said {
-		p.said = append(p.said, saying{now, presence})
+// learn notes that p was told whether the block of w is there. What is said
+// beside answers is not noted: a repetition is not repeated.
+func (p *partner) learn(now time.Time, w *want) {
+	if w.phase != phaseAnswering {
+		return
 	}
-	if excess := len(p.said) - saidKept; excess > 0 {
-		p.said = append(p.said[:0], p.said[excess:]...)
+	p.said = append(p.said, saying{now, message.Presence{CID: w.cid, Have: w.have}})
+	if len(p.said) > 2*saidKept {
+		p.said = slices.Delete(p.said, 0, saidKept)
 	}
 }
 

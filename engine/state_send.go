@@ -223,7 +223,6 @@ func (s *state) load(now time.Time, ship *shipment, it *readItem) {
 			return
 		}
 		s.place(w, phaseSending)
-		w.failures = 0
 		ship.wants = append(ship.wants, w)
 		ship.Message.Blocks = append(ship.Message.Blocks, it.Block)
 		ship.bytes += len(it.Block.RawData())
@@ -264,9 +263,9 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 		return
 	}
 	p.failures = 0
-	p.learn(now, ship.Message.Presences)
 	s.credit(ship)
 	for _, w := range ship.wants {
+		p.learn(now, w)
 		s.finish(w)
 	}
 }

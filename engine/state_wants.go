@@ -62,7 +62,7 @@ func (s *state) takeAll(p *partner, entries []message.Entry) *parcel {
 		p.delta.WantsReceived++
 		switch {
 		case s.merge(p, e):
-		case p.working < s.limits.Tasks && len(p.parcels) == 0 && parked == nil:
+		case p.working < s.limits.Tasks:
 			s.add(p, *e)
 		case len(p.waiting) < s.limits.Waiting && s.room(p, e.CID):
 			if parked == nil {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,7 +132,7 @@ func (b *budget) withdraw(c *claim, cause error) error {
 	defer b.mu.Unlock()
 	for i, other := range b.waiting {
 		if other == c {
-			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
+			b.waiting = slices.Delete(b.waiting, i, i+1)
 			b.grant()
 			return cause
 		}

@@ -23,8 +23,8 @@
 // last reader of its streams has ended.
 //
 // Connections: all of a peer count as one. Which of them a stream goes over is
-// for libp2p to choose; with QUIC, a lost packet of a block does not hold up
-// wants.
+// for libp2p to choose. With TCP, wants share a pipe with blocks, which yamux
+// and the kernel have accepted and not yet sent; with QUIC they do not.
 //
 // Goroutines: one for a node, which follows identify events; one for each
 // inbound stream, which libp2p starts; one for each open outbound stream, which

@@ -65,6 +65,9 @@ func (in *inbound) answer(maxFrame int, sink FrameSink) error {
 	if err := in.stream.SetWriteDeadline(time.Now().Add(in.n.cfg.allowance(len(reply)))); err != nil {
 		return err
 	}
+	if in.ctx.Err() != nil { // Then the deadline has replaced the one that ends the stream.
+		return in.ctx.Err()
+	}
 	_, err = in.stream.Write(appendFrame(nil, reply))
 	return err
 }
@@ -114,7 +117,7 @@ func (n *Network) request(ctx context.Context, p peer.ID, id protocol.ID, frame 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
-	defer st.Reset() // Does nothing after the orderly end.
+	defer func() { _ = st.Reset() }() // Does nothing after the orderly end.
 	defer context.AfterFunc(ctx, func() { _ = st.SetDeadline(time.Unix(1, 0)) })()
 	reply, err := n.exchange(st, id, frame, maxReply)
 	switch {

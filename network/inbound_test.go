@@ -147,6 +147,30 @@ func (n *node) noteLater() bool {
 	return false
 }
 
+func TestAnErrorOfASinkIsNoFaultOfThePeer(t *testing.T) {
+	a, b := newNode(t, newHost(t)), startNode(t, newHost(t))
+	s := a.sinks()
+	answers := s.Answers
+	failed := false
+	s.Answers = func(ctx context.Context, answer Answers) error {
+		if failed {
+			return answers(ctx, answer)
+		}
+		failed = true
+		return io.ErrClosedPipe
+	}
+	a.start(s)
+	connect(t, a.host, b.host)
+	b.untilConnected(a.host.ID())
+	m := &message.Message{Presences: []message.Presence{{CID: blockOf(1, 8).Cid()}}}
+	before := b.state(a.host.ID()).Epoch
+	require.NoError(t, b.send(a.host.ID(), LanePresences, m).Err)
+	b.until("the stream is lost", func() bool { return b.states[a.host.ID()].Epoch > before })
+	require.NoError(t, b.send(a.host.ID(), LanePresences, m).Err)
+	a.until("the presence arrives", func() bool { return len(a.answers) == 1 })
+	require.Empty(t, a.allFaults())
+}
+
 func TestAPanicOfASinkEndsTheStreamAndNothingElse(t *testing.T) {
 	a, b := newNode(t, newHost(t)), startNode(t, newHost(t))
 	s := a.sinks()

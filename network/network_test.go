@@ -214,18 +214,33 @@ func TestALaneRefusesMoreThanItHolds(t *testing.T) {
 }
 
 func TestASlowReaderMeetsTheDeadline(t *testing.T) {
-	a := startNode(t, newHost(t), func(c *Config) { c.FrameTime, c.FrameRate = 200*time.Millisecond, 1<<30 })
-	stuck := newHost(t)
-	listenRaw(stuck, id120)
-	connect(t, a.host, stuck)
-	a.untilConnected(stuck.ID())
-	sent := a.send(stuck.ID(), LaneBlocks, &message.Message{Blocks: []blocks.Block{randomBlock(t, 2<<20)}})
-	require.ErrorIs(t, sent.Err, ErrSlow)
-	var failed *SendError
-	require.ErrorAs(t, sent.Err, &failed)
-	require.Equal(t, stuck.ID(), failed.Peer)
-	require.Zero(t, sent.Bytes)
-	require.NoError(t, a.send(stuck.ID(), LaneWants, wantOf(1)).Err, "one failed send does not sideline a peer")
+	for transport, newHost := range map[string]func(testing.TB) host.Host{"tcp": newHost, "quic": newQUICHost} {
+		t.Run(transport, func(t *testing.T) {
+			a := startNode(t, newHost(t), func(c *Config) { c.FrameTime, c.FrameRate = 200*time.Millisecond, 1<<30 })
+			stuck := newHost(t)
+			listenRaw(stuck, id120)
+			connect(t, a.host, stuck)
+			a.untilConnected(stuck.ID())
+			sent := a.send(stuck.ID(), LaneBlocks, &message.Message{Blocks: []blocks.Block{randomBlock(t, 2<<20)}})
+			require.ErrorIs(t, sent.Err, ErrSlow)
+			var failed *SendError
+			require.ErrorAs(t, sent.Err, &failed)
+			require.Equal(t, stuck.ID(), failed.Peer)
+			require.Zero(t, sent.Bytes)
+			require.NoError(t, a.send(stuck.ID(), LaneWants, wantOf(1)).Err, "one failed send does not sideline a peer")
+		})
+	}
+}
+
+func TestStopAfterTheHostHasClosed(t *testing.T) {
+	a, b := pair(t)
+	require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(1)).Err)
+	b.until("the want arrives", func() bool { return len(b.wants) == 1 })
+	require.NoError(t, a.host.Close())
+	require.NoError(t, b.host.Close())
+	a.stop()
+	b.stop()
+	require.ErrorIs(t, a.send(b.host.ID(), LaneWants, wantOf(1)).Err, ErrClosed)
 }
 
 func TestStopIsQuickUnderLoadAndTwiceIsFine(t *testing.T) {

@@ -3,10 +3,12 @@ package network
 import (
 	"context"
 	"io"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/host"
 	p2pnet "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -60,6 +62,58 @@ func TestAResetGrowsTheEpochAndTheNextMessageOpensAnotherStream(t *testing.T) {
 			readWants(t, receive(t, streams), 1)
 			require.True(t, a.state(other.ID()).Connected)
 		})
+	}
+}
+
+// Whatever the peer resets, a message that was reported as sent has arrived, or
+// the epoch has grown since.
+func TestNoMessageIsLostUnnoticed(t *testing.T) {
+	a, b := pair(t)
+	epochs := make(map[cid.Cid]uint64)
+	for i := range 40 {
+		m, epoch := wantOf(i), a.peers.epochOf(b.host.ID())
+		if a.send(b.host.ID(), LaneWants, m).Err == nil {
+			epochs[m.Wantlist[0].CID] = epoch
+		}
+		if i%8 == 0 {
+			b.until("both have a stream, or none has", func() bool {
+				return bitswapStreams(a.host) == bitswapStreams(b.host) || b.noteLater()
+			})
+		}
+		if i%8 == 2 {
+			resetInbound(b.host)
+		}
+	}
+	require.NotEmpty(t, epochs)
+	a.until("what is missing is known to be", func() bool {
+		wants, _, _ := b.received()
+		missing := maps.Clone(epochs)
+		for _, w := range wants {
+			delete(missing, w.Entries[0].CID)
+		}
+		for _, epoch := range missing {
+			if a.peers.epochOf(b.host.ID()) <= epoch {
+				return a.noteLater()
+			}
+		}
+		return true
+	})
+	require.True(t, a.state(b.host.ID()).Connected)
+}
+
+func (r *roster) epochOf(p peer.ID) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byID[p].told.Epoch
+}
+
+func resetInbound(h host.Host) {
+	for _, c := range h.Network().Conns() {
+		for _, s := range c.GetStreams() {
+			if s.Protocol() == id120 && s.Stat().Direction == p2pnet.DirInbound {
+				_ = s.Reset()
+			}
+		}
 	}
 }
 
@@ -192,6 +246,21 @@ func TestSilenceInsideAFrameEndsTheStreamAndSilenceBetweenFramesDoesNot(t *testi
 		time.Sleep(time.Hour)
 		writeMessage(t, patient, wantOf(1))
 		a.until("the want arrives", func() bool { return len(a.wants) == 1 })
+	})
+}
+
+func TestAFrameThatDripsEndsTheStream(t *testing.T) {
+	simulated(t, func(t *testing.T, ha, hb host.Host) {
+		a := startNode(t, ha)
+		dial(t, ha, hb)
+		st := raw(t, hb, ha, id120)
+		writeAll(t, st, []byte{100})
+		for range 4 {
+			_, err := st.Write([]byte{0x0a, 0x00})
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+		}
+		a.until("the slow frame is a fault", func() bool { return a.faults[message.FaultFrameSlow] == 1 })
 	})
 }
 

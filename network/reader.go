@@ -108,8 +108,17 @@ func (r *reader) take(p *message.Part) error {
 	return nil
 }
 
-// handOn gives what is complete to the sinks.
+// handOn gives what is complete to the sinks. An error ends the stream, without
+// blame for the peer.
 func (r *reader) handOn() error {
+	err := r.handOnAnswers()
+	if err != nil {
+		r.in.cancel()
+	}
+	return err
+}
+
+func (r *reader) handOnAnswers() error {
 	if len(r.blocks)+len(r.haves)+len(r.dontHaves) == 0 {
 		r.giveBack()
 		return nil

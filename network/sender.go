@@ -3,6 +3,7 @@ package network
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,9 +12,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// When streams are lost soon after they were opened, the pauses before what they
-// carried is made known double from firstPause up to
-// longLived: a peer that resets every stream must not make us spin.
+// When streams are lost soon after they were opened, the pause before that is
+// made known doubles from firstPause up to longLived: a peer that resets every
+// stream must not make us spin.
 const (
 	firstPause = 100 * time.Millisecond
 	longLived  = 5 * time.Second
@@ -84,7 +85,7 @@ func (s *sender) next() (job, bool) {
 	s.shed()
 	if len(s.queue) > 0 {
 		j := s.queue[0]
-		s.queue = append(s.queue[:0], s.queue[1:]...)
+		s.queue = slices.Delete(s.queue, 0, 1)
 		return j, true
 	}
 	s.writing = false

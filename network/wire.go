@@ -70,7 +70,7 @@ func (w *wire) arm(now time.Time) error {
 		w.deadline = w.deadline.Add(now.Sub(w.stopped))
 		want = w.deadline
 	}
-	if want.IsZero() != w.armed.IsZero() || want.Sub(w.armed) > rearm {
+	if want.IsZero() != w.armed.IsZero() || want.Sub(w.armed).Abs() > rearm {
 		if err := w.stream.SetReadDeadline(want); err != nil {
 			return err
 		}

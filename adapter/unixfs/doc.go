@@ -13,8 +13,8 @@
 // dag-pb leaves, the trickle layout, any fanout. Reading is one ordered walk
 // with look-ahead (see walk.go): the blocks that come next, in this file and
 // in the files after it, are asked for together, so that neither a deep tree
-// nor many small files cost a round trip each, while memory stays within
-// GetOptions.Window however large the DAG is.
+// nor many small files cost a round trip each. Memory is bounded by that window,
+// GetOptions.Window, however large the DAG is.
 //
 // A DAG is somebody else's data. Nothing in it can make Get write outside the
 // output, follow a symbolic link or replace what exists unless told to; sizes

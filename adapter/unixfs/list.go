@@ -52,3 +52,13 @@ func (e *entry) link(resolved bool) Link {
 	}
 	return l
 }
+
+// Stat describes one entry by its root block, the only one that it fetches: as
+// a Link without a name, whose Size is as with ListOptions.Types.
+func Stat(ctx context.Context, get Getter, c cid.Cid) (Link, error) {
+	n, err := getNode(ctx, get, c)
+	if err != nil {
+		return Link{}, &Error{Root: c, Err: err}
+	}
+	return Link{CID: c, Size: n.size, Type: n.kind()}, nil
+}

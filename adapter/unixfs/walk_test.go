@@ -81,7 +81,7 @@ func (s *distantStore) schedule(found []blocks.Block) []time.Time {
 func TestLargeFileKeepsAPipeFull(t *testing.T) {
 	const size, roundTrip, perSecond = 200 << 20, 100 * time.Millisecond, 12_500_000
 	near := newMapStore()
-	root, err := AddReader(t.Context(), near, io.LimitReader(zeros{counter: new(uint64)}, size), AddOptions{})
+	root, err := AddReader(t.Context(), near, io.LimitReader(counted{counter: new(uint64)}, size), AddOptions{})
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		far := &distantStore{mapStore: near, roundTrip: roundTrip, perSecond: perSecond}
@@ -94,10 +94,10 @@ func TestLargeFileKeepsAPipeFull(t *testing.T) {
 	})
 }
 
-// zeros delivers eight bytes of a counter at a time: chunks that all differ.
-type zeros struct{ counter *uint64 }
+// counted delivers a counter that goes up every 512 bytes: chunks that all differ.
+type counted struct{ counter *uint64 }
 
-func (z zeros) Read(p []byte) (int, error) {
+func (z counted) Read(p []byte) (int, error) {
 	for i := range p {
 		if i%512 == 0 {
 			*z.counter++
@@ -188,7 +188,7 @@ func (s *countingStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blo
 func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
 	const size, ceiling = 300 << 20, 96 << 20
 	forget := &forgetfulStore{nodes: newMapStore()}
-	root, err := AddReader(t.Context(), forget, io.LimitReader(zeros{counter: new(uint64)}, size), AddOptions{})
+	root, err := AddReader(t.Context(), forget, io.LimitReader(counted{counter: new(uint64)}, size), AddOptions{})
 	require.NoError(t, err)
 	require.Equal(t, uint64(size), root.Size)
 	require.Less(t, forget.peak, uint64(ceiling))
@@ -257,7 +257,7 @@ func (s *forgetfulStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block,
 	}
 	counter := offset / 512
 	data := make([]byte, min(DefaultChunkSize, s.added-offset))
-	if _, err := (zeros{counter: &counter}).Read(data); err != nil {
+	if _, err := (counted{counter: &counter}).Read(data); err != nil {
 		return nil, err
 	}
 	return blocks.NewBlockWithCid(data, c)

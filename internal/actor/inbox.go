@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"iter"
 )
 
 // ErrClosed is what a request gets when the actor it was sent to has ended.
@@ -15,58 +16,90 @@ type Inbox[T any] struct {
 	done <-chan struct{}
 }
 
-// NewInbox returns an inbox with room for depth requests whose receiver has
-// ended once done is closed.
+// NewInbox returns an inbox with room for depth requests, which refuses what is
+// sent once done is closed: [Loop.Ending] for an actor that takes nothing more
+// when it is asked to end, [Loop.Done] for one that answers until its end.
 func NewInbox[T any](depth int, done <-chan struct{}) *Inbox[T] {
 	return &Inbox[T]{ch: make(chan T, depth), done: done}
 }
 
 // Send puts a request into the inbox and blocks while it is full. It returns
-// [ErrClosed] when the actor has ended and the context's error when that ends
-// first. A nil error says that the request is in the inbox, not that it was
-// handled.
+// [ErrClosed] when the inbox refuses and the context's error when that ends
+// first. A nil error says that the request was in the inbox before the inbox
+// began to refuse, so that the receiver finds it, if need be among the
+// [Inbox.Rest]; it does not say that the request was handled. With [ErrClosed]
+// the receiver may have got it all the same.
 func (in *Inbox[T]) Send(ctx context.Context, request T) error {
-	select {
-	case <-in.done: // A buffered send would succeed and be lost.
+	if in.refuses() { // A buffered send would succeed.
 		return ErrClosed
-	default:
 	}
 	select {
 	case in.ch <- request:
-		return nil
 	case <-in.done:
 		return ErrClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+	if in.refuses() { // It may have come behind the receiver's last look.
+		return ErrClosed
+	}
+	return nil
+}
+
+func (in *Inbox[T]) refuses() bool {
+	select {
+	case <-in.done:
+		return true
+	default:
+		return false
 	}
 }
 
 // C is where the actor receives its requests.
 func (in *Inbox[T]) C() <-chan T { return in.ch }
 
+// Rest receives what is in the inbox and does not wait for more. Used once the
+// inbox refuses, it leaves nothing behind that was sent without an error.
+func (in *Inbox[T]) Rest() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for {
+			select {
+			case request := <-in.ch:
+				if !yield(request) {
+					return
+				}
+			default:
+				return
+			}
+		}
+	}
+}
+
 // Depth is the number of requests that wait.
 func (in *Inbox[T]) Depth() int { return len(in.ch) }
 
 // Ask sends the request that build makes around a reply channel and waits for
 // the reply. It returns [ErrClosed] when the actor ended without answering, and
-// the context's error when that ends first.
+// the context's error when that ends first. A reply that is there is returned in
+// either case.
 func Ask[T, R any](ctx context.Context, in *Inbox[T], build func(reply chan<- R) T) (R, error) {
 	reply := make(chan R, 1)
-	var none R
-	if err := in.Send(ctx, build(reply)); err != nil {
-		return none, err
-	}
-	select {
-	case r := <-reply:
-		return r, nil
-	case <-in.done:
-	case <-ctx.Done():
-		return none, context.Cause(ctx)
+	err := in.Send(ctx, build(reply))
+	if err == nil {
+		select {
+		case r := <-reply:
+			return r, nil
+		case <-in.done:
+			err = ErrClosed
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
 	select { // The reply may have come in the same moment as the end.
 	case r := <-reply:
 		return r, nil
 	default:
-		return none, ErrClosed
+		var none R
+		return none, err
 	}
 }

@@ -72,6 +72,13 @@ func (l *Loop) Stop(ctx context.Context) error {
 	}
 }
 
+// End lets the loop begin to end, as Stop does, and does not wait. The body calls
+// it before its last look into its inboxes, because a panic may have ended it.
+func (l *Loop) End() { l.cancel(ErrClosed) }
+
+// Ending is closed when the loop was asked to end or its body has returned.
+func (l *Loop) Ending() <-chan struct{} { return l.ctx.Done() }
+
 // Done is closed when the body has returned.
 func (l *Loop) Done() <-chan struct{} { return l.done }
 

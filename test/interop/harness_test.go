@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -90,8 +91,7 @@ type node struct {
 
 // Close ends the exchange and its host.
 func (n *node) Close() error {
-	_ = n.Exchange.Close()
-	return n.Host.Close()
+	return errors.Join(n.Exchange.Close(), n.Host.Close())
 }
 
 // start makes a node that ends with the test.
@@ -140,6 +140,14 @@ func put(t *testing.T, n *node, bs ...blocks.Block) {
 func ask(t *testing.T, ctx context.Context, client, server *node, want []blocks.Block) <-chan blocks.Block {
 	t.Helper()
 	ch, err := client.Fetcher(ctx, server.ID()).GetBlocks(ctx, corpus.CIDs(want))
+	require.NoError(t, err)
+	return ch
+}
+
+// askAnyone requests all blocks in one call and names no peer.
+func askAnyone(t *testing.T, ctx context.Context, client *node, want []blocks.Block) <-chan blocks.Block {
+	t.Helper()
+	ch, err := client.Fetcher(ctx).GetBlocks(ctx, corpus.CIDs(want))
 	require.NoError(t, err)
 	return ch
 }

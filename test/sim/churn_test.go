@@ -42,11 +42,13 @@ func TestThousandSessionsLeaveNothing(t *testing.T) {
 			})
 			t.Logf("before %+v, after %+v", before, after)
 			require.LessOrEqual(t, after.Goroutines, before.Goroutines)
-			require.Less(t, after.Heap, before.Heap+4*mib)
+			require.Less(t, after.Heap, before.Heap+2*mib)
 		})
 	}
 }
 
+// churn does everything twice and measures around the second time: the first
+// fills what a process keeps for good, such as pools.
 func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 	present, absent := corpus.Blocks(1, 400, 16*kib), corpus.Blocks(2, 400, 16)
 	sources := w.Nodes(4, seeds, lan)
@@ -55,19 +57,22 @@ func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 	}
 	client := w.Host(lan)
 	w.Connect(client, sources...)
-	w.Settle()
-	before = usage()
-	w.Open(client, exchanges.MakeSouk)
-	w.Settle()
-	w.do(func() error {
-		return openAndGiveUp(w.ctx, client, 1000, corpus.CIDs(append(present, absent...)))
-	})
-	w.Settle()
-	for _, s := range sources {
-		w.Expect(func() bool { return len(s.Exchange.WantsOf(client.ID())) == 0 }, "no want is left at a peer")
+	for range 2 {
+		w.Settle()
+		before = usage()
+		w.Open(client, exchanges.MakeSouk)
+		w.Settle()
+		w.do(func() error {
+			return openAndGiveUp(w.ctx, client, 1000, corpus.CIDs(append(present, absent...)))
+		})
+		w.Settle()
+		for _, s := range sources {
+			w.Expect(func() bool { return len(s.Exchange.WantsOf(client.ID())) == 0 }, "no want is left at a peer")
+		}
+		w.Shut(client)
+		after = usage()
 	}
-	w.Shut(client)
-	return before, usage()
+	return before, after
 }
 
 // openAndGiveUp opens sessions, fifty at a time. Each asks for some blocks, of

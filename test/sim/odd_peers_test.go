@@ -89,6 +89,22 @@ func TestStreamsResetWhileIdle(t *testing.T) {
 	require.LessOrEqual(t, f.Ratio(), 4.0)
 }
 
+// A resource manager on either side resets streams when a server opens one for
+// each message, and their blocks are lost without a word. What does not come is
+// asked for again, also where there is only one peer to ask.
+func TestLostAnswersAreAskedForAgain(t *testing.T) {
+	data := corpus.Blocks(1, 200, 4*kib)
+	f := play(t, func(w *World) Figures {
+		seed, client := w.Scripted(lan, Lossy(data)), w.Node(exchanges.MakeSouk, lan)
+		w.Connect(client, seed)
+		w.Settle()
+		w.Begin()
+		w.Fetch(client, data, seed)
+		return w.figures(lan.Ideal(corpus.Bytes(data)), data, []*Node{seed}, client)
+	})
+	require.Less(t, f.Took, 5*time.Second)
+}
+
 // A session may be idle for long before its first want.
 func TestSessionThatIsIdleAtFirst(t *testing.T) {
 	for _, s := range []Sides{souk, boxoToSouk} {

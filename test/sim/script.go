@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/ipfs/boxo/bitswap/message"
@@ -106,6 +107,23 @@ func Corrupt(e message.Entry, answer message.BitSwapMessage) {
 	}
 	if b, err := blocks.NewBlockWithCid([]byte("not "+e.Cid.String()), e.Cid); err == nil {
 		answer.AddBlock(b)
+	}
+}
+
+// Lossy is the script of a peer that has the blocks, and whose answer to every
+// tenth want is lost on the way the first time.
+func Lossy(bs []blocks.Block) Script {
+	serve := Serve(bs)
+	lost := make(map[cid.Cid]bool)
+	var mu sync.Mutex // streams are read side by side
+	return func(e message.Entry, answer message.BitSwapMessage) {
+		mu.Lock()
+		defer mu.Unlock()
+		_, again := lost[e.Cid]
+		lost[e.Cid] = !again && len(lost)%10 == 0
+		if !lost[e.Cid] {
+			serve(e, answer)
+		}
 	}
 }
 

@@ -53,29 +53,49 @@ func rows() []row {
 	chain := Link{RoundTrip: 100 * time.Millisecond, Bandwidth: 100 * mbs}
 	many := Link{RoundTrip: 50 * time.Millisecond, Bandwidth: 100 * mbs}
 	fan := Link{RoundTrip: 40 * time.Millisecond, Bandwidth: 20 * mbs}
+	fast := Link{RoundTrip: 10 * time.Millisecond, Bandwidth: 1000 * mbs}
+	downloaders := size(4, 16)
 	all := []Sides{bare, boxo, souk, boxoToSouk, soukToBoxo}
-	one := func(l Link, seeds int) func(w *World, s Sides) Figures {
+	large := func(l Link, seeds int) func(w *World, s Sides) Figures {
 		return func(w *World, s Sides) Figures {
-			return Download(w, s, seeds, corpus.Blocks(1, size(16, 64)*4, 256*kib), l)
+			return Download(w, s, seeds, corpus.Blocks(1, size(64, 256), 256*kib), l)
 		}
 	}
 	return []row{
-		{"chain of 50, 100 ms", func(w *World, s Sides) Figures { return Chain(w, s, 50, chain) }, all, 1.1, 1},
-		{"4,000 wants of 4 KiB, 100 Mbit, 50 ms", func(w *World, s Sides) Figures {
-			return Download(w, s, 1, corpus.Blocks(1, 4000, 4*kib), many)
-		}, all, 2.5, 1.1},
-		{"1 seed, 100 Mbit, 100 ms", one(chain, 1), all, 2.5, 1.1},
-		{"4 seeds, 100 Mbit, 100 ms", one(chain, 4), all, 2.5, 1.2},
-		{"1 seed, 20 Mbit, 40 ms", one(fan, 1), all, 2.5, 1.1},
-		{"1 seed, 1 Gbit, 10 ms", one(Link{RoundTrip: 10 * time.Millisecond, Bandwidth: 1000 * mbs}, 1), all, 2.5, 1.1},
-		{fmt.Sprintf("fan-out to %d, 20 Mbit, 40 ms", size(4, 16)), func(w *World, s Sides) Figures {
-			return FanOut(w, s, size(4, 16), corpus.Blocks(1, size(16, 64), 256*kib), fan)
-		}, []Sides{bare, boxo, souk}, 3, 3},
-		{"1 of 100 connected has it, 50 ms", func(w *World, s Sides) Figures { return Needle(w, s, 100, many) }, []Sides{boxo, souk}, 15, 1},
-		{"first contact, 50 ms", func(w *World, s Sides) Figures { return FirstContact(w, s, many) }, all, 3.1, 1},
-		{"1 of 2 seeds stops half-way, 100 Mbit, 50 ms", func(w *World, s Sides) Figures {
-			return DyingSeed(w, s, corpus.Blocks(1, size(16, 64)*4, 256*kib), many)
-		}, []Sides{boxo, souk, boxoToSouk, soukToBoxo}, 3, 0},
+		{
+			name: "chain of 50, 100 ms", sides: all, ratio: 1.1, copies: 1,
+			run: func(w *World, s Sides) Figures { return Chain(w, s, 50, chain) },
+		},
+		{
+			name: "4,000 wants of 4 KiB, 100 Mbit, 50 ms", sides: all, ratio: 2.5, copies: 1.1,
+			run: func(w *World, s Sides) Figures { return Download(w, s, 1, corpus.Blocks(1, 4000, 4*kib), many) },
+		},
+		{name: "1 seed, 100 Mbit, 100 ms", sides: all, ratio: 2.5, copies: 1.1, run: large(chain, 1)},
+		{name: "4 seeds, 100 Mbit, 100 ms", sides: all, ratio: 2.5, copies: 1.2, run: large(chain, 4)},
+		{name: "1 seed, 20 Mbit, 40 ms", sides: all, ratio: 2.5, copies: 1.1, run: large(fan, 1)},
+		{name: "1 seed, 1 Gbit, 10 ms", sides: all, ratio: 2.5, copies: 1.1, run: large(fast, 1)},
+		{
+			name:  fmt.Sprintf("fan-out to %d, 20 Mbit, 40 ms", downloaders),
+			sides: []Sides{bare, boxo, souk}, ratio: 3.5, copies: 3,
+			run: func(w *World, s Sides) Figures {
+				return FanOut(w, s, downloaders, corpus.Blocks(1, size(16, 64), 256*kib), fan)
+			},
+		},
+		{
+			name: "1 of 100 connected has it, 50 ms", sides: []Sides{boxo, souk}, ratio: 15, copies: 1,
+			run: func(w *World, s Sides) Figures { return Needle(w, s, 100, many) },
+		},
+		{
+			name: "first contact, 50 ms", sides: all, ratio: 3.1, copies: 1,
+			run: func(w *World, s Sides) Figures { return FirstContact(w, s, many) },
+		},
+		{
+			name:  "1 of 2 seeds stops half-way, 100 Mbit, 50 ms",
+			sides: []Sides{boxo, souk, boxoToSouk, soukToBoxo}, ratio: 3,
+			run: func(w *World, s Sides) Figures {
+				return DyingSeed(w, s, corpus.Blocks(1, size(64, 256), 256*kib), many)
+			},
+		},
 	}
 }
 

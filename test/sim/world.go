@@ -178,15 +178,18 @@ func (w *World) Close(n *Node) {
 	w.do(func() error { return errors.Join(n.Exchange.Close(), n.Host.Close()) })
 }
 
-// End stops everything and fails the test with the first failure. Goroutines
-// that are left are reported by the bubble.
+// End stops everything and fails the test with the first failure, and with what
+// an exchange reports when it closes. Goroutines that are left are reported by
+// the bubble.
 func (w *World) End() {
 	w.t.Helper()
 	failed := w.err
 	w.end()
-	for _, n := range w.nodes {
+	for i, n := range w.nodes {
 		if n.Exchange != nil {
-			_ = n.Exchange.Close()
+			if err := n.Exchange.Close(); err != nil {
+				failed = errors.Join(failed, fmt.Errorf("node %d: %w", i, err))
+			}
 		}
 		_ = n.Host.Close()
 	}

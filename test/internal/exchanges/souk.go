@@ -2,6 +2,8 @@ package exchanges
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -9,26 +11,42 @@ import (
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/session"
 )
 
-// Souk is an exchange made by Souk.
+// Souk is an exchange made by Souk. What it logs as an error, which is a bug or
+// lost data, is returned by Close.
 type Souk struct {
 	*souk.Exchange
 	Store blockstore.Blockstore
+
+	logged *observer.ObservedLogs
 }
 
 // NewSouk starts Souk's exchange on h.
 func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
 	store := blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore()))
+	core, logged := observer.New(zap.ErrorLevel)
+	opts = append([]souk.Option{souk.WithLogger(zap.New(core))}, opts...)
 	x, err := souk.New(context.Background(), h, store, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return &Souk{Exchange: x, Store: store}, nil
+	return &Souk{Exchange: x, Store: store, logged: logged}, nil
+}
+
+// Close ends the exchange. It returns what was logged as an error, too.
+func (s *Souk) Close() error {
+	err := s.Exchange.Close()
+	for _, entry := range s.logged.TakeAll() {
+		err = errors.Join(err, fmt.Errorf("logged: %s: %v", entry.Message, entry.ContextMap()))
+	}
+	return err
 }
 
 // Fetcher returns a session.
