@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -247,7 +248,7 @@ func (x *Exchange) NotifyNewBlocks(ctx context.Context, bs ...blocks.Block) erro
 }
 
 func (x *Exchange) notify(ctx context.Context, bs []blocks.Block) error {
-	err := x.blocks.Put(ctx, bs)
+	err := x.blocks.Put(ctx, slices.Clone(bs)) // The caller may use its slice again.
 	if x.closing() {
 		return ErrClosed
 	}

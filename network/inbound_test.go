@@ -42,7 +42,7 @@ func TestBrokenFramesEndTheStreamAndAreCounted(t *testing.T) {
 			a, visitor := visited(t)
 			st := raw(t, visitor, a.host, id120)
 			writeAll(t, st, c.bytes)
-			require.NoError(t, st.CloseWrite())
+			_ = st.CloseWrite() // It may be reset by now.
 			a.until("the fault is counted", func() bool { return a.faults[c.fault] == 1 })
 			require.Len(t, a.allFaults(), 1)
 			writeMessage(t, raw(t, visitor, a.host, id120), wantOf(1))

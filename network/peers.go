@@ -1,6 +1,8 @@
 package network
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -247,7 +249,8 @@ func (r *roster) close() []*sender {
 	defer r.mu.Unlock()
 	r.closed = true
 	var senders []*sender
-	for _, m := range r.byID {
+	for _, p := range slices.Sorted(maps.Keys(r.byID)) {
+		m := r.byID[p]
 		m.stopExpiry()
 		for _, s := range m.senders {
 			if s != nil {

@@ -2,7 +2,8 @@ package peerrouter
 
 import (
 	"context"
-	"errors"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -11,8 +12,6 @@ import (
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/network"
 )
-
-var errNoBitswap = errors.New("connected, but does not speak Bitswap")
 
 // Peers tells the latest state of peers; a *network.Watch does.
 type Peers interface {
@@ -74,13 +73,13 @@ type Router struct {
 func New(cfg Config) *Router {
 	cfg.setDefaults()
 	loop := actor.NewLoop("peerrouter", cfg.Fail)
-	return &Router{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
+	return &Router{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending())}
 }
 
 // Start starts the actor.
 func (r *Router) Start() { r.loop.Start(r.run) }
 
-// Stop ends the actor and waits for it, or for ctx.
+// Stop ends the actor and the dials under way, and waits for them, or for ctx.
 func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
 
 // shell is what the goroutine of the actor holds beside its state.
@@ -90,6 +89,7 @@ type shell struct {
 	ids   map[*Link]linkID
 	links map[linkID]*Link
 	last  linkID
+	dials sync.WaitGroup
 	ended chan dialled // has room for every dial that can be under way
 }
 
@@ -101,19 +101,23 @@ func (r *Router) run(ctx context.Context) {
 		links:  make(map[linkID]*Link),
 		ended:  make(chan dialled, r.cfg.Dials),
 	}
-	defer s.closeAll()
+	defer s.close()
+	s.loopUntil(ctx)
+}
+
+func (s *shell) loopUntil(ctx context.Context) {
 	alarm := actor.NewAlarm()
 	defer alarm.Stop()
 	for {
-		r.loop.Waiting(time.Now())
+		s.loop.Waiting(time.Now())
 		select {
-		case req := <-r.inbox.C():
+		case req := <-s.inbox.C():
 			s.handle(s.begin(), req)
 		case d := <-s.ended:
-			s.handle(s.begin(), d)
-		case <-r.cfg.Peers.C():
+			s.state.dialled(s.begin(), d.peer, d.err)
+		case <-s.cfg.Peers.C():
 			now := s.begin()
-			for _, p := range r.cfg.Peers.Take() {
+			for _, p := range s.cfg.Peers.Take() {
 				s.state.peerState(now, p.Peer, p.Connected)
 			}
 		case <-alarm.C():
@@ -148,8 +152,6 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.cancelAll(s.ids[req.link])
 	case watch:
 		s.state.watch(s.ids[req.link])
-	case dialled:
-		s.state.dialled(now, req.peer, req.err)
 	}
 }
 
@@ -160,7 +162,7 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		}
 	}
 	for _, n := range out.news {
-		s.links[n.link].slot.Publish(Info{n.peer: n.news}, merge)
+		s.links[n.link].slot.Publish(n.info, merge)
 	}
 	for _, id := range out.closed {
 		l := s.links[id]
@@ -169,31 +171,36 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		delete(s.ids, l)
 	}
 	for _, info := range out.dials {
-		go s.dial(ctx, info)
+		s.dials.Go(func() { s.dial(ctx, info) })
 	}
 }
 
-// dial runs in a goroutine of its own; the place for its result is reserved.
+// dial connects to a peer, in a goroutine of its own; the place for its result
+// is reserved.
 func (s *shell) dial(ctx context.Context, info peer.AddrInfo) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.DialTimeout)
 	defer cancel()
 	s.ended <- dialled{info.ID, s.cfg.Dialer.Connect(ctx, info)}
 }
 
-// closeAll ends every link and waits for the dials, which the ended context
-// makes short.
-func (s *shell) closeAll() {
+// close ends every link, those as well that were opened too late, and waits for
+// the dials, which the end of the loop makes short. It asks nothing of the state,
+// which may have broken.
+func (s *shell) close() {
+	s.loop.End()
 	for _, l := range s.links {
 		l.slot.Close()
 	}
-	for ; s.state.dialling > 0; s.state.dialling-- {
-		<-s.ended
+	for req := range s.inbox.Rest() {
+		if o, ok := req.(openLink); ok {
+			o.link.slot.Close()
+		}
 	}
+	s.dials.Wait()
 }
 
+// merge keeps the last word about each peer.
 func merge(older, newer Info) Info {
-	for p, n := range newer {
-		older[p] = n
-	}
+	maps.Copy(older, newer)
 	return older
 }

@@ -43,18 +43,19 @@ type (
 	}
 	cancelAll struct{ link *Link }
 	watch     struct{ link *Link }
-	dialled   struct {
-		peer peer.ID
-		err  error
-	}
 )
+
+// dialled is the result of a dial.
+type dialled struct {
+	peer peer.ID
+	err  error
+}
 
 func (openLink) isRequest()  {}
 func (interest) isRequest()  {}
 func (cancel) isRequest()    {}
 func (cancelAll) isRequest() {}
 func (watch) isRequest()     {}
-func (dialled) isRequest()   {}
 
 // Link is one party's line to the router. Its methods may be used by one
 // goroutine at a time; they block only while the router's inbox is full.
@@ -76,9 +77,10 @@ func (r *Router) Open(ctx context.Context) (*Link, error) {
 // C delivers news about the peers that the link is interested in.
 func (l *Link) C() <-chan Info { return l.slot.C() }
 
-// Interest asks for news of the given peers: their present status comes at
-// once. Peers that are not connected are dialled, at the given addresses and
-// those that the peerstore knows, and dialled again while there is interest.
+// Interest asks for news of the given peers: their present status, if there is
+// one, comes at once. Peers that are not connected are dialled, at the addresses
+// that were given last and those that the peerstore knows, and dialled again
+// while there is interest. The router keeps peers.
 func (l *Link) Interest(ctx context.Context, peers ...peer.AddrInfo) error {
 	return l.router.inbox.Send(ctx, interest{l, peers})
 }

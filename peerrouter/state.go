@@ -8,7 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// linkID stands for a link inside the state.
+// linkID stands for a link inside the state. Links are numbered in the order in
+// which they were opened.
 type linkID uint64
 
 // state is what the actor owns. Its methods take what happened and add what is
@@ -19,39 +20,41 @@ type state struct {
 	longWait  time.Duration // the longest pause between dials
 
 	peers    map[peer.ID]*peerEntry
-	watchers map[linkID]struct{}
-	links    map[linkID]map[peer.ID]struct{}
+	links    map[linkID]*link
+	watchers []linkID // ascending
 	dialling int
-	queue    []peer.ID // waiting for a free dial, oldest first
+	waiting  dialQueue
 
 	out effects
 }
 
-// peerEntry exists while a peer is connected or somebody is interested in it.
-type peerEntry struct {
-	connected bool
-	addrs     []peer.AddrInfo
-	links     map[linkID]struct{}
+// link is what one party is interested in.
+type link struct {
+	peers map[peer.ID]struct{}
+	news  int // its place in effects.news, counted from 1; 0 for none
+}
 
-	dialling bool
-	queued   bool
-	failures int
-	lastErr  error
-	next     time.Time // of the next dial; zero for none
+// peerEntry exists while a peer is connected or being dialled, or somebody is
+// interested in it.
+type peerEntry struct {
+	id        peer.ID
+	links     []linkID // interested, ascending
+	connected bool
+	since     time.Time // of the connection
+	dial      dialState
 }
 
 // effects is what the shell does after an event.
 type effects struct {
-	news   []notice
+	known  []change // connected or gone, for the ledger
+	news   []notice // one for each link that is told something
 	closed []linkID
 	dials  []peer.AddrInfo
-	known  []change // connected or gone, for the ledger
 }
 
 type notice struct {
 	link linkID
-	peer peer.ID
-	news News
+	info Info
 }
 
 type change struct {
@@ -62,9 +65,7 @@ type change struct {
 func newState(maxDials int, firstWait, longWait time.Duration) *state {
 	return &state{
 		maxDials: maxDials, firstWait: firstWait, longWait: longWait,
-		peers:    make(map[peer.ID]*peerEntry),
-		watchers: make(map[linkID]struct{}),
-		links:    make(map[linkID]map[peer.ID]struct{}),
+		peers: make(map[peer.ID]*peerEntry), links: make(map[linkID]*link),
 	}
 }
 
@@ -72,10 +73,15 @@ func newState(maxDials int, firstWait, longWait time.Duration) *state {
 func (s *state) take() effects {
 	out := s.out
 	s.out = effects{}
+	for _, n := range out.news {
+		if mine := s.links[n.link]; mine != nil {
+			mine.news = 0
+		}
+	}
 	return out
 }
 
-func (s *state) open(l linkID) { s.links[l] = make(map[peer.ID]struct{}) }
+func (s *state) open(l linkID) { s.links[l] = &link{peers: make(map[peer.ID]struct{})} }
 
 func (s *state) interest(now time.Time, l linkID, infos []peer.AddrInfo) {
 	mine, open := s.links[l]
@@ -84,41 +90,49 @@ func (s *state) interest(now time.Time, l linkID, infos []peer.AddrInfo) {
 	}
 	for _, info := range infos {
 		e := s.entry(info.ID)
-		mine[info.ID] = struct{}{}
-		e.links[l] = struct{}{}
+		mine.peers[e.id] = struct{}{}
+		e.links = with(e.links, l)
+		if len(info.Addrs) > 0 {
+			e.dial.addrs = info
+		}
 		switch {
 		case e.connected:
-			s.tell(l, info.ID, News{Status: Available})
-		case e.lastErr != nil:
-			s.tell(l, info.ID, News{Status: Unreachable, Err: e.lastErr})
+			s.tell(l, e.id, News{Status: Available})
+			continue
+		case e.dial.err != nil:
+			s.tell(l, e.id, News{Status: Unreachable, Err: e.dial.err})
 		}
-		if len(info.Addrs) > 0 {
-			e.addrs = []peer.AddrInfo{info}
-		}
-		if !e.connected && !e.dialling && e.next.IsZero() {
-			e.next = now
+		if !e.dial.running && !e.dial.queued() {
+			s.dialAt(e, now)
 		}
 	}
-	s.dial(now)
+	s.startDials(now)
 }
 
 func (s *state) cancel(l linkID, peers []peer.ID) {
+	mine, open := s.links[l]
+	if !open {
+		return
+	}
 	for _, p := range peers {
-		delete(s.links[l], p)
-		if e := s.peers[p]; e != nil {
-			delete(e.links, l)
-			s.forget(p, e)
+		if _, interested := mine.peers[p]; !interested {
+			continue
 		}
+		delete(mine.peers, p)
+		e := s.peers[p]
+		e.links = without(e.links, l)
+		s.settle(e)
 	}
 }
 
+// watch tells a link of the connected peers, and of every change from then on.
 func (s *state) watch(l linkID) {
 	if _, open := s.links[l]; !open {
 		return
 	}
-	s.watchers[l] = struct{}{}
-	for _, p := range sortedKeys(s.peers) {
-		if s.peers[p].connected {
+	s.watchers = with(s.watchers, l)
+	for p, e := range s.peers { // Into one map: their order does not show.
+		if e.connected {
 			s.tell(l, p, News{Status: Available})
 		}
 	}
@@ -129,9 +143,9 @@ func (s *state) cancelAll(l linkID) {
 	if !open {
 		return
 	}
-	s.cancel(l, sortedKeys(mine))
+	s.cancel(l, sortedKeys(mine.peers))
+	s.watchers = without(s.watchers, l)
 	delete(s.links, l)
-	delete(s.watchers, l)
 	s.out.closed = append(s.out.closed, l)
 }
 
@@ -150,142 +164,84 @@ func (s *state) peerState(now time.Time, p peer.ID, connected bool) {
 	e.connected = connected
 	s.out.known = append(s.out.known, change{p, connected})
 	if connected {
-		e.failures, e.lastErr, e.next = 0, nil, time.Time{}
-		s.tellAll(p, e, News{Status: Available})
-		return
+		s.appeared(now, e)
+	} else {
+		s.left(now, e)
 	}
-	s.tellAll(p, e, News{Status: Gone})
-	if len(e.links) > 0 && !e.dialling {
-		e.next = now // A peer lost while somebody needs it is dialled at once.
-	}
-	s.forget(p, e)
-	s.dial(now)
+	s.startDials(now)
 }
 
-// dialled takes the result of a dial. Success is not yet availability: whether
-// the peer speaks Bitswap is learnt from Network.
-func (s *state) dialled(now time.Time, p peer.ID, err error) {
-	s.dialling--
-	e := s.peers[p]
-	if e != nil {
-		e.dialling = false
-		if !e.connected {
-			s.dialFailed(now, p, e, err)
-		}
-		s.forget(p, e)
-	}
-	s.dial(now)
+func (s *state) appeared(now time.Time, e *peerEntry) {
+	e.since = now
+	s.dialSucceeded(e)
+	s.tellAll(e, News{Status: Available})
 }
 
-func (s *state) dialFailed(now time.Time, p peer.ID, e *peerEntry, err error) {
-	pause := s.firstWait << min(e.failures, 16)
-	e.next = now.Add(min(pause, s.longWait))
-	e.failures++
-	if err == nil { // Connected, but not yet known to speak Bitswap.
-		return
-	}
-	e.lastErr = err
-	for _, l := range sortedKeys(e.links) {
-		s.tell(l, p, News{Status: Unreachable, Err: err})
-	}
-}
-
-// silent is called when a peer that was dialled with success has not turned out
-// to speak Bitswap: the next dial's time has come and it is still not available.
-func (s *state) silent(p peer.ID, e *peerEntry) {
-	if e.failures > 0 && e.lastErr == nil {
-		e.lastErr = errNoBitswap
-		for _, l := range sortedKeys(e.links) {
-			s.tell(l, p, News{Status: Unreachable, Err: e.lastErr})
-		}
-	}
-}
-
-// tick starts the dials whose time has come.
-func (s *state) tick(now time.Time) { s.dial(now) }
-
-func (s *state) dial(now time.Time) {
-	for _, p := range sortedKeys(s.peers) {
-		e := s.peers[p]
-		if e.due(now) {
-			s.silent(p, e)
-			e.queued = true
-			e.next = time.Time{}
-			s.queue = append(s.queue, p)
-		}
-	}
-	for s.dialling < s.maxDials && len(s.queue) > 0 {
-		p := s.queue[0]
-		s.queue = s.queue[1:]
-		e := s.peers[p]
-		if e == nil || !e.queued {
-			continue
-		}
-		e.queued = false
-		if e.connected || len(e.links) == 0 {
-			s.forget(p, e)
-			continue
-		}
-		e.dialling = true
-		s.dialling++
-		s.out.dials = append(s.out.dials, e.target(p))
-	}
-}
-
-func (e *peerEntry) due(now time.Time) bool {
-	return !e.connected && !e.dialling && !e.queued && len(e.links) > 0 && !e.next.IsZero() && !e.next.After(now)
-}
-
-func (e *peerEntry) target(p peer.ID) peer.AddrInfo {
-	if len(e.addrs) > 0 {
-		return e.addrs[0]
-	}
-	return peer.AddrInfo{ID: p}
-}
-
-// wake is when tick has something to do, or the zero time.
-func (s *state) wake() time.Time {
-	var at time.Time
-	for _, e := range s.peers {
-		if e.connected || e.dialling || e.queued || len(e.links) == 0 || e.next.IsZero() {
-			continue
-		}
-		if at.IsZero() || e.next.Before(at) {
-			at = e.next
-		}
-	}
-	return at
+func (s *state) left(now time.Time, e *peerEntry) {
+	s.tellAll(e, News{Status: Gone})
+	s.connectionLost(now, e)
+	s.settle(e)
 }
 
 func (s *state) entry(p peer.ID) *peerEntry {
 	e := s.peers[p]
 	if e == nil {
-		e = &peerEntry{links: make(map[linkID]struct{})}
+		e = &peerEntry{id: p, dial: newDialState(p)}
 		s.peers[p] = e
 	}
 	return e
 }
 
-// forget drops a peer that is neither connected nor of interest to anybody.
-func (s *state) forget(p peer.ID, e *peerEntry) {
-	if !e.connected && !e.dialling && len(e.links) == 0 {
-		delete(s.peers, p)
+// settle is called when something a peer's entry is kept for has ended: without
+// interest it is not dialled, and without a connection it is forgotten.
+func (s *state) settle(e *peerEntry) {
+	if len(e.links) > 0 {
+		return
+	}
+	s.waiting.remove(e)
+	if !e.connected && !e.dial.running {
+		delete(s.peers, e.id)
 	}
 }
 
+// tell gathers what a link hears, so that it gets one batch an event.
 func (s *state) tell(l linkID, p peer.ID, n News) {
-	s.out.news = append(s.out.news, notice{l, p, n})
+	mine := s.links[l]
+	if mine.news == 0 {
+		s.out.news = append(s.out.news, notice{l, make(Info)})
+		mine.news = len(s.out.news)
+	}
+	s.out.news[mine.news-1].info[p] = n
 }
 
-func (s *state) tellAll(p peer.ID, e *peerEntry, n News) {
-	for _, l := range sortedKeys(e.links) {
-		s.tell(l, p, n)
+// tellInterested tells those who asked for a peer, tellAll the watchers too.
+func (s *state) tellInterested(e *peerEntry, n News) {
+	for _, l := range e.links {
+		s.tell(l, e.id, n)
 	}
-	for _, l := range sortedKeys(s.watchers) {
-		if _, twice := e.links[l]; !twice {
-			s.tell(l, p, n)
-		}
+}
+
+func (s *state) tellAll(e *peerEntry, n News) {
+	s.tellInterested(e, n)
+	for _, l := range s.watchers {
+		s.tell(l, e.id, n)
 	}
+}
+
+// with adds a link to an ascending list.
+func with(links []linkID, l linkID) []linkID {
+	at, twice := slices.BinarySearch(links, l)
+	if twice {
+		return links
+	}
+	return slices.Insert(links, at, l)
+}
+
+func without(links []linkID, l linkID) []linkID {
+	if at, found := slices.BinarySearch(links, l); found {
+		return slices.Delete(links, at, at+1)
+	}
+	return links
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {

@@ -3,7 +3,6 @@ package boxo
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/ipfs/boxo/exchange"
 	blocks "github.com/ipfs/go-block-format"
@@ -34,10 +33,9 @@ func (e *sessionExchange) NewSession(ctx context.Context) exchange.Fetcher {
 	return fetcher{e.x.NewSession(ctx)}
 }
 
-// NotifyNewBlocks gives blocks that the caller has stored to whoever waits. It
-// copies the slice, which block services use again for the next block.
+// NotifyNewBlocks gives blocks that the caller has stored to whoever waits.
 func (e *sessionExchange) NotifyNewBlocks(ctx context.Context, bs ...blocks.Block) error {
-	return e.x.NotifyNewBlocks(ctx, slices.Clone(bs)...)
+	return e.x.NotifyNewBlocks(ctx, bs...)
 }
 
 // Close closes the exchange.
