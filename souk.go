@@ -320,6 +320,10 @@ func (x *Exchange) Close() error {
 	return errors.Join(err, x.reason())
 }
 
+// Done is closed when the exchange has ended, by Close or because an actor broke;
+// Close then returns why.
+func (x *Exchange) Done() <-chan struct{} { return x.closed }
+
 func (x *Exchange) stop(ctx context.Context, open map[*session.Session]struct{}) error {
 	x.unregister()
 	var errs []error

@@ -2,7 +2,9 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -37,9 +39,11 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// inboxDepth lets finders report without waiting for sessions, and sessions
-// start without waiting for finders.
+// inboxDepth lets a burst of sessions start without waiting for each other; a
+// larger one would only hide a slow directory.
 const inboxDepth = 64
+
+var errPanic = errors.New("a finder panicked")
 
 // Directory is the Providers actor. Make it with [New].
 type Directory struct {
@@ -52,13 +56,13 @@ type Directory struct {
 func New(cfg Config) *Directory {
 	cfg.setDefaults()
 	loop := actor.NewLoop("providers", cfg.Fail)
-	return &Directory{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
+	return &Directory{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending())}
 }
 
 // Start starts the actor.
 func (d *Directory) Start() { d.loop.Start(d.run) }
 
-// Stop ends the actor and its queries, and waits for them or for ctx.
+// Stop ends the actor and its queries, and waits for them, or for ctx.
 func (d *Directory) Stop(ctx context.Context) error { return d.loop.Stop(ctx) }
 
 // shell is what the goroutine of the actor holds beside its state.
@@ -68,7 +72,9 @@ type shell struct {
 	ids     map[*Link]linkID
 	links   map[linkID]*Link
 	last    linkID
-	queries map[key]context.CancelFunc
+	queries map[queryID]context.CancelFunc
+	running sync.WaitGroup
+	reports chan report // of the queries; they may wait until the actor reads it
 }
 
 func (d *Directory) run(ctx context.Context) {
@@ -77,23 +83,36 @@ func (d *Directory) run(ctx context.Context) {
 		state:     newState(d.cfg.Timeout, len(d.cfg.Finders) > 0),
 		ids:       make(map[*Link]linkID),
 		links:     make(map[linkID]*Link),
-		queries:   make(map[key]context.CancelFunc),
+		queries:   make(map[queryID]context.CancelFunc),
+		reports:   make(chan report),
 	}
-	defer s.end()
+	defer s.close()
+	s.loopUntil(ctx)
+}
+
+func (s *shell) loopUntil(ctx context.Context) {
+	alarm := actor.NewAlarm()
+	defer alarm.Stop()
 	for {
-		d.loop.Waiting(time.Now())
+		s.loop.Waiting(time.Now())
 		select {
-		case req := <-d.inbox.C():
+		case req := <-s.inbox.C():
 			s.handle(s.begin(), req)
-		case <-d.cfg.Peers.C():
+		case r := <-s.reports:
+			s.report(s.begin(), r)
+		case <-s.cfg.Peers.C():
 			s.begin()
-			for _, p := range d.cfg.Peers.Take() {
+			for _, p := range s.cfg.Peers.Take() {
 				s.state.peerState(p.Peer, p.Connected)
 			}
+		case <-alarm.C():
+			alarm.Rang()
+			s.state.tick(s.begin())
 		case <-ctx.Done():
 			return
 		}
 		s.perform(ctx, s.state.take())
+		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 
@@ -116,20 +135,23 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.served(req.namespace, req.peers)
 	case cancelAll:
 		s.state.cancelAll(s.ids[req.link])
-	case found:
-		s.state.found(req.key, req.peer)
-	case ended:
-		s.queryEnded(now, req)
 	}
 }
 
-func (s *shell) queryEnded(now time.Time, e ended) {
-	s.queries[e.key]()
-	delete(s.queries, e.key)
-	if e.err != nil {
-		s.cfg.Logger.Debug("a query for providers failed", zap.String("namespace", e.key.namespace), zap.Error(e.err))
+func (s *shell) report(now time.Time, r report) {
+	if !r.ended {
+		s.state.found(r.query, r.peer)
+		return
 	}
-	s.state.ended(now, e.key)
+	s.queries[r.query]()
+	delete(s.queries, r.query)
+	switch {
+	case errors.Is(r.err, errPanic):
+		s.cfg.Logger.Error("a finder is broken", zap.Error(r.err))
+	case r.err != nil:
+		s.cfg.Logger.Debug("a query for providers failed", zap.Error(r.err))
+	}
+	s.state.ended(now, r.query)
 }
 
 func (s *shell) perform(ctx context.Context, out effects) {
@@ -142,62 +164,79 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		delete(s.links, id)
 		delete(s.ids, l)
 	}
-	for _, k := range out.stop {
-		s.queries[k]()
-	}
 	for _, q := range out.start {
-		ctx, cancel := context.WithDeadline(ctx, q.deadline)
-		s.queries[q.key] = cancel
-		go s.ask(ctx, q.key, Query{Namespace: q.key.namespace, CIDs: q.cids, Most: q.most})
+		query := Query{Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most}
+		asking, cancel := context.WithCancel(ctx)
+		s.queries[q.id] = cancel
+		s.running.Go(func() { s.ask(ctx, asking, q.id, query) })
+	}
+	for _, id := range out.stop {
+		s.queries[id]()
 	}
 }
 
-// ask runs the finders, one after the other, in a goroutine of its own.
-func (s *shell) ask(ctx context.Context, k key, q Query) {
-	n := 0
-	var failed error
-	for _, f := range s.cfg.Finders {
-		err := s.run1(ctx, f, q, func(p peer.AddrInfo) bool {
-			n++
-			return s.inbox.Send(ctx, found{k, p}) == nil && n < q.Most
-		})
-		if err != nil {
-			failed = err
+// ask runs the finders, one after the other, in a goroutine of its own, until ctx
+// ends. The actor is told of the end unless its own life has ended.
+func (s *shell) ask(life, ctx context.Context, id queryID, q Query) {
+	seen := make(map[peer.ID]struct{})
+	found := func(p peer.AddrInfo) bool {
+		if _, twice := seen[p.ID]; !twice && p.ID != "" {
+			seen[p.ID] = struct{}{}
+			s.send(ctx, report{query: id, peer: p})
 		}
-		if n >= q.Most || ctx.Err() != nil {
+		return len(seen) < q.Most && ctx.Err() == nil
+	}
+	end := report{query: id, ended: true}
+	for _, f := range s.cfg.Finders {
+		if err := ask(ctx, f, q, found); err != nil {
+			end.err = errors.Join(end.err, fmt.Errorf("ask %T: %w", f, err))
+		}
+		if len(seen) >= q.Most || ctx.Err() != nil {
 			break
 		}
 	}
-	_ = s.inbox.Send(context.Background(), ended{k, failed}) // Fails only when the actor has ended.
+	s.send(life, end)
 }
 
-// run1 runs one finder; a finder is somebody else's code, so its panic is an
+func (s *shell) send(ctx context.Context, r report) {
+	select {
+	case s.reports <- r:
+	case <-ctx.Done():
+	}
+}
+
+// ask runs one finder; a finder is somebody else's code, so its panic is an
 // error.
-func (s *shell) run1(ctx context.Context, f Finder, q Query, found func(peer.AddrInfo) bool) (err error) {
+func ask(ctx context.Context, f Finder, q Query, found func(peer.AddrInfo) bool) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("finder %T panicked: %v", f, r)
-			s.cfg.Logger.Error("a finder panicked", zap.Error(err))
+			err = fmt.Errorf("%w: %v", errPanic, r)
 		}
 	}()
 	return f.Find(ctx, q, found)
 }
 
-// end closes every link and waits for the queries, whose context has ended.
-func (s *shell) end() {
+// close ends every link, those as well that were opened too late, and waits for
+// the queries, which the end of the loop makes short. It asks nothing of the
+// state, which may have broken.
+func (s *shell) close() {
+	s.loop.End()
 	for _, l := range s.links {
 		l.slot.Close()
 	}
+	for req := range s.inbox.Rest() {
+		if o, ok := req.(openLink); ok {
+			o.link.slot.Close()
+		}
+	}
+	s.running.Wait()
 	for _, cancel := range s.queries {
 		cancel()
 	}
-	for len(s.queries) > 0 {
-		if e, ok := (<-s.inbox.C()).(ended); ok {
-			delete(s.queries, e.key)
-		}
-	}
 }
 
+// merge joins two parts of an answer, or the last part of one answer with the
+// first of the next, which then is the one that counts: Done comes last.
 func merge(older, newer Candidates) Candidates {
-	return Candidates{Peers: append(older.Peers, newer.Peers...), Done: older.Done || newer.Done}
+	return Candidates{Peers: unique(append(older.Peers, newer.Peers...)), Done: newer.Done}
 }

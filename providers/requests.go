@@ -14,7 +14,7 @@ import (
 type Query struct {
 	Namespace string    // empty for none: then only CIDs say what is wanted
 	CIDs      []cid.Cid // a sample of what is wanted, for finders that know CIDs only
-	Most      int       // candidates that are wanted
+	Most      int       // candidates that are wanted, at most 32
 }
 
 // Candidates answers a query, in parts.
@@ -37,22 +37,20 @@ type (
 		peers     []peer.ID
 	}
 	cancelAll struct{ link *Link }
-	found     struct {
-		key  key
-		peer peer.AddrInfo
-	}
-	ended struct {
-		key key
-		err error
-	}
 )
+
+// report is what a query says: that it has found a peer, or that it has ended.
+type report struct {
+	query queryID
+	peer  peer.AddrInfo
+	ended bool
+	err   error
+}
 
 func (openLink) isRequest()  {}
 func (find) isRequest()      {}
 func (served) isRequest()    {}
 func (cancelAll) isRequest() {}
-func (found) isRequest()     {}
-func (ended) isRequest()     {}
 
 // Link is one party's line to the directory. Its methods may be used by one
 // goroutine at a time; they block only while the directory's inbox is full.
@@ -74,8 +72,14 @@ func (d *Directory) Open(ctx context.Context) (*Link, error) {
 // C delivers the candidates of the link's query.
 func (l *Link) C() <-chan Candidates { return l.slot.C() }
 
-// Find asks for candidates. They come as they are found; Done comes within
-// Config.Timeout. A second query while the first is in flight replaces it.
+// Find asks for candidates: peers that were useful in the namespace and are
+// connected, what was found lately, then what the finders find, as they find it,
+// each peer once and at most q.Most. Done comes once, with the last of them, and
+// within Config.Timeout. Who asks the same again within a minute of the last time
+// had no use for what is known, so then only the finders are asked, and anew.
+//
+// A second query while the first is in flight replaces it, and only the second is
+// Done. The directory keeps q.CIDs.
 func (l *Link) Find(ctx context.Context, q Query) error {
 	return l.directory.inbox.Send(ctx, find{l, q})
 }
@@ -90,8 +94,8 @@ func (l *Link) CancelAll(ctx context.Context) error {
 	return l.directory.inbox.Send(ctx, cancelAll{l})
 }
 
-// Find returns at most most peers that may have what is in the namespace, as
-// soon as there are that many or no more follow. When ctx ends first it returns
+// Find returns at most most peers, and at most 32, that may have what is in the
+// namespace, as soon as there are that many or no more follow. When ctx ends first it returns
 // those found until then with the context's error.
 func (d *Directory) Find(ctx context.Context, namespace string, most int) ([]peer.AddrInfo, error) {
 	l, err := d.Open(ctx)
@@ -102,6 +106,7 @@ func (d *Directory) Find(ctx context.Context, namespace string, most int) ([]pee
 	if err := l.Find(ctx, Query{Namespace: namespace, Most: most}); err != nil {
 		return nil, err
 	}
+	most = max(most, 0)
 	var all []peer.AddrInfo
 	for {
 		select {

@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -10,47 +9,72 @@ import (
 )
 
 const (
-	maxQueries    = 16   // in flight; each is a goroutine, and a DHT walk has a cost
-	maxCached     = 1024 // answers
-	maxNamespaces = 1024 // with useful peers
-	maxUseful     = 64   // peers in one of them
-	cacheFor      = 60 * time.Second
+	mostCandidates = 32   // in one answer: as many as a client may ask for
+	maxQueries     = 16   // at the finders; each is a goroutine, and a DHT walk has a cost
+	maxCached      = 1024 // answers
+	maxNamespaces  = 1024 // with useful peers
+	maxUseful      = 64   // peers in one of them
+	cacheFor       = 60 * time.Second
 )
 
-// linkID stands for a link inside the state.
-type linkID uint64
+type (
+	// linkID stands for a link inside the state. Links are numbered in the order
+	// in which they were opened, queries in the order in which they were asked.
+	linkID  uint64
+	queryID uint64
+)
+
+// subject is what candidates are candidates for.
+type subject struct {
+	namespace string
+	sample    cid.Cid
+}
 
 // key is what makes two queries the same.
 type key struct {
-	namespace string
-	sample    cid.Cid
+	subject
+	most int
 }
 
 // state is what the actor owns. Its methods take what happened and add what is
 // to be done to its effects.
 type state struct {
-	timeout   time.Duration
-	finders   bool // there are any
+	timeout time.Duration
+	finders bool // there are any
+
 	connected map[peer.ID]struct{}
 	useful    map[string][]peer.ID // by namespace, the last to serve last
-	spaces    []string             // of useful, oldest first
-	cache     map[key]answer
-	flying    map[key]*query
-	waiting   []*query
-	links     map[linkID]*query // what each link waits for; nil for nothing
+	spaces    []string             // of useful, the last in which somebody served last
+	cache     map[subject]answer
+
+	links   map[linkID]*link
+	flying  map[key]*query     // those that somebody waits for
+	ageing  []*query           // the same, oldest first
+	waiting []*query           // of those, the ones that wait for room at the finders
+	running map[queryID]*query // at the finders, those given up included
+	last    queryID
 
 	out effects
 }
 
+// link is what one party has asked last.
+type link struct {
+	subject subject
+	at      time.Time
+	query   *query // nil when nothing is to come
+	most    int
+	seen    map[peer.ID]struct{} // what it was told
+}
+
 // query is one question to the finders, for all the links that ask it.
 type query struct {
+	id       queryID
 	key      key
-	most     int
 	cids     []cid.Cid
-	links    map[linkID]map[peer.ID]struct{} // what each was told
-	found    []peer.AddrInfo
 	deadline time.Time
-	stopped  bool // nobody waited any more
+	links    []linkID // in the order in which they came
+	found    []peer.AddrInfo
+	over     bool // nobody waits any more
 }
 
 type answer struct {
@@ -63,7 +87,7 @@ type effects struct {
 	told   []told
 	closed []linkID
 	start  []*query
-	stop   []key
+	stop   []queryID
 }
 
 type told struct {
@@ -74,8 +98,8 @@ type told struct {
 func newState(timeout time.Duration, finders bool) *state {
 	return &state{
 		timeout: timeout, finders: finders,
-		connected: make(map[peer.ID]struct{}), useful: make(map[string][]peer.ID),
-		cache: make(map[key]answer), flying: make(map[key]*query), links: make(map[linkID]*query),
+		connected: make(map[peer.ID]struct{}), useful: make(map[string][]peer.ID), cache: make(map[subject]answer),
+		links: make(map[linkID]*link), flying: make(map[key]*query), running: make(map[queryID]*query),
 	}
 }
 
@@ -86,207 +110,182 @@ func (s *state) take() effects {
 	return out
 }
 
-func (s *state) open(l linkID) { s.links[l] = nil }
+func (s *state) open(l linkID) { s.links[l] = &link{} }
 
-func (s *state) peerState(p peer.ID, connected bool) {
-	if connected {
-		s.connected[p] = struct{}{}
-	} else {
-		delete(s.connected, p)
-	}
-}
-
-// find answers at once with the useful connected peers, and asks the finders
-// when those are too few.
-func (s *state) find(now time.Time, l linkID, q Query) {
-	before, open := s.links[l]
+func (s *state) cancelAll(l linkID) {
+	mine, open := s.links[l]
 	if !open {
 		return
 	}
-	s.leave(l, before)
-	known := s.usefulPeers(q)
-	k := key{namespace: q.Namespace}
+	s.leave(l, mine)
+	delete(s.links, l)
+	s.out.closed = append(s.out.closed, l)
+}
+
+// find answers at once with what is known, and asks the finders when that is too
+// little, or when the link has just asked the same: then what is known was of no
+// use to it, and of the finders it hears everything.
+func (s *state) find(now time.Time, l linkID, q Query) {
+	mine, open := s.links[l]
+	if !open {
+		return
+	}
+	k := key{subject{namespace: q.Namespace}, min(max(q.Most, 0), mostCandidates)}
 	if len(q.CIDs) > 0 {
 		k.sample = q.CIDs[0]
 	}
-	if a, ok := s.cache[k]; ok && now.Before(a.until) {
-		known = append(known, a.peers...)
+	if mine.query != nil && mine.query.key == k {
+		return // Its answer is on the way.
 	}
-	known = unique(known)
-	known = known[:min(len(known), max(q.Most, 0))]
-	done := len(known) >= q.Most || !s.finders
-	s.out.told = append(s.out.told, told{l, Candidates{Peers: known, Done: done}})
+	s.leave(l, mine)
+	again := s.finders && mine.subject == k.subject && now.Before(mine.at.Add(cacheFor))
+	*mine = link{subject: k.subject, at: now, most: k.most, seen: make(map[peer.ID]struct{})}
+	var known []peer.AddrInfo
+	if again {
+		delete(s.cache, k.subject)
+	} else {
+		known = s.known(now, k)
+	}
+	for _, p := range known {
+		mine.seen[p.ID] = struct{}{}
+	}
+	done := mine.satisfied() || !s.finders
+	s.tell(l, Candidates{Peers: known, Done: done})
 	if !done {
-		s.ask(now, l, k, q, known)
+		s.ask(now, l, mine, k, q.CIDs)
 	}
 }
 
-func (s *state) usefulPeers(q Query) []peer.AddrInfo {
-	var known []peer.AddrInfo
-	for _, p := range slices.Backward(s.useful[q.Namespace]) {
-		if _, ok := s.connected[p]; ok {
-			known = append(known, peer.AddrInfo{ID: p})
-		}
+func (k *link) satisfied() bool { return len(k.seen) >= k.most }
+
+func (s *state) tell(l linkID, c Candidates) {
+	if len(c.Peers) > 0 || c.Done {
+		s.out.told = append(s.out.told, told{l, c})
 	}
-	return known
 }
 
 // ask joins the link to the query for the key, which is started if it is not in
 // flight.
-func (s *state) ask(now time.Time, l linkID, k key, q Query, known []peer.AddrInfo) {
-	qu := s.flying[k]
-	if qu == nil {
-		qu = &query{
-			key: k, most: q.Most, cids: q.CIDs, deadline: now.Add(s.timeout),
-			links: make(map[linkID]map[peer.ID]struct{}),
-		}
-		s.flying[k] = qu
-		s.waiting = append(s.waiting, qu)
+func (s *state) ask(now time.Time, l linkID, mine *link, k key, cids []cid.Cid) {
+	q := s.flying[k]
+	if q == nil {
+		s.last++
+		q = &query{id: s.last, key: k, cids: cids, deadline: now.Add(s.timeout)}
+		s.flying[k] = q
+		s.ageing = append(s.ageing, q)
+		s.waiting = append(s.waiting, q)
 	}
-	seen := make(map[peer.ID]struct{})
-	for _, p := range known {
-		seen[p.ID] = struct{}{}
-	}
-	qu.links[l] = seen
-	s.links[l] = qu
-	for _, p := range qu.found {
-		s.tell(qu, l, p)
+	q.links = append(q.links, l)
+	mine.query = q
+	for _, p := range q.found {
+		s.pass(l, p)
 	}
 	s.startWaiting()
 }
 
 func (s *state) startWaiting() {
-	for len(s.waiting) > 0 && len(s.flying)-len(s.waiting) < maxQueries {
-		s.out.start = append(s.out.start, s.waiting[0])
-		s.waiting = s.waiting[1:]
+	for len(s.waiting) > 0 && len(s.running) < maxQueries {
+		q := s.waiting[0]
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+		s.running[q.id] = q
+		s.out.start = append(s.out.start, q)
 	}
 }
 
-func (s *state) tell(q *query, l linkID, p peer.AddrInfo) {
-	seen := q.links[l]
-	if _, twice := seen[p.ID]; twice || len(seen) >= q.most {
+// pass gives a link one candidate of its query. With the last that it asked for
+// it leaves.
+func (s *state) pass(l linkID, p peer.AddrInfo) {
+	mine := s.links[l]
+	if _, twice := mine.seen[p.ID]; twice || mine.query == nil {
 		return
 	}
-	seen[p.ID] = struct{}{}
-	s.out.told = append(s.out.told, told{l, Candidates{Peers: []peer.AddrInfo{p}}})
+	mine.seen[p.ID] = struct{}{}
+	s.tell(l, Candidates{Peers: []peer.AddrInfo{p}, Done: mine.satisfied()})
+	if mine.satisfied() {
+		s.leave(l, mine)
+	}
 }
 
 // found takes one candidate from a finder.
-func (s *state) found(k key, p peer.AddrInfo) {
-	q := s.flying[k]
-	if q == nil || len(q.found) >= q.most {
+func (s *state) found(id queryID, p peer.AddrInfo) {
+	q := s.running[id]
+	if q == nil || q.over || len(q.found) >= q.key.most || contains(q.found, p.ID) {
 		return
 	}
 	q.found = append(q.found, p)
-	for _, l := range sortedKeys(q.links) {
-		s.tell(q, l, p)
+	for _, l := range slices.Clone(q.links) {
+		s.pass(l, p)
 	}
 }
 
-// ended takes the end of a query: its finders have no more, failed, or were out
-// of time.
-func (s *state) ended(now time.Time, k key) {
-	q := s.flying[k]
-	if q == nil {
-		return
+// ended takes the end of a query at the finders: they have no more, failed, or
+// have seen that it was stopped.
+func (s *state) ended(now time.Time, id queryID) {
+	q := s.running[id]
+	delete(s.running, id)
+	if !q.over {
+		s.finish(now, q)
 	}
-	if q.stopped && len(q.links) > 0 { // Somebody came after it was stopped.
-		q.stopped, q.found, q.deadline = false, nil, now.Add(s.timeout)
-		s.waiting = append(s.waiting, q)
-		s.startWaiting()
-		return
-	}
-	for _, l := range sortedKeys(q.links) {
-		s.out.told = append(s.out.told, told{l, Candidates{Done: true}})
-		s.links[l] = nil
-	}
-	delete(s.flying, k)
-	s.remember(now, q)
 	s.startWaiting()
 }
 
-func (s *state) remember(now time.Time, q *query) {
-	if len(q.found) == 0 {
-		return
-	}
-	if len(s.cache) >= maxCached {
-		s.sweep(now)
-	}
-	s.cache[q.key] = answer{q.found, now.Add(cacheFor)}
-}
-
-// sweep makes room in the cache: first what has expired, else everything, which
-// costs at most one query each.
-func (s *state) sweep(now time.Time) {
-	for k, a := range s.cache {
-		if !now.Before(a.until) {
-			delete(s.cache, k)
-		}
-	}
-	if len(s.cache) >= maxCached {
-		clear(s.cache)
+// tick ends the queries that are out of time, whatever the finders do.
+func (s *state) tick(now time.Time) {
+	for len(s.ageing) > 0 && !s.ageing[0].deadline.After(now) {
+		q := s.ageing[0]
+		s.finish(now, q)
+		s.stop(q)
 	}
 }
 
-// served remembers useful peers of a namespace, the latest last.
-func (s *state) served(namespace string, peers []peer.ID) {
-	if _, known := s.useful[namespace]; !known {
-		s.spaces = append(s.spaces, namespace)
-		if len(s.spaces) > maxNamespaces {
-			delete(s.useful, s.spaces[0])
-			s.spaces = s.spaces[1:]
-		}
+// wake is when tick has something to do, or the zero time.
+func (s *state) wake() time.Time {
+	if len(s.ageing) == 0 {
+		return time.Time{}
 	}
-	list := s.useful[namespace]
-	for _, p := range peers {
-		list = append(slices.DeleteFunc(list, func(o peer.ID) bool { return o == p }), p)
-	}
-	s.useful[namespace] = list[max(0, len(list)-maxUseful):]
+	return s.ageing[0].deadline
 }
 
-func (s *state) cancelAll(l linkID) {
-	q, open := s.links[l]
-	if !open {
-		return
+// finish tells everybody who still waits for a query that no more follow.
+func (s *state) finish(now time.Time, q *query) {
+	for _, l := range q.links {
+		s.links[l].query = nil
+		s.tell(l, Candidates{Done: true})
 	}
-	s.leave(l, q)
-	delete(s.links, l)
-	s.out.closed = append(s.out.closed, l)
+	s.remember(now, q)
+	s.retire(q)
 }
 
 // leave takes a link from its query, and stops a query that nobody waits for.
-func (s *state) leave(l linkID, q *query) {
+func (s *state) leave(l linkID, mine *link) {
+	q := mine.query
 	if q == nil {
 		return
 	}
-	delete(q.links, l)
-	s.links[l] = nil
-	if len(q.links) > 0 {
-		return
+	mine.query = nil
+	q.links = without(q.links, l)
+	if len(q.links) == 0 {
+		s.remember(q.deadline.Add(-s.timeout), q)
+		s.retire(q)
+		s.stop(q)
 	}
-	if at := slices.Index(s.waiting, q); at >= 0 {
-		s.waiting = slices.Delete(s.waiting, at, at+1)
-		delete(s.flying, q.key)
-		return
-	}
-	q.stopped = true
-	s.out.stop = append(s.out.stop, q.key)
 }
 
-func unique(peers []peer.AddrInfo) []peer.AddrInfo {
-	seen := make(map[peer.ID]struct{}, len(peers))
-	return slices.DeleteFunc(peers, func(p peer.AddrInfo) bool {
-		_, twice := seen[p.ID]
-		seen[p.ID] = struct{}{}
-		return twice
-	})
+// retire takes a query out of those that can be joined.
+func (s *state) retire(q *query) {
+	q.over, q.links = true, nil
+	delete(s.flying, q.key)
+	s.ageing = without(s.ageing, q)
+	s.waiting = without(s.waiting, q)
 }
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// stop lets the finders end what they do for a query that is over.
+func (s *state) stop(q *query) {
+	if s.running[q.id] != nil {
+		s.out.stop = append(s.out.stop, q.id)
 	}
-	slices.Sort(keys)
-	return keys
+}
+
+func contains(peers []peer.AddrInfo, p peer.ID) bool {
+	return slices.ContainsFunc(peers, func(o peer.AddrInfo) bool { return o.ID == p })
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
 
@@ -86,6 +85,7 @@ type shell struct {
 	ids   map[*call]callID
 	calls map[callID]*call
 	last  callID
+	due   []*call // those with results to be published
 }
 
 func (s *Session) run(ctx, stop context.Context) {
@@ -93,8 +93,9 @@ func (s *Session) run(ctx, stop context.Context) {
 		defer s.cfg.Ended(s)
 	}
 	ln, err := s.open(stop)
-	if err != nil {
-		return // The exchange is closing.
+	if err != nil { // The session or the exchange is closing.
+		ln.leave()
+		return
 	}
 	sh := &shell{
 		Session: s, links: ln, ids: make(map[*call]callID), calls: make(map[callID]*call),
@@ -104,7 +105,7 @@ func (s *Session) run(ctx, stop context.Context) {
 			score: s.cfg.Score,
 		}),
 	}
-	defer sh.end()
+	defer func() { sh.end(context.Cause(ctx)) }()
 	sh.state.start()
 	sh.loopUntil(ctx, stop)
 }
@@ -144,9 +145,18 @@ func (s *shell) loopUntil(ctx, stop context.Context) {
 func (s *shell) handle(req request) {
 	switch req := req.(type) {
 	case want:
+		if req.call.closed {
+			return // It came after the end of the session.
+		}
 		s.state.want(time.Now(), s.id(req.call), req.cids, req.ordered)
+		if req.single {
+			s.state.finish(s.id(req.call), true)
+		}
 	case finish:
-		s.state.finish(s.id(req.call), req.single)
+		if req.call.closed {
+			return
+		}
+		s.state.finish(s.id(req.call), false)
 	case cancel:
 		req.reply <- s.state.cancel(s.ids[req.call], req.cause)
 	case consumed:
@@ -170,18 +180,15 @@ func (s *shell) heard(info blockrouter.Info) {
 	for _, r := range info.Blocks {
 		s.state.received(r)
 	}
-	for k, have := range info.Presences {
-		s.state.presence(now, k.Peer, k.CID, have)
+	for _, k := range sortedPresences(info.Presences) {
+		s.state.presence(now, k.Peer, k.CID, info.Presences[k])
 	}
-	failed := make([]cid.Cid, 0, len(info.Failed))
-	for c := range info.Failed {
-		failed = append(failed, c)
-	}
-	s.state.located(info.Local, append(info.Missing, failed...))
+	s.state.located(info.Local, append(info.Missing, sortedCIDs(info.Failed)...))
 }
 
 func (s *shell) peerNews(info peerrouter.Info) {
-	for p, n := range info {
+	for _, p := range sortedPeers(info) {
+		n := info[p]
 		switch n.Status {
 		case peerrouter.Available:
 			s.state.available(p)
@@ -197,30 +204,31 @@ func (s *shell) notice(n wantmanager.Notice) {
 	if n.Budget != 0 {
 		s.state.budget = n.Budget
 	}
-	for p, v := range n.Peers {
-		s.state.view(p, v)
+	for _, p := range sortedPeers(n.Peers) {
+		s.state.view(p, n.Peers[p])
+	}
+	for _, p := range sortedPeers(n.Unanswered) {
+		s.state.unanswered(p, n.Unanswered[p])
 	}
 }
 
-// end fails what is open and takes leave of the routers.
-func (s *shell) end() {
-	s.state.closing()
-	out := s.state.take(time.Now())
-	s.results(out)
+// end fails what is open and takes leave of the routers. The cause is why the
+// session's context has ended, or nil when the session was closed.
+func (s *shell) end(cause error) {
+	if cause == nil {
+		cause = ErrClosed
+	}
+	s.state.closing(cause)
+	s.results(s.state.take(time.Now()))
 	s.leave()
-	s.refuse()
+	s.refuse(cause)
 }
 
 // refuse answers the requests that came too late, so that nobody waits.
-func (s *shell) refuse() {
-	for {
-		select {
-		case req := <-s.inbox.C():
-			s.handle(req)
-			s.state.closing()
-			s.results(s.state.take(time.Now()))
-		default:
-			return
-		}
+func (s *shell) refuse(cause error) {
+	for req := range s.inbox.Rest() {
+		s.handle(req)
+		s.state.closing(cause)
+		s.results(s.state.take(time.Now()))
 	}
 }

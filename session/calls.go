@@ -27,8 +27,8 @@ func (s *Session) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error)
 		return nil, &FetchError{CID: c, Err: err}
 	}
 	call := newCall()
-	if err := s.begin(ctx, call, []cid.Cid{c}, true); err != nil {
-		return nil, &FetchError{CID: c, Err: err}
+	if err := s.inbox.Send(ctx, want{call: call, cids: []cid.Cid{c}, ordered: true, single: true}); err != nil {
+		return nil, &FetchError{CID: c, Err: closed(err)}
 	}
 	select {
 	case r := <-call.slot.C():
@@ -88,8 +88,8 @@ func (s *Session) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.
 	p := &pump[blocks.Block]{session: s, call: newCall(), out: out, open: make(map[cid.Cid]struct{}), convert: func(r Result) (blocks.Block, bool) {
 		return r.Block, r.Err == nil
 	}}
-	if !p.add(ctx, cids, false) || !p.finish(ctx) {
-		return nil, ErrClosed
+	if err := p.begin(ctx, cids); err != nil {
+		return nil, err
 	}
 	go p.run(ctx)
 	return out, nil
@@ -109,8 +109,8 @@ func (s *Session) Results(ctx context.Context, in <-chan cid.Cid) <-chan Result 
 	return out
 }
 
-// atOnce answers what needs no peer: an identity CID holds its own bytes, and
-// what is no proof of anything is refused.
+// atOnce answers what needs no peer: an identity CID holds its own bytes, the
+// empty block has none, and what is no proof of anything is refused.
 func atOnce(c cid.Cid) (blocks.Block, error) {
 	if !c.Defined() {
 		return nil, ErrUndefined
@@ -118,7 +118,28 @@ func atOnce(c cid.Cid) (blocks.Block, error) {
 	if data, ok := Identity(c); ok {
 		return blocks.NewBlockWithCid(data, c)
 	}
+	if _, empty := emptyHashes[string(c.Hash())]; empty {
+		return blocks.NewBlockWithCid([]byte{}, c)
+	}
 	return nil, message.CheckCID(c)
+}
+
+// emptyHashes are the hashes of no bytes. A block without bytes is known by its
+// CID; boxo's server takes it for a block that it does not have
+// (blockstoremanager.go), so asking could wait for ever.
+var emptyHashes = hashesOfNothing(
+	multihash.SHA2_256, multihash.SHA2_512, multihash.DBL_SHA2_256, multihash.SHA3_256, multihash.SHA3_512,
+	multihash.KECCAK_256, multihash.BLAKE2B_MIN+31, multihash.BLAKE2S_MIN+31, multihash.BLAKE3,
+)
+
+func hashesOfNothing(functions ...uint64) map[string]struct{} {
+	hashes := make(map[string]struct{}, len(functions))
+	for _, f := range functions {
+		if h, err := multihash.Sum(nil, f, -1); err == nil {
+			hashes[string(h)] = struct{}{}
+		}
+	}
+	return hashes
 }
 
 // maxIdentity is the longest identity digest that is accepted, as Kubo does.
@@ -135,14 +156,6 @@ func Identity(c cid.Cid) ([]byte, bool) {
 		return nil, false
 	}
 	return d.Digest, true
-}
-
-// begin sends the wants of a call and says that no more follow.
-func (s *Session) begin(ctx context.Context, call *call, cids []cid.Cid, ordered bool) error {
-	if err := s.inbox.Send(ctx, want{call, cids, ordered}); err != nil {
-		return closed(err)
-	}
-	return closed(s.inbox.Send(ctx, finish{call, true}))
 }
 
 // cancel ends a call and returns what became of its open wants. It does not

@@ -1,7 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/peerrouter"
@@ -52,23 +57,29 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 	for _, p := range out.drop {
 		err = first(err, s.wants.Drop(ctx, p))
 	}
-	for p, cids := range out.cancelAt {
-		err = first(err, s.wants.CancelAt(ctx, p, cids))
+	for _, p := range sortedPeers(out.cancelAt) {
+		err = first(err, s.wants.CancelAt(ctx, p, out.cancelAt[p]))
 	}
 	return first(err, when(len(out.asks) > 0, func() error { return s.wants.Send(ctx, out.asks) }))
 }
 
 // results gives the calls what they wait for, and never waits for them.
 func (s *shell) results(out effects) {
-	batches := make(map[callID][]Result)
 	for _, r := range out.results {
-		batches[r.call] = append(batches[r.call], r.result)
+		c := s.calls[r.call]
+		if c.due == nil {
+			s.due = append(s.due, c)
+		}
+		c.due = append(c.due, r.result)
 	}
-	for id, rs := range batches {
-		s.calls[id].slot.Publish(rs, appendResults)
+	for i, c := range s.due {
+		c.slot.Publish(c.due, appendResults)
+		c.due, s.due[i] = nil, nil
 	}
+	s.due = s.due[:0]
 	for _, id := range out.closed {
 		s.calls[id].slot.Close()
+		s.calls[id].closed = true
 	}
 	for _, id := range out.gone {
 		delete(s.ids, s.calls[id])
@@ -76,22 +87,35 @@ func (s *shell) results(out effects) {
 	}
 }
 
-// leave takes leave of every actor and drains what they still send, until each
-// has closed the link's channel.
-func (s *shell) leave() {
+// leave takes leave of every actor that was opened and drains what it still
+// sends, until it has closed the link's channel.
+func (l *links) leave() {
 	ctx := context.Background() // Ends with the actors.
-	if s.blocks.CancelAll(ctx) == nil {
-		drain(s.blocks.C())
+	if l.blocks != nil && l.blocks.CancelAll(ctx) == nil {
+		drain(l.blocks.C())
 	}
-	if s.wants.CancelAll(ctx) == nil {
-		drain(s.wants.C())
+	if l.wants != nil && l.wants.CancelAll(ctx) == nil {
+		drain(l.wants.C())
 	}
-	if s.peers.CancelAll(ctx) == nil {
-		drain(s.peers.C())
+	if l.peers != nil && l.peers.CancelAll(ctx) == nil {
+		drain(l.peers.C())
 	}
-	if s.directory.CancelAll(ctx) == nil {
-		drain(s.directory.C())
+	if l.directory != nil && l.directory.CancelAll(ctx) == nil {
+		drain(l.directory.C())
 	}
+}
+
+// sortedPeers and sortedPresences make what is done with a map the same in
+// every run.
+func sortedPeers[V any](m map[peer.ID]V) []peer.ID { return slices.Sorted(maps.Keys(m)) }
+
+func sortedPresences(m map[blockrouter.PeerCID]bool) []blockrouter.PeerCID {
+	return slices.SortedFunc(maps.Keys(m), func(a, b blockrouter.PeerCID) int {
+		if c := cmp.Compare(a.Peer, b.Peer); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.CID.KeyString(), b.CID.KeyString())
+	})
 }
 
 // drain receives until the channel is closed.

@@ -41,8 +41,7 @@ func (p *pump[T]) run(ctx context.Context) {
 			p.gave()
 		case c, more := <-in:
 			if !p.take(ctx, c, more) {
-				p.drop(ctx)
-				return
+				p.in = nil // The context or the session has ended.
 			}
 		case <-ctx.Done():
 			p.drop(ctx)
@@ -102,21 +101,33 @@ func (p *pump[T]) take(ctx context.Context, c cid.Cid, more bool) bool {
 	for more {
 		cids = append(cids, c)
 		if len(p.open)+len(cids) >= maxTaken {
-			return p.add(ctx, cids, true)
+			return p.add(ctx, cids, true) == nil
 		}
 		select {
 		case c, more = <-p.in:
 		default:
-			return p.add(ctx, cids, true)
+			return p.add(ctx, cids, true) == nil
 		}
 	}
 	p.in = nil
-	return p.add(ctx, cids, true) && p.finish(ctx)
+	return p.add(ctx, cids, true) == nil && p.finish(ctx) == nil
+}
+
+// begin wants the CIDs of a call to which none are added.
+func (p *pump[T]) begin(ctx context.Context, cids []cid.Cid) error {
+	err := p.add(ctx, cids, false)
+	if err == nil {
+		err = p.finish(ctx)
+	}
+	if err != nil {
+		p.session.cancel(p.call, err)
+	}
+	return closed(err)
 }
 
 // add wants the CIDs that are not open already. Those that need no peer, or are
 // refused, are answered at once.
-func (p *pump[T]) add(ctx context.Context, cids []cid.Cid, ordered bool) bool {
+func (p *pump[T]) add(ctx context.Context, cids []cid.Cid, ordered bool) error {
 	var wanted []cid.Cid
 	for _, c := range cids {
 		if _, twice := p.open[c]; twice {
@@ -130,13 +141,13 @@ func (p *pump[T]) add(ctx context.Context, cids []cid.Cid, ordered bool) bool {
 		wanted = append(wanted, c)
 	}
 	if len(wanted) == 0 {
-		return true
+		return nil
 	}
-	return p.session.inbox.Send(ctx, want{p.call, wanted, ordered}) == nil
+	return p.session.inbox.Send(ctx, want{call: p.call, cids: wanted, ordered: ordered})
 }
 
-func (p *pump[T]) finish(ctx context.Context) bool {
-	return p.session.inbox.Send(ctx, finish{p.call, false}) == nil
+func (p *pump[T]) finish(ctx context.Context) error {
+	return p.session.inbox.Send(ctx, finish{p.call})
 }
 
 // drop ends the call because the caller's context has ended.

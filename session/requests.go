@@ -28,14 +28,11 @@ type (
 		call    *call
 		cids    []cid.Cid
 		ordered bool // ask in this order
+		single  bool // it is the call's only one, whose result counts as consumed when it is given
 	}
 	// finish says that no more wants follow: the call's slot is closed after the
 	// last result.
-	// A single call consumes its one result when it is given.
-	finish struct {
-		call   *call
-		single bool
-	}
+	finish struct{ call *call }
 	// cancel ends a call: it gets no more results and its slot is closed. The
 	// reply says what became of each want that is still open.
 	cancel struct {
@@ -59,6 +56,11 @@ func (consumed) isRequest() {}
 // call is one GetBlock, GetBlocks or Results: where its results go.
 type call struct {
 	slot *actor.Slot[[]Result]
+
+	// The session's alone:
+
+	due    []Result // to be published
+	closed bool     // the slot is closed
 }
 
 func newCall() *call { return &call{slot: actor.NewSlot[[]Result]()} }

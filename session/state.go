@@ -37,20 +37,27 @@ type rules struct {
 type state struct {
 	rules rules
 
+	began time.Time // times inside the state count from here
+
 	wants map[cid.Cid]*wanted
 	calls map[callID]*callState
-	turn  []callID // calls in the order in which they are served, for fairness
+	turns turns
 
-	peers []*sessionPeer // by index; fixed while there are wants
+	peers []*sessionPeer // by index, which stays while there are wants
 	index map[peer.ID]int
+	free  []int // indexes of peers that were forgotten
+	used  []int // indexes of the peers that are connected and in use
+	stale bool  // and used is not up to date
+	rate  float64
 
 	budget int // bytes in flight or undelivered
 	held   int
 	mean   int // size of blocks, running
-	most   int // largest block seen
+	sizes  sizes
 
 	search  search
-	resting bool // there were no wants the last time
+	doubts  []doubt // DONT_HAVEs that came so soon after a HAVE that they may be older
+	resting bool    // there were no wants the last time
 	out     effects
 }
 
@@ -96,52 +103,66 @@ const (
 type wanted struct {
 	cid    cid.Cid
 	calls  []callID
-	stage  stage
-	order  uint64 // in its call's queue: lower first
-	since  time.Time
-	charge int       // bytes that it counts in the budget, while in flight
-	payer  callID    // on whose account
-	haveAt time.Time // of the last HAVE
+	order  uint64        // in its call's queue: lower first
+	since  time.Duration // when it was first wanted
+	charge int           // bytes that it counts in the budget, while in flight
+	payer  callID        // on whose account
 
-	at      []assignment // want-blocks out
-	known   []knowledge  // what peers said
-	probed  bool         // several peers were asked about it
-	inRound bool         // the search asks peers in use about it
+	at    []assignment // want-blocks out
+	known []knowledge  // what peers said
+
+	place  *places // in the search: the list that it is in, if it is sought
+	ticket uint32  // there
+	round  uint32  // the last one in which peers were asked about it
+	stage  stage
+
+	probed  bool // several peers were asked about it
+	inRound bool // the search waits for answers about it
 }
 
 // assignment is one want-block out.
 type assignment struct {
-	peer int
-	size int // that it counts in the peer's load
-	time time.Time
+	peer int32
+	size int32 // that it counts in the peer's load
 }
 
 // callState is one call that waits for results.
 type callState struct {
 	id       callID
-	wants    map[cid.Cid]struct{}
-	queue    queue // of open wants that this call is first to wait for
-	local    queue // of those that are here and to be loaded
-	inTurn   bool  // it is in the turn: a queue may hold something
-	tried    bool  // what is in its queue was offered to the peers
-	inFlight int   // wants charged to it
-	ready    int   // results that it has not consumed
-	bytes    int   // of those
-	finished bool  // no more wants follow
-	single   bool  // its one result is consumed when it is given
-	ended    bool  // its slot is closed
+	wants    []*wanted // those that it waits for, and some that it no longer does
+	left     int       // those that it waits for
+	queue    queue     // of open wants that this call is first to wait for
+	local    queue     // of those that are here and to be loaded
+	inTurn   bool      // to ask
+	inLocal  bool      // to load
+	untried  bool      // something in its queue was not offered to the peers yet
+	inFlight int       // wants charged to it
+	ready    int       // results that it has not consumed
+	bytes    int       // of those
+	finished bool      // no more wants follow
+	single   bool      // its one result is consumed when it is given
+	ended    bool      // its slot is closed
 	serial   uint64
 }
 
-func (c *callState) idle() bool {
-	c.inTurn = len(c.queue.items) > 0 || len(c.local.items) > 0
-	return !c.inTurn
+// waits reports whether the call waits for w.
+func (c *callState) waits(w *wanted) bool { return w.stage != 0 && slices.Contains(w.calls, c.id) }
+
+// add notes a want of the call. Those that were answered are forgotten when they
+// are more than half.
+func (c *callState) add(w *wanted) {
+	if len(c.wants) > 64 && len(c.wants) > 2*c.left {
+		c.wants = slices.DeleteFunc(c.wants, func(w *wanted) bool { return !c.waits(w) })
+	}
+	w.calls = append(w.calls, c.id)
+	c.wants = append(c.wants, w)
+	c.left++
 }
 
 func newState(r rules) *state {
 	s := &state{
 		rules: r, wants: make(map[cid.Cid]*wanted), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
-		budget: r.budget, mean: unknownMean,
+		budget: r.budget, mean: unknownMean, search: newSearch(),
 	}
 	return s
 }
@@ -159,7 +180,8 @@ func (s *state) take(now time.Time) effects {
 		s.assign(now)
 		s.seek(now)
 		s.resting = false
-	} else if !s.resting {
+	}
+	if len(s.wants) == 0 && !s.resting {
 		s.rest()
 		s.resting = true
 	}
@@ -172,24 +194,31 @@ func (s *state) take(now time.Time) effects {
 func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
 	c := s.call(id)
 	for _, k := range cids {
-		if _, twice := c.wants[k]; twice {
-			continue
-		}
-		c.wants[k] = struct{}{}
 		w := s.wants[k]
-		if w == nil {
-			w = &wanted{cid: k, stage: locating, since: now, order: s.order(c, k, ordered)}
+		switch {
+		case w == nil:
+			w = &wanted{cid: k, stage: locating, since: s.clock(now), order: s.order(c, k, ordered)}
 			s.wants[k] = w
 			s.out.wants = append(s.out.wants, k)
+		case c.waits(w):
+			continue
 		}
-		w.calls = append(w.calls, id)
+		c.add(w)
 	}
+}
+
+// clock is the time since the state's first event.
+func (s *state) clock(now time.Time) time.Duration {
+	if s.began.IsZero() {
+		s.began = now
+	}
+	return now.Sub(s.began)
 }
 
 func (s *state) call(id callID) *callState {
 	c := s.calls[id]
 	if c == nil {
-		c = &callState{id: id, wants: make(map[cid.Cid]struct{})}
+		c = &callState{id: id}
 		s.calls[id] = c
 	}
 	return c
@@ -217,7 +246,7 @@ func (s *state) finish(id callID, single bool) {
 // endIfDone closes the slot of a call behind its last result, and forgets the
 // call when that is consumed.
 func (s *state) endIfDone(c *callState) {
-	if !c.finished || len(c.wants) > 0 {
+	if !c.finished || c.left > 0 {
 		return
 	}
 	if !c.ended {
@@ -242,18 +271,21 @@ func (s *state) cancel(id callID, cause error) []*FetchError {
 		return nil
 	}
 	var failed []*FetchError
-	for _, k := range sortedCIDs(c.wants) {
-		w := s.wants[k]
+	for _, w := range c.wants {
+		if !c.waits(w) {
+			continue
+		}
 		failed = append(failed, s.failure(w, cause))
+		first := w.calls[0] == id
 		w.calls = slices.DeleteFunc(w.calls, func(o callID) bool { return o == id })
 		s.recharge(w)
 		if len(w.calls) == 0 {
 			s.withdraw(w)
-		} else {
+		} else if first {
 			s.requeue(w)
 		}
 	}
-	clear(c.wants)
+	c.wants, c.left = nil, 0
 	c.finished, c.single = true, true
 	s.endIfDone(c)
 	return failed
@@ -268,10 +300,9 @@ func (s *state) withdraw(w *wanted) {
 // forget removes a want. It is withdrawn from every peer that was asked, except
 // the one that has just sent the block.
 func (s *state) forget(w *wanted, from int) {
-	for _, a := range w.at {
-		s.peers[a.peer].load -= a.size
+	for len(w.at) > 0 {
+		s.release(w, 0)
 	}
-	w.at = nil
 	s.discharge(w)
 	if slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&told != 0 && int(k.peer) != from }) {
 		s.out.cancelAsks = append(s.out.cancelAsks, w.cid)
@@ -324,21 +355,13 @@ func (s *state) received(r blockrouter.Received) {
 	s.forget(w, from)
 	for _, id := range calls {
 		s.deliver(s.calls[id], w, r.Block, Result{
-			CID: w.cid, Block: r.Block, From: r.From, Took: max(r.At.Sub(w.since), 0),
+			CID: w.cid, Block: r.Block, From: r.From, Took: max(s.clock(r.At)-w.since, 0),
 		})
 	}
 }
 
-func (s *state) learnSize(n int) {
-	if s.most == 0 {
-		s.mean = n
-	}
-	s.mean += (n - s.mean) / 8
-	s.most = max(s.most, n, 1)
-}
-
 func (s *state) deliver(c *callState, w *wanted, b blocks.Block, r Result) {
-	delete(c.wants, w.cid)
+	c.left--
 	c.ready++
 	if b != nil {
 		c.bytes += len(b.RawData())
@@ -359,91 +382,14 @@ func (s *state) fail(w *wanted, cause error) {
 }
 
 // closing fails everything that is open.
-func (s *state) closing() {
+func (s *state) closing(cause error) {
 	for _, k := range sortedCIDs(s.wants) {
-		s.fail(s.wants[k], ErrClosed)
+		s.fail(s.wants[k], cause)
 	}
 	for _, id := range sortedCalls(s.calls) {
 		c := s.calls[id]
 		c.finished, c.single = true, true
 		s.endIfDone(c)
-	}
-}
-
-// Accounts: what is in flight is charged to the first call that waits for it.
-
-// affords reports whether a call may have one more block in flight.
-func (s *state) affords(c *callState) bool {
-	return c.inFlight+c.ready < always || s.held+s.size() <= s.budget
-}
-
-// size is what a block that is not here yet counts in the budget.
-func (s *state) size() int {
-	if s.most == 0 {
-		return unknownSize
-	}
-	return s.most
-}
-
-func (s *state) charge(w *wanted) {
-	if w.charge != 0 {
-		return
-	}
-	w.charge, w.payer = s.size(), w.calls[0]
-	s.held += w.charge
-	s.calls[w.payer].inFlight++
-}
-
-func (s *state) discharge(w *wanted) {
-	if w.charge == 0 {
-		return
-	}
-	s.held -= w.charge
-	w.charge = 0
-	if c := s.calls[w.payer]; c != nil {
-		c.inFlight--
-	}
-}
-
-// recharge moves a want to the account of a call that still waits for it.
-func (s *state) recharge(w *wanted) {
-	if w.charge == 0 || slices.Contains(w.calls, w.payer) {
-		return
-	}
-	s.discharge(w)
-	if len(w.calls) > 0 {
-		s.charge(w)
-	}
-}
-
-// Queues: a want waits in the queue of the first call that waits for it.
-
-func (s *state) enqueue(w *wanted, st stage) {
-	s.search.left(w)
-	w.stage = st
-	s.wait(w)
-}
-
-// wait puts a want into its queue without changing its stage.
-func (s *state) wait(w *wanted) {
-	c := s.calls[w.calls[0]]
-	if w.stage == local {
-		c.local.push(w, local)
-	} else {
-		c.queue.push(w, open)
-		c.tried = false
-	}
-	if !c.inTurn {
-		c.inTurn = true
-		s.turn = append(s.turn, c.id)
-	}
-}
-
-// requeue puts a want into the queue of another call after the one that it
-// waited in has ended.
-func (s *state) requeue(w *wanted) {
-	if w.stage == open || w.stage == local {
-		s.enqueue(w, w.stage)
 	}
 }
 

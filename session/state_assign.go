@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 const (
 	lookPast   = 32      // wants whose peers are all busy that are passed over to find one that is not
+	mostMissed = 256     // calls in vain after which the rest have to wait for the next event
 	maxProbes  = 32      // wants about which several peers are asked at once
 	smallBlock = 4 << 10 // servers answer a want-have for less with the block itself
 
@@ -22,24 +24,61 @@ const (
 
 // assign asks for as much as there is room for, call by call.
 func (s *state) assign(now time.Time) {
-	for again := true; again; {
-		again = false
-		for range len(s.turn) {
-			id := s.turn[0]
-			s.turn = s.turn[1:]
-			c := s.calls[id]
-			if c == nil || c.idle() {
-				continue
-			}
-			s.turn = append(s.turn, id)
-			again = s.loadNext(c) || again
-			again = s.askNext(now, c) || again
+	s.refresh()
+	for s.loadRound() {
+	}
+	for _, id := range s.turns.untried {
+		if c := s.calls[id]; c != nil {
+			c.untried = false
+			s.askNext(now, c)
 		}
+	}
+	s.turns.untried = s.turns.untried[:0]
+	for s.anyRoom() && s.askRound(now) {
 	}
 	s.steal(now)
 }
 
-// loadNext reads one local block of a call, if it can afford it.
+// refresh brings up to date which peers may be asked, and what a peer is
+// expected to deliver that was not measured: as much as the best, so that
+// newcomers are tried.
+func (s *state) refresh() {
+	s.rate = 1e6
+	if s.stale {
+		s.stale = false
+		s.used = s.used[:0]
+		for i, p := range s.peers {
+			if p.connected && p.inUse {
+				s.used = append(s.used, i)
+			}
+		}
+	}
+	for _, i := range s.used {
+		s.rate = max(s.rate, s.peers[i].view.Rate)
+	}
+}
+
+// loadRound reads one local block for each call that can afford it, and reports
+// whether there was any.
+func (s *state) loadRound() bool {
+	loaded := false
+	for range len(s.turns.load) {
+		id := s.turns.load[0]
+		s.turns.load = s.turns.load[1:]
+		c := s.calls[id]
+		if c == nil {
+			continue
+		}
+		if len(c.local.items) == 0 {
+			c.inLocal = false
+			continue
+		}
+		s.turns.load = append(s.turns.load, id)
+		loaded = s.loadNext(c) || loaded
+	}
+	return loaded
+}
+
 func (s *state) loadNext(c *callState) bool {
 	if !s.affords(c) {
 		return false
@@ -54,13 +93,47 @@ func (s *state) loadNext(c *callState) bool {
 	return true
 }
 
+// askRound asks for one block for each call, while peers have room, and reports
+// whether there was any.
+func (s *state) askRound(now time.Time) bool {
+	some, missed := false, 0
+	for range len(s.turns.ask) {
+		id := s.turns.ask[0]
+		s.turns.ask = s.turns.ask[1:]
+		c := s.calls[id]
+		if c == nil {
+			continue
+		}
+		if len(c.queue.items) == 0 {
+			c.inTurn = false
+			continue
+		}
+		s.turns.ask = append(s.turns.ask, id)
+		if !s.askNext(now, c) {
+			if missed++; missed == mostMissed && s.expecting() {
+				return false
+			}
+			continue
+		}
+		some = true
+		if !s.anyRoom() {
+			return false
+		}
+	}
+	return some
+}
+
+// expecting reports whether a peer owes a block, so that an event is to come.
+func (s *state) expecting() bool {
+	return slices.ContainsFunc(s.used, func(i int) bool { return s.peers[i].load > 0 })
+}
+
 // askNext asks a peer for the next open want of a call that some peer has room
 // for. Wants that nobody is left to be asked for go into the search.
 func (s *state) askNext(now time.Time, c *callState) bool {
-	if !s.affords(c) || (c.tried && !s.anyRoom()) {
+	if !s.affords(c) {
 		return false
 	}
-	c.tried = true
 	var passed []*wanted
 	defer func() {
 		for _, w := range passed {
@@ -83,19 +156,14 @@ func (s *state) askNext(now time.Time, c *callState) bool {
 				return false
 			}
 		default:
-			s.search.add(w)
+			s.sought(now, w)
 		}
 	}
 	return false
 }
 
 func (s *state) anyRoom() bool {
-	for _, p := range s.peers {
-		if p.connected && p.inUse && p.room(s.mean) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.used, func(i int) bool { return s.peers[i].room(s.mean) })
 }
 
 // choose returns the peer from which w can be expected first, or -1 when none
@@ -103,61 +171,49 @@ func (s *state) anyRoom() bool {
 func (s *state) choose(w *wanted) (best int, some bool) {
 	best = -1
 	var lowest float64
-	rate := s.unknownRate()
-	for i, p := range s.peers {
-		bits := w.knows(i)
-		if !s.eligible(p, bits) {
+	for _, i := range s.used {
+		p, bits := s.peers[i], w.knows(i)
+		if !p.eligible(bits) {
 			continue
 		}
 		some = true
 		if !p.room(s.mean) {
 			continue
 		}
-		if cost := p.cost(s.mean, rate, bits&has != 0); best < 0 || cost < lowest {
+		if cost := p.cost(s.mean, s.rate, bits&has != 0); best < 0 || cost < lowest {
 			best, lowest = i, cost
 		}
 	}
 	return best, some
 }
 
-// unknownRate is what a peer is expected to deliver that was not measured: as
-// much as the best, so that newcomers are tried.
-func (s *state) unknownRate() float64 {
-	rate := 1e6
-	for _, p := range s.peers {
-		rate = max(rate, p.view.Rate)
-	}
-	return rate
-}
-
 // ask sends a want-block to peer i, and want-haves to a few others unless it is
 // known that i has it.
 func (s *state) ask(now time.Time, w *wanted, i int) {
-	p := s.peers[i]
-	sure := w.knows(i)&has != 0 || p.proven()
-	s.wantBlock(now, w, i)
-	if sure || (s.most > 0 && s.mean < smallBlock) || s.search.probes >= maxProbes {
+	sure := w.knows(i)&has != 0 || s.peers[i].proven()
+	s.wantBlock(w, i)
+	if sure || (s.sizes.most() > 0 && s.mean < smallBlock) || s.search.probes >= maxProbes {
 		return
 	}
 	n := 1
-	for j, o := range s.peers {
+	for _, j := range s.used {
 		if n == s.rules.k {
 			return
 		}
-		if j != i && s.eligible(o, w.knows(j)) && w.knows(j)&wasAsked == 0 {
+		if bits := w.knows(j); j != i && s.peers[j].eligible(bits) && bits&wasAsked == 0 {
 			s.wantHave(w, j)
 			n++
 		}
 	}
 }
 
-func (s *state) wantBlock(now time.Time, w *wanted, i int) {
+func (s *state) wantBlock(w *wanted, i int) {
 	p := s.peers[i]
 	s.search.left(w)
 	w.stage = asked
-	w.at = append(w.at, assignment{peer: i, size: s.mean, time: now})
+	w.at = append(w.at, assignment{peer: int32(i), size: int32(s.mean)})
 	w.learn(i, told|wasAsked|awaited, refused|silent)
-	p.load += s.mean
+	p.take(w, i, s.mean)
 	s.charge(w)
 	s.tell(p.id, wantmanager.Ask{CID: w.cid, Type: message.WantBlock, Priority: s.rules.priority})
 }
@@ -175,54 +231,96 @@ func (s *state) tell(p peer.ID, a wantmanager.Ask) {
 	s.out.asks[p] = append(s.out.asks[p], a)
 }
 
-// steal moves a want from a slow peer to one that has nothing to do and would
-// have it much sooner. It happens at the end, when nothing waits to be asked.
-func (s *state) steal(now time.Time) {
-	for i, p := range s.peers {
-		if !p.connected || !p.likely() || p.load > 0 || p.view.Late || p.view.Rate == 0 {
-			continue
-		}
-		if w, from := s.slowest(i); w != nil {
-			s.takeBack(s.peers[from].id, w.cid)
-			w.learn(from, silent, awaited|wasAsked|told)
-			s.peers[from].load -= w.at[0].size
-			w.at = w.at[:0]
-			s.wantBlock(now, w, i)
-		}
+// release ends the want-block that w has at its n-th peer.
+func (s *state) release(w *wanted, n int) {
+	a := w.at[n]
+	w.at = slices.Delete(w.at, n, n+1)
+	s.peers[a.peer].give(int(a.size))
+}
+
+// unassign takes a want-block back from peer i; the want waits to be asked of
+// another.
+func (s *state) unassign(w *wanted, i int) {
+	n := slices.IndexFunc(w.at, func(a assignment) bool { return int(a.peer) == i })
+	if n < 0 {
+		return
+	}
+	s.release(w, n)
+	if len(w.at) == 0 && w.stage == asked {
+		s.discharge(w)
+		s.enqueue(w, open)
 	}
 }
 
-func (s *state) takeBack(p peer.ID, c cid.Cid) {
+// takeBack withdraws what peer i was asked about w, and does not ask it again
+// for now.
+func (s *state) takeBack(w *wanted, i int) {
+	id := s.peers[i].id
+	w.learn(i, silent, awaited|wasAsked|told)
+	if asks := s.out.asks[id]; asks != nil {
+		s.out.asks[id] = slices.DeleteFunc(asks, func(a wantmanager.Ask) bool { return a.CID == w.cid })
+	}
 	if s.out.cancelAt == nil {
 		s.out.cancelAt = make(map[peer.ID][]cid.Cid)
 	}
-	s.out.cancelAt[p] = append(s.out.cancelAt[p], c)
+	s.out.cancelAt[id] = append(s.out.cancelAt[id], w.cid)
 }
 
-// slowest returns the want that peer i would have sooner than the peer that was
-// asked, by the largest difference, and that peer.
+// steal moves a want from a slow peer to one that has nothing to do and would
+// have it much sooner. It happens when nothing waits that the idle peer could be
+// asked for: at the end.
+func (s *state) steal(now time.Time) {
+	for _, i := range s.used {
+		p := s.peers[i]
+		if !p.likely() || p.load > 0 || p.view.Late || p.view.Rate == 0 {
+			continue
+		}
+		if w, from := s.slowest(i); w != nil {
+			s.takeBack(w, from)
+			s.release(w, 0)
+			s.settle(w)
+			s.wantBlock(w, i)
+		}
+	}
+}
+
+// slowest returns the want that the slowest peer was asked for last among those
+// that peer i would have much sooner, and that peer.
 func (s *state) slowest(i int) (*wanted, int) {
 	var found *wanted
 	var most float64
-	rate := s.unknownRate()
-	mine := s.peers[i].cost(s.mean, rate, true)
-	for _, w := range s.wants {
-		if w.stage == open && w.knows(i)&(refused|silent) == 0 {
-			return nil, 0 // There is other work for it.
-		}
-		if w.stage != asked || len(w.at) != 1 || !s.eligible(s.peers[i], w.knows(i)) {
+	from := -1
+	for _, j := range s.used {
+		if j == i || s.peers[j].load == 0 {
 			continue
 		}
-		theirs := s.peers[w.at[0].peer].cost(0, rate, true)
-		gain := theirs - max(stealGain*mine, mine+stealAfter.Seconds())
-		if gain > most || (gain > 0 && gain == most && w.cid.KeyString() < found.cid.KeyString()) {
-			found, most = w, gain
+		theirs := s.peers[j].cost(0, s.rate, true)
+		if theirs <= most {
+			continue
+		}
+		if w := s.tail(j, i, theirs); w != nil {
+			found, most, from = w, theirs, j
 		}
 	}
-	if found == nil {
-		return nil, 0
+	return found, from
+}
+
+// tail returns the last want of peer j that peer i can have much sooner than in
+// the given number of seconds.
+func (s *state) tail(j, i int, seconds float64) *wanted {
+	asked := s.peers[j].asked
+	for n := len(asked) - 1; n >= 0; n-- {
+		w := asked[n]
+		bits := w.knows(i)
+		if len(w.at) != 1 || int(w.at[0].peer) != j || !s.peers[i].eligible(bits) {
+			continue
+		}
+		mine := s.peers[i].cost(s.mean, s.rate, bits&has != 0)
+		if seconds > max(stealGain*mine, mine+stealAfter.Seconds()) {
+			return w
+		}
 	}
-	return found, found.at[0].peer
+	return nil
 }
 
 func cmpPeers(a, b peer.ID) int { return strings.Compare(string(a), string(b)) }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -21,10 +22,12 @@ type sessionPeer struct {
 	err       error // why it could not be connected to
 
 	view   wantmanager.View
-	load   int // bytes of want-blocks out
-	hits   int // blocks and HAVEs
-	misses int // DONT_HAVEs
-	streak int // of those, since the last hit
+	asked  []*wanted // those with a want-block out, in the order of asking, and some that no longer have one
+	out    int       // want-blocks out
+	load   int       // bytes of those
+	hits   int       // blocks and HAVEs
+	misses int       // DONT_HAVEs
+	streak int       // of those, since the last hit
 }
 
 // firstShare is how much a peer is asked for before WantManager has said how
@@ -33,6 +36,31 @@ const firstShare = 256 << 10
 
 // mostMisses in a row make a peer no likelier than any other, as boxo does.
 const mostMisses = 16
+
+// take notes a want-block at the peer, whose index is i, that counts size in the
+// load.
+func (p *sessionPeer) take(w *wanted, i, size int) {
+	if len(p.asked) > 64 && len(p.asked) > 2*p.out {
+		p.asked = slices.DeleteFunc(p.asked, func(w *wanted) bool { return !w.assignedTo(i) })
+	}
+	p.asked = append(p.asked, w)
+	p.out++
+	p.load += size
+}
+
+// give notes that a want-block is answered or taken back.
+func (p *sessionPeer) give(size int) {
+	p.load -= size
+	if p.out--; p.out == 0 {
+		p.asked = nil
+	}
+}
+
+// eligible reports whether the peer, which said bits about a CID, may be asked
+// for the block.
+func (p *sessionPeer) eligible(bits uint8) bool {
+	return p.connected && bits&(refused|silent) == 0 && (p.likely() || bits&has != 0)
+}
 
 // likely reports whether the peer may be asked for the block itself.
 func (p *sessionPeer) likely() bool {
@@ -74,8 +102,9 @@ func (p *sessionPeer) cost(size int, rate float64, has bool) float64 {
 
 // knowledge is what one peer said about one CID.
 type knowledge struct {
-	peer int32
-	bits uint8
+	haveAt time.Duration // when it said HAVE
+	peer   int32
+	bits   uint8
 }
 
 const (
@@ -105,7 +134,7 @@ func (w *wanted) learn(i int, set, cleared uint8) {
 			return
 		}
 	}
-	w.known = append(w.known, knowledge{int32(i), set})
+	w.known = append(w.known, knowledge{peer: int32(i), bits: set})
 }
 
 // awaiting reports whether a peer still owes an answer about w.
@@ -113,19 +142,38 @@ func (w *wanted) awaiting() bool {
 	return slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&awaited != 0 })
 }
 
+// haveAt returns when peer i said HAVE.
+func (w *wanted) haveAt(i int) *time.Duration {
+	at := slices.IndexFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
+	return &w.known[at].haveAt
+}
+
 func (w *wanted) assignedTo(i int) bool {
-	return slices.ContainsFunc(w.at, func(a assignment) bool { return a.peer == i })
+	return slices.ContainsFunc(w.at, func(a assignment) bool { return int(a.peer) == i })
 }
 
 // peer returns the index of a peer, which is made known if it was not.
 func (s *state) peer(id peer.ID) int {
-	i, known := s.index[id]
-	if !known {
-		i = len(s.peers)
-		s.index[id] = i
+	if i, known := s.index[id]; known {
+		return i
+	}
+	i := len(s.peers)
+	if n := len(s.free); n > 0 {
+		i, s.free = s.free[n-1], s.free[:n-1]
+		s.peers[i] = &sessionPeer{id: id}
+	} else {
 		s.peers = append(s.peers, &sessionPeer{id: id})
 	}
+	s.index[id] = i
 	return i
+}
+
+// forgetPeer makes the index of a peer free. Nothing may be known of it.
+func (s *state) forgetPeer(i int) {
+	delete(s.index, s.peers[i].id)
+	s.peers[i] = &sessionPeer{}
+	s.free = append(s.free, i)
+	s.stale = true
 }
 
 // start makes the named peers known and asks to hear of them.
@@ -142,10 +190,23 @@ func (s *state) start() {
 
 // available notes that a peer is connected.
 func (s *state) available(id peer.ID) {
+	if s.rules.only && !s.named(id) {
+		return
+	}
 	p := s.peers[s.peer(id)]
 	p.connected, p.err = true, nil
 	p.inUse = p.inUse || s.rules.flood
-	s.reopen(func(*wanted) bool { return p.likely() })
+	s.stale = true
+	if p.likely() {
+		s.reopen()
+	} else if p.inUse {
+		s.search.renew()
+	}
+}
+
+func (s *state) named(id peer.ID) bool {
+	i, known := s.index[id]
+	return known && s.peers[i].named
 }
 
 // gone notes that a peer is no longer connected: what was asked of it goes to
@@ -158,83 +219,115 @@ func (s *state) gone(id peer.ID) {
 	p := s.peers[i]
 	p.connected, p.left = false, true
 	p.view = wantmanager.View{}
-	for _, k := range sortedCIDs(s.wants) {
-		w := s.wants[k]
-		w.known = slices.DeleteFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
-		s.unassign(w, i)
+	s.stale = true
+	if p.inUse {
+		s.out.drop = append(s.out.drop, id)
+		s.unlearn(i)
 	}
-	s.out.drop = append(s.out.drop, id)
-	if p.likely() && !p.named && !p.candidate {
+	switch {
+	case len(s.wants) == 0:
+		s.resting = false // There is a peer to be forgotten.
+	case p.likely() && !p.named && !p.candidate:
 		p.candidate = true // Dialled again while the session has a use for it.
 		s.out.interest = append(s.out.interest, peer.AddrInfo{ID: id})
+	case !p.named && !p.candidate:
+		s.forgetPeer(i)
+	}
+}
+
+// unlearn forgets what peer i was asked and what it said.
+func (s *state) unlearn(i int) {
+	for _, w := range slices.Clone(s.peers[i].asked) {
+		s.unassign(w, i)
+	}
+	var owed []*wanted
+	for _, w := range s.wants {
+		if w.knows(i)&awaited != 0 {
+			owed = append(owed, w)
+		}
+		w.known = slices.DeleteFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
+	}
+	slices.SortFunc(owed, func(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) })
+	for _, w := range owed {
+		s.settle(w)
 	}
 }
 
 // unreachable notes that a peer could not be connected to.
 func (s *state) unreachable(id peer.ID, err error) {
-	s.peers[s.peer(id)].err = err
+	if i, known := s.index[id]; known {
+		s.peers[i].err = err
+		if s.rules.only {
+			s.search.renew() // All that were named may have refused now.
+		}
+	}
 }
 
 // view takes WantManager's word on a peer.
 func (s *state) view(id peer.ID, v wantmanager.View) {
 	i, known := s.index[id]
-	if !known {
+	if !known || !s.peers[i].connected {
 		return
 	}
-	p := s.peers[i]
-	p.view = v
+	s.peers[i].view = v
 	if v.Late {
-		s.late(i)
+		s.late(i, s.peers[i].asked)
 	}
 }
 
-// late moves the wants of a peer that has gone silent to others. Where there is
-// nobody else among the peers that may be asked, they stay.
-func (s *state) late(i int) {
-	for _, k := range sortedCIDs(s.wants) {
+// unanswered takes WantManager's word that a peer has passed over some wants.
+func (s *state) unanswered(id peer.ID, cids []cid.Cid) {
+	i, known := s.index[id]
+	if !known {
+		return
+	}
+	for _, k := range cids {
 		w := s.wants[k]
-		if !w.assignedTo(i) || (s.rules.only && !s.other(w, i)) {
+		if w == nil {
 			continue
 		}
-		w.learn(i, silent, awaited)
+		s.late(i, []*wanted{w})
+		if w.knows(i)&awaited != 0 && !w.assignedTo(i) {
+			w.learn(i, silent, awaited)
+			s.settle(w)
+		}
+	}
+}
+
+// late moves wants of a peer that has gone silent to others. Where there is
+// nobody else to be asked the subscription is left.
+func (s *state) late(i int, wants []*wanted) {
+	for _, w := range slices.Clone(wants) {
+		if !w.assignedTo(i) {
+			continue
+		}
+		if s.other(w, i) {
+			s.takeBack(w, i)
+		} else {
+			w.learn(i, silent, awaited)
+		}
 		s.unassign(w, i)
+		s.settle(w)
 	}
 }
 
 // other reports whether a peer beside i is left to be asked for w.
 func (s *state) other(w *wanted, i int) bool {
-	for j, p := range s.peers {
-		if j != i && s.eligible(p, w.knows(j)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.used, func(j int) bool { return j != i && s.peers[j].eligible(w.knows(j)) })
 }
 
-// eligible reports whether a peer that said bits about a CID may be asked for
-// the block.
-func (s *state) eligible(p *sessionPeer, bits uint8) bool {
-	return p.connected && bits&(refused|silent) == 0 && (p.likely() || bits&has != 0)
-}
-
-// unassign takes a want-block back from peer i; the want waits to be asked of
-// another.
-func (s *state) unassign(w *wanted, i int) {
-	at := slices.IndexFunc(w.at, func(a assignment) bool { return a.peer == i })
-	if at < 0 {
-		return
-	}
-	s.peers[i].load -= w.at[at].size
-	w.at = slices.Delete(w.at, at, at+1)
-	if len(w.at) == 0 && w.stage == asked {
-		s.discharge(w)
-		s.enqueue(w, open)
-	}
-}
-
-// useful notes that a peer has served a block, and returns its index.
+// useful notes that a peer has served a block, and returns its index. One that
+// nobody has told us of has got the wish elsewhere: it may have more.
 func (s *state) useful(id peer.ID) int {
-	i := s.peer(id)
+	i, known := s.index[id]
+	if !known {
+		if s.rules.only {
+			return -1
+		}
+		i = s.peer(id)
+		s.peers[i].candidate = true
+		s.out.interest = append(s.out.interest, peer.AddrInfo{ID: id})
+	}
 	s.hit(i)
 	return i
 }
@@ -243,13 +336,15 @@ func (s *state) hit(i int) {
 	p := s.peers[i]
 	p.hits++
 	p.streak = 0
+	s.search.rotation = 0
 	if p.hits > 1 {
 		return
 	}
 	p.inUse = true
+	s.stale = true
 	s.search.sampled = true
 	s.out.served = append(s.out.served, p.id)
-	s.reopen(func(*wanted) bool { return true })
+	s.reopen()
 }
 
 // presence takes a HAVE or DONT_HAVE. What was not asked is ignored.
@@ -272,26 +367,63 @@ func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
 func (s *state) have(now time.Time, w *wanted, i int) {
 	news := w.knows(i)&has == 0
 	w.learn(i, has, awaited|refused|silent)
-	w.haveAt = now
+	*w.haveAt(i) = s.clock(now)
+	s.settle(w)
 	if !news {
 		return
 	}
 	s.hit(i)
-	s.reopen(func(o *wanted) bool { return o == w })
+	s.search.endRound(w)
+	if w.stage == seeking {
+		s.enqueue(w, open)
+	}
 }
 
+// dontHave takes a DONT_HAVE. boxo opens a stream for each message, so that one
+// which follows a HAVE closely may have been overtaken by it: it counts when no
+// block has come after all.
 func (s *state) dontHave(now time.Time, w *wanted, i int) {
-	p := s.peers[i]
-	bits := w.knows(i)
-	if bits&has != 0 && now.Sub(w.haveAt) < 2*p.view.RTT {
-		return // boxo opens a stream for each message: this one was overtaken.
+	if w.knows(i)&has != 0 {
+		haveAt := *w.haveAt(i)
+		if until := haveAt + 2*s.peers[i].view.RTT; s.clock(now) < until {
+			s.doubts = append(s.doubts, doubt{want: w, peer: i, haveAt: haveAt, until: until})
+			return
+		}
 	}
-	if bits&refused == 0 {
+	s.refuse(w, i)
+}
+
+// doubt is a DONT_HAVE that may be older than the HAVE before it.
+type doubt struct {
+	want          *wanted
+	peer          int
+	haveAt, until time.Duration
+}
+
+// believe counts the DONT_HAVEs whose doubt has run out.
+func (s *state) believe(now time.Duration) {
+	left := s.doubts[:0]
+	for _, d := range s.doubts {
+		switch {
+		case now < d.until:
+			left = append(left, d)
+		case d.want.stage != 0 && d.want.knows(d.peer)&has != 0 && *d.want.haveAt(d.peer) == d.haveAt:
+			s.refuse(d.want, d.peer)
+		}
+	}
+	clear(s.doubts[len(left):])
+	s.doubts = left
+}
+
+func (s *state) refuse(w *wanted, i int) {
+	p := s.peers[i]
+	if w.knows(i)&refused == 0 {
 		p.misses++
 		p.streak++
 	}
 	w.learn(i, refused, awaited|has|silent)
 	s.unassign(w, i)
+	s.settle(w)
 }
 
 // failure says what became of asking for w.
@@ -318,7 +450,7 @@ func (p *sessionPeer) outcome(bits uint8) Outcome {
 		return Have
 	case !p.connected && p.left:
 		return Left
-	case bits&wasAsked != 0, p.named && !p.connected:
+	case bits&(wasAsked|told|silent) != 0, p.named && !p.connected:
 		return NoAnswer
 	}
 	return NotAsked

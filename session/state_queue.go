@@ -1,32 +1,35 @@
 package session
 
 import (
-	"container/heap"
-
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// queue holds wants in the order in which they are to be asked for. A want that
-// has moved on is skipped when its turn comes.
+// queue holds wants in the order in which they are to be asked for: a binary
+// heap. A want that has moved on is skipped when its turn comes.
 type queue struct {
-	items queueItems
+	items []queueItem
 }
 
 type queueItem struct {
 	want  *wanted
 	stage stage // that it was queued in
-	order uint64
 }
 
 func (q *queue) push(w *wanted, st stage) {
-	heap.Push(&q.items, queueItem{w, st, w.order})
+	q.items = append(q.items, queueItem{w, st})
+	q.up(len(q.items) - 1)
 }
 
 // pop returns the next want that still waits, or nil.
 func (q *queue) pop() *wanted {
 	for len(q.items) > 0 {
-		it := heap.Pop(&q.items).(queueItem)
+		it := q.items[0]
+		last := len(q.items) - 1
+		q.items[0] = q.items[last]
+		q.items[last] = queueItem{}
+		q.items = q.items[:last]
+		q.down(0)
 		if it.want.stage == it.stage {
 			return it.want
 		}
@@ -35,19 +38,76 @@ func (q *queue) pop() *wanted {
 	return nil
 }
 
-type queueItems []queueItem
+func (q *queue) less(i, j int) bool { return q.items[i].want.order < q.items[j].want.order }
 
-func (q queueItems) Len() int           { return len(q) }
-func (q queueItems) Less(i, j int) bool { return q[i].order < q[j].order }
-func (q queueItems) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queueItems) Push(x any)        { *q = append(*q, x.(queueItem)) }
+func (q *queue) swap(i, j int) { q.items[i], q.items[j] = q.items[j], q.items[i] }
 
-func (q *queueItems) Pop() any {
-	old := *q
-	last := old[len(old)-1]
-	old[len(old)-1] = queueItem{}
-	*q = old[:len(old)-1]
-	return last
+func (q *queue) up(i int) {
+	for i > 0 && q.less(i, (i-1)/2) {
+		q.swap(i, (i-1)/2)
+		i = (i - 1) / 2
+	}
+}
+
+func (q *queue) down(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(q.items) {
+			return
+		}
+		if child+1 < len(q.items) && q.less(child+1, child) {
+			child++
+		}
+		if !q.less(child, i) {
+			return
+		}
+		q.swap(i, child)
+		i = child
+	}
+}
+
+// turns are the calls that have something to load or to ask for, in the order in
+// which they are served, each for one block at a time.
+type turns struct {
+	load    []callID
+	ask     []callID
+	untried []callID // with wants that were not offered to the peers yet
+}
+
+// enqueue puts a want into the queue of the first call that waits for it.
+func (s *state) enqueue(w *wanted, st stage) {
+	s.search.left(w)
+	w.stage = st
+	c := s.calls[w.calls[0]]
+	if st == local {
+		s.enqueueLocal(c, w)
+		return
+	}
+	c.queue.push(w, st)
+	if !c.inTurn {
+		c.inTurn = true
+		s.turns.ask = append(s.turns.ask, c.id)
+	}
+	if !c.untried {
+		c.untried = true
+		s.turns.untried = append(s.turns.untried, c.id)
+	}
+}
+
+func (s *state) enqueueLocal(c *callState, w *wanted) {
+	c.local.push(w, local)
+	if !c.inLocal {
+		c.inLocal = true
+		s.turns.load = append(s.turns.load, c.id)
+	}
+}
+
+// requeue puts a want into the queue of another call after the one that it
+// waited in has ended.
+func (s *state) requeue(w *wanted) {
+	if w.stage == open || w.stage == local {
+		s.enqueue(w, w.stage)
+	}
 }
 
 // hash mixes a peer and a CID into a number that is the same everywhere: FNV-1a

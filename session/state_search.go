@@ -22,33 +22,61 @@ const (
 // first peer has turned out to be useful it asks about one want only, so that
 // peers that have nothing for us see at most a want and its cancel.
 type search struct {
-	wants     []*wanted // in the order in which they came; those that left are skipped
-	waiting   int
-	probes    int // wants about which several peers were asked
-	sample    *wanted
-	sampled   bool // the first want's search is over, or a peer was useful
+	fresh *places // to be asked about
+	owed  *places // about which a peer still owes an answer
+	spent *places // about which everybody in use was asked
+
+	rounds  int       // wants about which peers in use are asked now
+	pauses  []pausing // for their answers, about in the order in which they end
+	probes  int       // wants about which several peers were asked
+	sample  *wanted
+	sampled bool // the first want's search is over, or a peer was useful
+
 	watching  bool
-	begun     bool      // since the session last had no wants
-	finding   bool      // Providers owes candidates
-	exhausted bool      // and has no more
-	wave      int       // connected peers to take into use next
-	rounds    int       // wants about which peers in use are asked now
-	silences  int       // rounds that ended with a peer silent
-	deadline  time.Time // for the answers of the round
-	settleAt  time.Time // when a sample that nobody had stands for all
-	rotateAt  time.Time // for wants that everybody has refused
-	rotation  time.Duration
+	begun     bool // since the session last had no wants
+	finding   bool // Providers owes candidates
+	exhausted bool // and has no more
+	wave      int  // connected peers to take into use next
+	silences  int  // rounds that ended with a peer silent
+
+	settleAt time.Time // when a sample that nobody had stands for all
+	rotateAt time.Time // for wants that everybody has refused
+	rotation time.Duration
 }
 
-func (f *search) add(w *wanted) {
-	if w.stage == seeking {
+// pausing is a want for whose answers the search waits.
+type pausing struct {
+	want  *wanted
+	round uint32 // it is over when the want is in a later one
+	until time.Time
+}
+
+func newSearch() search {
+	return search{fresh: new(places), owed: new(places), spent: new(places)}
+}
+
+func (f *search) waiting() int { return f.fresh.live + f.owed.live + f.spent.live }
+
+// left notes that a want is no longer sought.
+func (f *search) left(w *wanted) {
+	if w.stage != seeking {
 		return
 	}
-	w.stage = seeking
-	f.wants = append(f.wants, w)
-	f.waiting++
-	if !w.awaiting() {
-		f.endRound(w)
+	w.place.remove(w)
+	if f.waiting() == 0 {
+		f.rotateAt, f.settleAt = time.Time{}, time.Time{}
+	}
+}
+
+func (f *search) move(w *wanted, to *places) {
+	w.place.remove(w)
+	to.add(w)
+}
+
+// renew lets wants be asked about again because there is somebody new to ask.
+func (f *search) renew() {
+	for _, w := range f.spent.all() {
+		f.move(w, f.fresh)
 	}
 }
 
@@ -64,15 +92,6 @@ func (f *search) endRound(w *wanted) {
 		w.inRound = false
 		f.rounds--
 	}
-}
-
-// left notes that a want is no longer sought.
-func (f *search) left(w *wanted) {
-	if w.stage != seeking {
-		return
-	}
-	f.waiting--
-	f.wants = slices.DeleteFunc(f.wants, func(o *wanted) bool { return o == w })
 }
 
 func (f *search) probe(w *wanted) {
@@ -91,28 +110,100 @@ func (f *search) forget(w *wanted) {
 	}
 }
 
-// reopen puts wants that are sought back into their calls' queues.
-func (s *state) reopen(which func(*wanted) bool) {
-	kept := s.search.wants[:0]
-	for _, w := range s.search.wants {
-		if !which(w) {
-			kept = append(kept, w)
-			continue
-		}
-		w.stage = open
-		s.search.waiting--
-		s.wait(w)
+// await arms the deadline for the answers about w.
+func (f *search) await(w *wanted, until time.Time) {
+	w.round++
+	f.pauses = append(f.pauses, pausing{w, w.round, until})
+}
+
+// places is a list of wants that are sought, in the order in which they came.
+// Wants leave it lazily.
+type places struct {
+	items []place
+	live  int
+}
+
+type place struct {
+	want   *wanted
+	ticket uint32
+}
+
+func (l *places) add(w *wanted) {
+	if len(l.items) > 64 && len(l.items) > 2*l.live {
+		l.items = slices.DeleteFunc(l.items, func(p place) bool { return !l.holds(p) })
 	}
-	clear(s.search.wants[len(kept):])
-	s.search.wants = kept
-	if s.search.waiting == 0 {
-		s.search.rotateAt = time.Time{}
+	w.place = l
+	w.ticket++
+	l.items = append(l.items, place{w, w.ticket})
+	l.live++
+}
+
+func (l *places) remove(w *wanted) {
+	w.place = nil
+	l.live--
+}
+
+func (l *places) holds(p place) bool { return p.want.place == l && p.want.ticket == p.ticket }
+
+// first returns the want that came first, or nil.
+func (l *places) first() *wanted {
+	for len(l.items) > 0 {
+		if p := l.items[0]; l.holds(p) {
+			return p.want
+		}
+		l.items[0] = place{}
+		l.items = l.items[1:]
+	}
+	return nil
+}
+
+// all returns the wants in order, in a slice of their own.
+func (l *places) all() []*wanted {
+	ws := make([]*wanted, 0, l.live)
+	for _, p := range l.items {
+		if l.holds(p) {
+			ws = append(ws, p.want)
+		}
+	}
+	return ws
+}
+
+// sought takes a want into the search.
+func (s *state) sought(now time.Time, w *wanted) {
+	w.stage = seeking
+	if w.awaiting() {
+		s.search.owed.add(w)
+		s.search.await(w, now.Add(s.pause()))
+		return
+	}
+	s.search.endRound(w)
+	s.search.fresh.add(w)
+}
+
+// settle is called when a peer no longer owes an answer about w.
+func (s *state) settle(w *wanted) {
+	if w.awaiting() {
+		return
+	}
+	s.search.endRound(w)
+	if w.place == s.search.owed {
+		s.search.move(w, s.search.fresh)
+	}
+}
+
+// reopen puts all wants that are sought back into their calls' queues, because
+// there is a peer that may be asked for the block.
+func (s *state) reopen() {
+	for _, l := range []*places{s.search.fresh, s.search.owed, s.search.spent} {
+		for _, w := range l.all() {
+			s.enqueue(w, open)
+		}
 	}
 }
 
 // seek goes on with the search, as far as it can go now.
 func (s *state) seek(now time.Time) {
-	if s.search.waiting == 0 {
+	if s.search.waiting() == 0 {
 		return
 	}
 	if s.rules.only {
@@ -120,7 +211,7 @@ func (s *state) seek(now time.Time) {
 		return
 	}
 	s.begin()
-	for s.search.waiting > 0 && s.round(now) {
+	for s.search.waiting() > 0 && s.askRounds(now) {
 	}
 }
 
@@ -133,72 +224,81 @@ func (s *state) begin() {
 	f.begun, f.finding, f.wave = true, true, s.rules.k
 	s.out.watch = !f.watching
 	f.watching = true
-	s.out.find = s.sample()
+	s.out.find = s.query()
+}
+
+// query is a CID that stands for what is sought.
+func (s *state) query() []cid.Cid {
+	for _, l := range []*places{s.search.fresh, s.search.owed, s.search.spent} {
+		if w := l.first(); w != nil {
+			return []cid.Cid{w.cid}
+		}
+	}
+	return nil
 }
 
 // rest is called when the session has no wants left: the next want starts a new
 // search, candidates that are gone are not dialled any more, and what is known
 // of peers that left is forgotten.
 func (s *state) rest() {
-	f := &s.search
-	*f = search{sampled: f.sampled, watching: f.watching, finding: f.finding}
-	kept := s.peers[:0]
-	for _, p := range s.peers {
-		if p.connected || p.named {
-			kept = append(kept, p)
+	old := s.search
+	s.search = newSearch()
+	s.search.sampled, s.search.watching, s.search.finding = old.sampled, old.watching, old.finding
+	s.doubts = nil
+	for i, p := range s.peers {
+		if p.id == "" || p.connected || p.named {
 			continue
 		}
 		if p.candidate {
 			s.out.bored = append(s.out.bored, p.id)
 		}
-		delete(s.index, p.id)
-	}
-	clear(s.peers[len(kept):])
-	s.peers = kept
-	for i, p := range s.peers {
-		s.index[p.id] = i
+		s.forgetPeer(i)
 	}
 }
 
-// sample is a CID that stands for what is sought.
-func (s *state) sample() []cid.Cid { return []cid.Cid{s.search.wants[0].cid} }
-
-// round asks the peers in use about wants that are sought, and takes more into
-// use when all of them have answered. It reports whether there is more to do.
-func (s *state) round(now time.Time) bool {
-	exhausted := 0
-	for _, w := range slices.Clone(s.sought()) {
-		if w.awaiting() {
-			continue
-		}
-		s.search.endRound(w)
-		if s.search.rounds >= s.atOnce() {
-			return false
+// askRounds asks the peers in use about wants that are sought, and takes more
+// into use when all of them have answered. It reports whether there is more to
+// do.
+func (s *state) askRounds(now time.Time) bool {
+	f := &s.search
+	for f.rounds < s.atOnce() {
+		w := s.next()
+		if w == nil {
+			break
 		}
 		if !s.askAround(now, w) {
-			exhausted++
+			f.move(w, f.spent)
 		}
 	}
-	if exhausted == 0 || s.search.rounds > 0 {
+	if f.rounds > 0 || !s.spent() {
 		return false
 	}
 	return s.widen(now)
 }
 
-// sought are the wants that may be asked about now: the sample alone, until a
-// peer was useful or nobody had it.
-func (s *state) sought() []*wanted {
+// next is the want to be asked about: the sample alone, until a peer was useful
+// or nobody had it.
+func (s *state) next() *wanted {
 	f := &s.search
 	if f.sampled {
-		return f.wants
+		return f.fresh.first()
 	}
 	if f.sample == nil || f.sample.stage == 0 {
-		f.sample = f.wants[0]
+		f.sample = f.fresh.first()
 	}
-	if f.sample.stage != seeking {
-		return nil // It is being asked about.
+	if f.sample == nil || f.sample.place != f.fresh {
+		return nil
 	}
-	return []*wanted{f.sample}
+	return f.sample
+}
+
+// spent reports whether what may be asked about now was asked of all in use.
+func (s *state) spent() bool {
+	f := &s.search
+	if f.sampled {
+		return f.spent.live > 0
+	}
+	return f.sample != nil && f.sample.place == f.spent
 }
 
 // atOnce is about how many wants the peers in use may be asked at once.
@@ -212,25 +312,25 @@ func (s *state) atOnce() int {
 // askAround asks up to K peers in use about a want that they were not asked
 // about yet: one for the block, the others whether they have it.
 func (s *state) askAround(now time.Time, w *wanted) bool {
-	var fresh []int
-	for i, p := range s.peers {
-		if p.connected && p.inUse && w.knows(i)&(wasAsked|refused|silent) == 0 {
-			fresh = append(fresh, i)
+	var others []int
+	for _, i := range s.used {
+		if w.knows(i)&(wasAsked|refused|silent) == 0 {
+			others = append(others, i)
 		}
 	}
-	if len(fresh) == 0 {
+	if len(others) == 0 {
 		return false
 	}
-	slices.SortStableFunc(fresh, func(a, b int) int { return s.byScore(s.peers[a].id, s.peers[b].id) })
+	slices.SortStableFunc(others, func(a, b int) int { return s.byScore(s.peers[a].id, s.peers[b].id) })
 	if !s.rules.flood {
-		fresh = fresh[:min(len(fresh), s.rules.k)]
+		others = others[:min(len(others), s.rules.k)]
 	}
-	for _, i := range fresh[1:] {
+	for _, i := range others[1:] {
 		s.wantHave(w, i)
 	}
-	s.wantBlock(now, w, fresh[0])
+	s.wantBlock(w, others[0])
 	s.search.beginRound(w)
-	s.search.deadline = now.Add(s.pause())
+	s.search.await(w, now.Add(s.pause()))
 	return true
 }
 
@@ -238,8 +338,8 @@ func (s *state) askAround(now time.Time, w *wanted) bool {
 // longer each time that a peer stays silent.
 func (s *state) pause() time.Duration {
 	var rtt time.Duration
-	for _, p := range s.peers {
-		rtt = max(rtt, p.view.RTT)
+	for _, i := range s.used {
+		rtt = max(rtt, s.peers[i].view.RTT)
 	}
 	pause := unknownPause
 	if rtt > 0 {
@@ -275,6 +375,9 @@ func (s *state) widen(now time.Time) bool {
 		p.inUse = true
 	}
 	f.wave *= 2
+	f.renew()
+	s.stale = true
+	s.refresh()
 	return true
 }
 
@@ -306,7 +409,7 @@ func (s *state) byScore(a, b peer.ID) int {
 // candidates takes the directory's answer: peers, and whether there are more.
 func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 	for _, info := range peers {
-		if info.ID == s.rules.self {
+		if info.ID == s.rules.self || s.rules.only {
 			continue
 		}
 		p := s.peers[s.peer(info.ID)]
@@ -314,7 +417,11 @@ func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 			continue
 		}
 		p.candidate, p.inUse = true, true
+		s.stale = true
 		s.out.interest = append(s.out.interest, info)
+		if p.connected {
+			s.reopen()
+		}
 	}
 	if done {
 		s.search.finding, s.search.exhausted = false, true
@@ -325,12 +432,15 @@ func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 // prefers to wait. The others wait for a peer to connect, to answer, or to be
 // asked again.
 func (s *state) seekNamed(now time.Time) {
-	for _, w := range slices.Clone(s.search.wants) {
+	f := &s.search
+	for w := f.fresh.first(); w != nil; w = f.fresh.first() {
 		if s.allRefused(w) && !s.rules.wait {
 			s.fail(w, s.nobody())
+		} else {
+			f.move(w, f.spent)
 		}
 	}
-	if s.search.waiting > 0 {
+	if f.spent.live > 0 {
 		s.exhaust(now)
 	}
 }
@@ -352,34 +462,37 @@ func (s *state) allRefused(w *wanted) bool {
 	return true
 }
 
-// tick is called when a deadline of the search has passed.
+// tick is called when a deadline has passed.
 func (s *state) tick(now time.Time) {
 	f := &s.search
-	if !f.deadline.IsZero() && !now.Before(f.deadline) {
-		f.deadline = time.Time{}
-		s.endRound()
-	}
+	s.believe(s.clock(now))
+	s.endPauses(now)
 	if !f.settleAt.IsZero() && !now.Before(f.settleAt) {
 		f.settleAt, f.sampled = time.Time{}, true
 	}
 	if !f.rotateAt.IsZero() && !now.Before(f.rotateAt) {
 		f.rotateAt = time.Time{}
-		s.rotate(now)
+		s.rotate()
 	}
 }
 
-// endRound stops waiting for answers about the wants that are sought; who stays
-// silent costs a pause that grows.
-func (s *state) endRound() {
+// endPauses stops waiting for answers; who stays silent costs a pause that
+// grows.
+func (s *state) endPauses(now time.Time) {
 	f := &s.search
 	late := false
-	for _, k := range sortedCIDs(s.wants) {
-		w := s.wants[k]
-		if !w.inRound || !w.awaiting() || s.likelyOut(w) {
+	for len(f.pauses) > 0 && !now.Before(f.pauses[0].until) {
+		p := f.pauses[0]
+		f.pauses = f.pauses[1:]
+		w := p.want
+		if w.stage == 0 || w.round != p.round || !w.awaiting() {
 			continue
 		}
-		late = true
-		s.silence(w)
+		f.endRound(w)
+		if !s.likelyOut(w) {
+			late = true
+			s.silence(w)
+		}
 	}
 	if late {
 		f.silences++
@@ -389,8 +502,8 @@ func (s *state) endRound() {
 // likelyOut reports whether w is asked of a peer that is likely to have it.
 func (s *state) likelyOut(w *wanted) bool {
 	return slices.ContainsFunc(w.at, func(a assignment) bool {
-		p := s.peers[a.peer]
-		return p.likely() || w.knows(a.peer)&has != 0
+		i := int(a.peer)
+		return s.peers[i].likely() || w.knows(i)&has != 0
 	})
 }
 
@@ -403,38 +516,52 @@ func (s *state) silence(w *wanted) {
 			s.unassign(w, int(k.peer))
 		}
 	}
+	s.settle(w)
 }
 
-// rotate asks for the oldest of the wants that everybody has refused again, and
-// the directory for new candidates.
-func (s *state) rotate(now time.Time) {
+// rotate lets the oldest of the wants that everybody has refused be asked for
+// again, and asks the directory for new candidates in place of those that were of
+// no use.
+func (s *state) rotate() {
 	f := &s.search
-	n := 0
-	for _, w := range f.wants {
-		if n++; n > maxProbes {
+	query := s.query()
+	for range maxProbes {
+		w := f.spent.first()
+		if w == nil {
 			break
 		}
 		for k := range w.known {
 			w.known[k].bits &^= wasAsked | refused | silent
 		}
+		s.enqueue(w, open)
 	}
-	if f.waiting > maxProbes { // The next time it is the turn of others.
-		f.wants = slices.Concat(f.wants[maxProbes:], f.wants[:maxProbes])
+	if s.rules.only || !f.exhausted {
+		return
 	}
-	if !s.rules.only && f.exhausted && f.waiting > 0 {
-		f.finding, f.exhausted = true, false
-		s.out.find = s.sample()
+	for i, p := range s.peers {
+		if p.candidate && !p.connected && p.hits == 0 && (p.left || p.err != nil) {
+			s.out.bored = append(s.out.bored, p.id)
+			s.forgetPeer(i)
+		}
 	}
-	s.reopen(func(*wanted) bool { return true })
+	f.finding, f.exhausted = true, false
+	s.out.find = query
 }
 
 // wake is when tick has something to do, or the zero time.
 func (s *state) wake() time.Time {
-	var at time.Time
-	for _, t := range []time.Time{s.search.deadline, s.search.settleAt, s.search.rotateAt} {
+	at := s.search.settleAt
+	sooner := func(t time.Time) {
 		if at.IsZero() || (!t.IsZero() && t.Before(at)) {
 			at = t
 		}
+	}
+	sooner(s.search.rotateAt)
+	if len(s.search.pauses) > 0 {
+		sooner(s.search.pauses[0].until)
+	}
+	for _, d := range s.doubts {
+		sooner(s.began.Add(d.until))
 	}
 	return at
 }

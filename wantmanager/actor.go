@@ -2,6 +2,7 @@ package wantmanager
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -148,7 +149,7 @@ func (s *shell) handle(now time.Time, req request) {
 		s.ids[req.link], s.links[s.last] = s.last, req.link
 		s.state.open(s.last)
 	case send:
-		s.state.send(now, s.ids[req.link], req.asks)
+		s.state.send(s.ids[req.link], req.asks)
 	case cancel:
 		s.state.cancel(now, s.ids[req.link], req.cids)
 	case cancelAt:
@@ -220,10 +221,15 @@ func merge(older, newer Notice) Notice {
 	}
 	if older.Peers == nil {
 		older.Peers = newer.Peers
-		return older
+	} else {
+		maps.Copy(older.Peers, newer.Peers)
 	}
-	for p, v := range newer.Peers {
-		older.Peers[p] = v
+	if older.Unanswered == nil {
+		older.Unanswered = newer.Unanswered
+	} else {
+		for p, cids := range newer.Unanswered {
+			older.Unanswered[p] = append(older.Unanswered[p], cids...)
+		}
 	}
 	return older
 }

@@ -31,6 +31,10 @@ type View struct {
 type Notice struct {
 	Peers  map[peer.ID]View // the last word for each
 	Budget int              // bytes that the link may have in flight or undelivered; 0 for no news
+
+	// Unanswered are want-blocks and want-haves that a peer has passed over: it
+	// answered what was asked long after them. They stay as subscriptions.
+	Unanswered map[peer.ID][]cid.Cid
 }
 
 // request is what the inbox of the actor holds.

@@ -41,10 +41,9 @@ type state struct {
 	linkBytes int // the most that one link may have in flight or undelivered
 	nodeBytes int // the most that all links together may
 
-	peers   map[peer.ID]*peerWants
-	wanting map[cid.Cid][]*peerWants // for each CID the peers with a want for it
-	links   map[linkID]*link
-	busy    int // links with wants
+	peers map[peer.ID]*peerWants
+	links map[linkID]*link
+	busy  int // links with wants
 
 	dirty  []*peerWants // whose views or messages are due
 	wakeAt time.Time    // never later than the first deadline of any peer
@@ -52,8 +51,8 @@ type state struct {
 }
 
 type link struct {
-	cids   map[cid.Cid]int // at how many peers the link has a want for it
-	budget int             // last told
+	peers  []*peerWants // where the link has wants, in the order in which it came to have them
+	budget int          // last told
 }
 
 // effects is what the shell does after an event.
@@ -88,9 +87,8 @@ type measured struct {
 func newState(linkBytes, nodeBytes int) *state {
 	return &state{
 		linkBytes: linkBytes, nodeBytes: nodeBytes,
-		peers:   make(map[peer.ID]*peerWants),
-		wanting: make(map[cid.Cid][]*peerWants),
-		links:   make(map[linkID]*link),
+		peers: make(map[peer.ID]*peerWants),
+		links: make(map[linkID]*link),
 	}
 }
 
@@ -98,6 +96,7 @@ func newState(linkBytes, nodeBytes int) *state {
 // peer that something happened to.
 func (s *state) take(now time.Time) effects {
 	for _, p := range s.dirty {
+		p.dirty = false
 		s.pump(now, p)
 		s.holdOrRelease(p)
 		s.tellViews(p)
@@ -106,6 +105,7 @@ func (s *state) take(now time.Time) effects {
 			delete(s.peers, p.id)
 		}
 	}
+	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	out := s.out
 	s.out = effects{}
@@ -127,16 +127,17 @@ func (s *state) holdOrRelease(p *peerWants) {
 }
 
 func (s *state) touch(p *peerWants) {
-	if !slices.Contains(s.dirty, p) {
+	if !p.dirty {
+		p.dirty = true
 		s.dirty = append(s.dirty, p)
 	}
 }
 
 func (s *state) open(l linkID) {
-	s.links[l] = &link{cids: make(map[cid.Cid]int)}
+	s.links[l] = &link{}
 }
 
-func (s *state) send(now time.Time, l linkID, asks map[peer.ID][]Ask) {
+func (s *state) send(l linkID, asks map[peer.ID][]Ask) {
 	lk := s.links[l]
 	if lk == nil {
 		return
@@ -153,15 +154,12 @@ func (s *state) send(now time.Time, l linkID, asks map[peer.ID][]Ask) {
 func (s *state) ask(l linkID, lk *link, p *peerWants, a Ask) {
 	w := p.wants[a.CID]
 	if w == nil {
-		w = &want{cid: a.CID, kind: a.Type, priority: a.Priority}
+		w = &want{cid: a.CID, kind: a.Type, priority: a.Priority, rewrite: p.cancels.remove(a.CID)}
 		p.wants[a.CID] = w
-		s.wanting[a.CID] = append(s.wanting[a.CID], p)
-		p.cancels = slices.DeleteFunc(p.cancels, func(c cid.Cid) bool { return c == a.CID })
-		s.enqueue(p, w)
+		p.enqueue(w)
 	} else if again(w, a) {
-		p.account(w, dropped)
-		w = s.replace(p, w, a)
-		s.enqueue(p, w)
+		w = p.replace(w, a)
+		p.enqueue(w)
 	}
 	s.join(l, lk, p, w)
 }
@@ -173,38 +171,42 @@ func again(w *want, a Ask) bool {
 	return upgrade || w.phase == standing
 }
 
-// replace makes a fresh want in place of one that sits in some queue.
-func (s *state) replace(p *peerWants, old *want, a Ask) *want {
-	w := &want{cid: old.cid, links: old.links, kind: old.kind, priority: max(old.priority, a.Priority)}
-	if a.Type == message.WantBlock {
-		w.kind = message.WantBlock
-	}
-	p.wants[w.cid] = w
-	return w
-}
-
-func (s *state) enqueue(p *peerWants, w *want) {
-	w.phase = queued
-	p.queue.push(w)
-}
-
 func (s *state) join(l linkID, lk *link, p *peerWants, w *want) {
-	if _, twice := slices.BinarySearch(w.links, l); twice {
+	at, twice := slices.BinarySearch(w.links, l)
+	if twice {
 		return
 	}
-	at, _ := slices.BinarySearch(w.links, l)
 	w.links = slices.Insert(w.links, at, l)
-	if len(lk.cids) == 0 {
+	u := p.user(l)
+	if u.wants++; u.wants > 1 {
+		return
+	}
+	if lk.peers = append(lk.peers, p); len(lk.peers) == 1 {
 		s.busy++
 	}
-	lk.cids[w.cid]++
-	p.users[l]++
+}
+
+func (s *state) leave(l linkID, p *peerWants) {
+	u := p.user(l)
+	if u.wants--; u.wants > 0 {
+		return
+	}
+	p.users = slices.DeleteFunc(p.users, func(u user) bool { return u.link == l })
+	lk := s.links[l]
+	lk.peers = slices.DeleteFunc(lk.peers, func(o *peerWants) bool { return o == p })
+	if len(lk.peers) == 0 {
+		s.busy--
+	}
 }
 
 func (s *state) cancel(now time.Time, l linkID, cids []cid.Cid) {
+	lk := s.links[l]
+	if lk == nil {
+		return
+	}
 	for _, c := range cids {
-		for _, p := range slices.Clone(s.wanting[c]) {
-			s.withdraw(now, l, p, c)
+		for i := len(lk.peers) - 1; i >= 0; i-- { // Backwards, because a peer may go from the list.
+			s.withdraw(now, l, lk.peers[i], c)
 		}
 	}
 }
@@ -218,12 +220,10 @@ func (s *state) cancelAt(now time.Time, l linkID, id peer.ID, cids []cid.Cid) {
 }
 
 func (s *state) drop(now time.Time, l linkID, id peer.ID) {
-	p := s.peers[id]
-	if p == nil || p.users[l] == 0 {
-		return
-	}
-	for _, c := range sortedCIDs(p.wants) {
-		s.withdraw(now, l, p, c)
+	if p := s.peers[id]; p != nil {
+		for _, c := range p.wantedBy(l) {
+			s.withdraw(now, l, p, c)
+		}
 	}
 }
 
@@ -232,7 +232,9 @@ func (s *state) cancelAll(now time.Time, l linkID) {
 	if lk == nil {
 		return
 	}
-	s.cancel(now, l, sortedCIDs(lk.cids))
+	for _, p := range slices.Clone(lk.peers) {
+		s.drop(now, l, p.id)
+	}
 	delete(s.links, l)
 	s.out.closed = append(s.out.closed, l)
 }
@@ -248,7 +250,7 @@ func (s *state) withdraw(now time.Time, l linkID, p *peerWants, c cid.Cid) {
 		return
 	}
 	w.links = slices.Delete(w.links, at, at+1)
-	s.leave(l, p, c)
+	s.leave(l, p)
 	if len(w.links) == 0 {
 		s.retire(now, p, w)
 	}
@@ -256,11 +258,11 @@ func (s *state) withdraw(now time.Time, l linkID, p *peerWants, c cid.Cid) {
 }
 
 // retire removes a want that nobody is behind any more; the peer is told if it
-// knows of it.
+// may know of it.
 func (s *state) retire(now time.Time, p *peerWants, w *want) {
 	if w.phase != queued || w.rewrite {
-		p.cancels = append(p.cancels, w.cid)
-		p.recent.add(now, w.cid, true)
+		p.cancels.add(w.cid)
+		p.withdrawn.add(now, w.cid)
 	}
 	s.remove(p, w)
 }
@@ -269,31 +271,11 @@ func (s *state) retire(now time.Time, p *peerWants, w *want) {
 // be told by others.
 func (s *state) remove(p *peerWants, w *want) {
 	for _, l := range w.links {
-		s.leave(l, p, w.cid)
+		s.leave(l, p)
 	}
 	w.links = nil
 	p.account(w, dropped)
 	delete(p.wants, w.cid)
-	left := slices.DeleteFunc(s.wanting[w.cid], func(o *peerWants) bool { return o == p })
-	if len(left) == 0 {
-		delete(s.wanting, w.cid)
-	} else {
-		s.wanting[w.cid] = left
-	}
-}
-
-func (s *state) leave(l linkID, p *peerWants, c cid.Cid) {
-	if p.users[l]--; p.users[l] == 0 {
-		delete(p.users, l)
-		delete(p.told, l)
-	}
-	lk := s.links[l]
-	if lk.cids[c]--; lk.cids[c] == 0 {
-		delete(lk.cids, c)
-	}
-	if len(lk.cids) == 0 {
-		s.busy--
-	}
 }
 
 // peerState takes the latest state of a peer as Network sees it. A new epoch or
@@ -312,11 +294,12 @@ func (s *state) peerState(now time.Time, id peer.ID, connected bool, v message.V
 }
 
 // rewrite puts everything that the peer was told back into the queue, and the
-// cancels that it may have missed.
+// cancels that it may have missed. What the sender has in hand may have gone the
+// same way, whatever the sender says of it.
 func (s *state) rewrite(now time.Time, p *peerWants) {
-	for _, c := range p.recent.withdrawn(now, resendCancels) {
-		if p.wants[c] == nil && !slices.Contains(p.cancels, c) {
-			p.cancels = append(p.cancels, c)
+	for _, c := range p.withdrawn.since(now.Add(-resendCancels)) {
+		if p.wants[c] == nil {
+			p.cancels.add(c)
 		}
 	}
 	var again []*want
@@ -325,12 +308,8 @@ func (s *state) rewrite(now time.Time, p *peerWants) {
 			again = append(again, w)
 		}
 	}
-	for _, w := range again {
-		p.account(w, queued)
-		w.rewrite = true
-		w.sentAt, w.mark = time.Time{}, mark{}
-	}
-	p.queue.wants = append(again, p.queue.wants...)
+	p.putBack(again)
+	p.doubted = p.busy
 	p.retryAt, p.retries = time.Time{}, 0
 	p.late, p.patience = false, 0
 }
@@ -353,19 +332,20 @@ func (s *state) tellViews(p *peerWants) {
 	v := View{
 		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.rtt.lowest(), Late: p.late,
 	}
-	for _, l := range sortedKeys(p.users) {
-		budget := s.budget()
+	budget := s.budget()
+	for i := range p.users {
+		u := &p.users[i]
 		n := Notice{}
-		if !near(p.told[l], v) {
-			p.told[l] = v
+		if !near(u.told, v) {
+			u.told = v
 			n.Peers = map[peer.ID]View{p.id: v}
 		}
-		if lk := s.links[l]; lk.budget != budget {
+		if lk := s.links[u.link]; lk.budget != budget {
 			lk.budget = budget
 			n.Budget = budget
 		}
 		if n.Peers != nil || n.Budget != 0 {
-			s.out.notices = append(s.out.notices, linkNotice{l, n})
+			s.out.notices = append(s.out.notices, linkNotice{u.link, n})
 		}
 	}
 }

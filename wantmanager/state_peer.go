@@ -1,6 +1,7 @@
 package wantmanager
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -25,13 +26,26 @@ const (
 type want struct {
 	cid      cid.Cid
 	links    []linkID // ascending; those who asked
-	kind     message.WantType
-	phase    phase
-	rewrite  bool // was written, and may have been lost with the stream
+	flight   *flight  // of its message, once that was written
 	priority int32
 	size     int32 // bytes that it counts in the window, once in hand
-	sentAt   time.Time
-	mark     mark
+	kind     message.WantType
+	phase    phase
+	rewrite  bool // the peer may know of it, though it waits to be written
+}
+
+// flight is what the wants of one message have in common.
+type flight struct {
+	at   time.Time // when it was written
+	mark mark
+	due  int64 // bytes that a peer which keeps the order has delivered long after its answers
+}
+
+// user is a link with wants at a peer.
+type user struct {
+	link  linkID
+	wants int
+	told  View
 }
 
 // peerWants is everything about one peer.
@@ -46,23 +60,26 @@ type peerWants struct {
 	queue    wantQueue
 	flying   wantQueue // in the order in which they were written
 	standing wantQueue // in the order in which they were answered
-	users    map[linkID]int
-	told     map[linkID]View
+	users    []user    // by link
 
 	inHand  []*want   // of the message that the sender has
 	hands   []cid.Cid // cancels of that message
 	busy    bool
+	doubted bool      // that message may be lost even if it is reported as written
 	retryAt time.Time // after a failed write
 	retries int
 
-	cancels []cid.Cid // to be written
-	recent  recent    // CIDs withdrawn or answered not long ago
+	cancels   cancels // to be written
+	withdrawn recent  // CIDs that a CANCEL was due for
+	answered  recent  // CIDs that a block or HAVE came for
 
 	window     window
 	bytes      int  // of block wants in hand or sent
+	waiting    int  // wants queued
 	unanswered int  // wants in hand or sent
 	answeredDH int  // wants standing
 	held       bool // its connection is protected
+	dirty      bool // in the state's list of peers to look at
 	heardAt    time.Time
 	late       bool
 	patience   time.Duration // doubled while the peer stays late
@@ -70,8 +87,7 @@ type peerWants struct {
 
 func newPeerWants(p peer.ID) *peerWants {
 	return &peerWants{
-		id: p, wants: make(map[cid.Cid]*want), users: make(map[linkID]int), told: make(map[linkID]View),
-		window: newWindow(),
+		id: p, wants: make(map[cid.Cid]*want), window: newWindow(),
 	}
 }
 
@@ -80,32 +96,92 @@ func (p *peerWants) idle() bool {
 	return len(p.wants) == 0 && !p.connected && !p.busy
 }
 
+// user returns the account of a link, which is opened if there is none.
+func (p *peerWants) user(l linkID) *user {
+	at, known := slices.BinarySearchFunc(p.users, l, func(u user, l linkID) int { return cmp.Compare(u.link, l) })
+	if !known {
+		p.users = slices.Insert(p.users, at, user{link: l})
+	}
+	return &p.users[at]
+}
+
+// wantedBy lists what a link wants of the peer.
+func (p *peerWants) wantedBy(l linkID) []cid.Cid {
+	wants := make(map[cid.Cid]struct{})
+	for c, w := range p.wants {
+		if slices.Contains(w.links, l) {
+			wants[c] = struct{}{}
+		}
+	}
+	return sortedCIDs(wants)
+}
+
 // account moves a want between phases and keeps the counts.
 func (p *peerWants) account(w *want, to phase) {
-	switch w.phase {
-	case inHand, sent:
-		p.unanswered--
-		if w.kind == message.WantBlock {
-			p.bytes -= int(w.size)
-		}
-	case standing:
-		p.answeredDH--
-	}
+	p.count(w, -1)
 	w.phase = to
-	switch to {
+	p.count(w, 1)
+}
+
+func (p *peerWants) count(w *want, by int) {
+	switch w.phase {
+	case queued:
+		p.waiting += by
 	case inHand, sent:
-		p.unanswered++
+		p.unanswered += by
 		if w.kind == message.WantBlock {
-			p.bytes += int(w.size)
+			p.bytes += by * int(w.size)
 		}
 	case standing:
-		p.answeredDH++
+		p.answeredDH += by
 	}
+}
+
+// enqueue lets a want wait to be written.
+func (p *peerWants) enqueue(w *want) {
+	p.account(w, queued)
+	p.queue.compact(isQueued, p.waiting)
+	p.queue.push(w)
+}
+
+// replace makes a fresh want in place of one that sits in some queue. What the
+// peer knows of the old one it keeps, so that a CANCEL is due for the new one.
+func (p *peerWants) replace(old *want, a Ask) *want {
+	w := &want{
+		cid: old.cid, links: old.links, kind: old.kind, priority: max(old.priority, a.Priority),
+		rewrite: old.rewrite || old.phase != queued,
+	}
+	if a.Type == message.WantBlock {
+		w.kind = message.WantBlock
+	}
+	p.account(old, dropped)
+	p.wants[w.cid] = w
+	return w
+}
+
+// putBack lets wants that may be lost wait to be written again, ahead of others
+// of their priority.
+func (p *peerWants) putBack(wants []*want) {
+	for _, w := range wants {
+		p.account(w, queued)
+		w.rewrite, w.flight = true, nil
+	}
+	p.queue.wants = append(slices.Clone(wants), p.queue.wants...)
+	slices.SortStableFunc(p.queue.wants, func(a, b *want) int { return cmp.Compare(b.priority, a.priority) })
 }
 
 // limited reports whether the window holds wants back.
 func (p *peerWants) limited() bool {
-	return p.queue.live(queued) > 0 || p.bytes+p.window.block > p.window.bytes
+	return p.waiting > 0 || p.bytes+p.window.block > p.window.bytes
+}
+
+// kindFor is what a want is written as. Peers of old versions have no presences
+// and are asked for the block.
+func (p *peerWants) kindFor(w *want) message.WantType {
+	if p.version != 0 && p.version < message.V120 {
+		return message.WantBlock
+	}
+	return w.kind
 }
 
 // room reports whether the next want may be written.
@@ -113,7 +189,7 @@ func (p *peerWants) room(w *want) bool {
 	if p.unanswered >= maxUnanswered {
 		return false
 	}
-	if w.kind == message.WantHave {
+	if p.kindFor(w) == message.WantHave {
 		return true
 	}
 	return p.bytes == 0 || p.bytes+p.window.block <= p.window.bytes
@@ -122,14 +198,11 @@ func (p *peerWants) room(w *want) bool {
 // deadline is when the peer is late if nothing comes until then, or the zero
 // time when nothing is expected.
 func (p *peerWants) deadline() time.Time {
-	head := p.flying.first(flying)
-	if head != nil && head.phase == inHand {
-		return time.Time{} // The write has a deadline of its own.
+	head := p.flying.first(isFlying)
+	if head == nil || head.phase == inHand || !p.connected {
+		return time.Time{} // A write has a deadline of its own.
 	}
-	if head == nil || !p.connected {
-		return time.Time{}
-	}
-	from := head.sentAt
+	from := head.flight.at
 	if p.heardAt.After(from) {
 		from = p.heardAt
 	}
@@ -152,7 +225,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func flying(w *want) bool { return w.phase == inHand || w.phase == sent }
+func isQueued(w *want) bool   { return w.phase == queued }
+func isFlying(w *want) bool   { return w.phase == inHand || w.phase == sent }
+func isStanding(w *want) bool { return w.phase == standing }
 
 // currentPatience grows with the round trip and with the time one block takes.
 func (p *peerWants) currentPatience() time.Duration {
@@ -177,10 +252,16 @@ type wantQueue struct {
 }
 
 func (q *wantQueue) push(w *want) {
-	at := len(q.wants)
-	for at > 0 && q.wants[at-1].priority < w.priority {
-		at--
+	if n := len(q.wants); n == 0 || q.wants[n-1].priority >= w.priority {
+		q.wants = append(q.wants, w)
+		return
 	}
+	at, _ := slices.BinarySearchFunc(q.wants, w.priority, func(o *want, priority int32) int {
+		if o.priority >= priority {
+			return -1
+		}
+		return 1
+	})
 	q.wants = slices.Insert(q.wants, at, w)
 }
 
@@ -202,15 +283,6 @@ func (q *wantQueue) first(keep func(*want) bool) *want {
 
 func (q *wantQueue) pop() { q.wants[0] = nil; q.wants = q.wants[1:] }
 
-// live counts at most two wants in the given phase: callers ask whether there
-// is any.
-func (q *wantQueue) live(p phase) int {
-	if q.first(func(w *want) bool { return w.phase == p }) == nil {
-		return 0
-	}
-	return 1
-}
-
 // compact forgets skipped wants when they are more than half.
 func (q *wantQueue) compact(keep func(*want) bool, live int) {
 	if len(q.wants) > 64 && len(q.wants) > 2*live {
@@ -218,41 +290,82 @@ func (q *wantQueue) compact(keep func(*want) bool, live int) {
 	}
 }
 
+// cancels are what the peer is to forget, in order, each once.
+type cancels struct {
+	order   []cid.Cid
+	pending map[cid.Cid]struct{}
+}
+
+func (q *cancels) add(c cid.Cid) {
+	if _, twice := q.pending[c]; twice {
+		return
+	}
+	if q.pending == nil {
+		q.pending = make(map[cid.Cid]struct{})
+	}
+	q.pending[c] = struct{}{}
+	q.order = append(q.order, c)
+}
+
+// remove takes a cancel out because the CID is wanted again, and reports whether
+// it was there. Its place in the order is skipped later.
+func (q *cancels) remove(c cid.Cid) bool {
+	_, due := q.pending[c]
+	delete(q.pending, c)
+	return due
+}
+
+// take removes and returns the oldest, at most n.
+func (q *cancels) take(n int) []cid.Cid {
+	var cs []cid.Cid
+	for len(q.order) > 0 && len(cs) < n {
+		c := q.order[0]
+		q.order = q.order[1:]
+		if _, due := q.pending[c]; due {
+			delete(q.pending, c)
+			cs = append(cs, c)
+		}
+	}
+	if len(q.pending) == 0 {
+		*q = cancels{}
+	}
+	return cs
+}
+
 // recent remembers CIDs for a while: in a ring, so that it is bounded.
 type recent struct {
-	at   map[cid.Cid]recentCID
+	at   map[cid.Cid]time.Time
 	ring []cid.Cid
+	lost time.Time // when the youngest that had to be forgotten was added
 }
 
-type recentCID struct {
-	at        time.Time
-	withdrawn bool // a CANCEL was due for it
-}
-
-func (r *recent) add(now time.Time, c cid.Cid, withdrawn bool) {
+func (r *recent) add(now time.Time, c cid.Cid) {
 	if r.at == nil {
-		r.at = make(map[cid.Cid]recentCID)
+		r.at = make(map[cid.Cid]time.Time)
 	}
 	if _, known := r.at[c]; !known {
 		if len(r.ring) >= maxRecent {
+			r.lost = r.at[r.ring[0]]
 			delete(r.at, r.ring[0])
 			r.ring = r.ring[1:]
 		}
 		r.ring = append(r.ring, c)
 	}
-	r.at[c] = recentCID{now, withdrawn}
+	r.at[c] = now
 }
 
-func (r *recent) has(now time.Time, c cid.Cid, within time.Duration) bool {
-	e, ok := r.at[c]
-	return ok && now.Sub(e.at) <= within
+// has reports whether the CID may have been added since the given time. Where
+// it would have been forgotten by now, it may.
+func (r *recent) has(c cid.Cid, since time.Time) bool {
+	at, known := r.at[c]
+	return (known && !at.Before(since)) || r.lost.After(since)
 }
 
-// withdrawn lists the CIDs cancelled within the given time, oldest first.
-func (r *recent) withdrawn(now time.Time, within time.Duration) []cid.Cid {
+// since lists the CIDs added since the given time, oldest first.
+func (r *recent) since(t time.Time) []cid.Cid {
 	var cs []cid.Cid
 	for _, c := range r.ring {
-		if e := r.at[c]; e.withdrawn && now.Sub(e.at) <= within {
+		if !r.at[c].Before(t) {
 			cs = append(cs, c)
 		}
 	}

@@ -22,11 +22,11 @@ func (s *state) pump(now time.Time, p *peerWants) {
 		return
 	}
 	m := &message.Message{}
-	s.addCancels(p, m)
-	// A server that is at its limit has to see the cancels before the wants that
-	// take the room they free.
-	if len(m.Wantlist) == 0 || p.unanswered+p.answeredDH < maxUnanswered+maxStanding/2 {
-		s.addWants(now, p, m)
+	p.addCancels(m)
+	// boxo's server adds the wants of a message before it takes out the cancels,
+	// and drops the wants that are too many in between.
+	if known := p.unanswered + p.answeredDH + len(p.hands); len(p.hands) == 0 || known <= maxUnanswered {
+		p.addWants(m)
 	}
 	if len(m.Wantlist) == 0 {
 		return
@@ -36,35 +36,30 @@ func (s *state) pump(now time.Time, p *peerWants) {
 	s.out.measured = append(s.out.measured, measured{peer: p.id, wants: uint64(len(p.inHand))})
 }
 
-func (s *state) addCancels(p *peerWants, m *message.Message) {
-	n := min(len(p.cancels), maxEntries)
-	for _, c := range p.cancels[:n] {
+func (p *peerWants) addCancels(m *message.Message) {
+	p.hands = p.cancels.take(maxEntries)
+	for _, c := range p.hands {
 		m.Wantlist = append(m.Wantlist, message.Entry{CID: c, Cancel: true})
 	}
-	p.hands = p.cancels[:n:n]
-	p.cancels = slices.Clone(p.cancels[n:])
 }
 
-func (s *state) addWants(now time.Time, p *peerWants, m *message.Message) {
+func (p *peerWants) addWants(m *message.Message) {
 	for len(m.Wantlist) < maxEntries {
-		w := p.queue.first(func(w *want) bool { return w.phase == queued })
+		w := p.queue.first(isQueued)
 		if w == nil || !p.room(w) {
 			return
 		}
 		p.queue.pop()
-		s.write(now, p, w, m)
+		p.write(w, m)
 	}
 }
 
-func (s *state) write(now time.Time, p *peerWants, w *want, m *message.Message) {
-	if p.version != 0 && p.version < message.V120 {
-		w.kind = message.WantBlock // Old peers have no presences.
-	}
-	w.size, w.rewrite = int32(p.window.block), false
+func (p *peerWants) write(w *want, m *message.Message) {
+	w.kind, w.size, w.rewrite = p.kindFor(w), int32(p.window.block), false
 	p.account(w, inHand)
 	p.inHand = append(p.inHand, w)
 	p.flying.append(w)
-	p.flying.compact(flying, p.unanswered)
+	p.flying.compact(isFlying, p.unanswered)
 	m.Wantlist = append(m.Wantlist, message.Entry{
 		CID: w.cid, Type: w.kind, Priority: w.priority, SendDontHave: true,
 	})
@@ -76,40 +71,45 @@ func (s *state) written(now time.Time, id peer.ID, at time.Time, err error) {
 	if p == nil {
 		return
 	}
-	p.busy = false
-	hand, cancels := p.inHand, p.hands
-	p.inHand, p.hands = nil, nil
+	lost := err != nil || p.doubted
+	hand, gone := p.inHand, p.hands
+	p.busy, p.doubted, p.inHand, p.hands = false, false, nil, nil
 	s.touch(p)
-	if err != nil {
-		s.unwritten(now, p, hand, cancels)
+	if lost {
+		p.unwritten(hand, gone)
+	} else {
+		p.flew(hand, at)
+	}
+	if err == nil {
+		p.retries = 0
 		return
 	}
-	p.retries = 0
+	p.retryAt = now.Add(min(firstRetry<<min(p.retries, 10), longRetry))
+	p.retries++
+}
+
+// flew notes that a message's wants were written.
+func (p *peerWants) flew(hand []*want, at time.Time) {
+	f := &flight{at: at, mark: p.window.mark(at), due: p.window.delivered + 2*int64(p.bytes+p.window.block)}
 	for _, w := range hand {
 		if w.phase == inHand {
 			p.account(w, sent)
-			w.sentAt = at
-			w.mark = p.window.mark(at)
+			w.flight = f
 		}
 	}
 }
 
-// unwritten puts a message's wants and cancels back. The peer may still be
-// there: only its disconnection ends the tries.
-func (s *state) unwritten(now time.Time, p *peerWants, hand []*want, cancels []cid.Cid) {
-	again := slices.DeleteFunc(hand, func(w *want) bool { return w.phase != inHand })
-	for _, w := range again {
-		p.account(w, queued)
-		w.rewrite = true // Part of the message may have arrived.
-	}
-	p.queue.wants = append(slices.Clone(again), p.queue.wants...)
-	for _, c := range cancels {
-		if p.wants[c] == nil {
-			p.cancels = append(p.cancels, c)
+// unwritten puts a message's wants and cancels back: part of it may have arrived.
+// The peer may still be there, and only its disconnection ends the tries.
+func (p *peerWants) unwritten(hand []*want, gone []cid.Cid) {
+	p.putBack(slices.DeleteFunc(hand, func(w *want) bool { return w.phase != inHand }))
+	for _, c := range gone {
+		if w := p.wants[c]; w != nil {
+			w.rewrite = true // The peer may know of the want that was cancelled.
+		} else {
+			p.cancels.add(c)
 		}
 	}
-	p.retryAt = now.Add(min(firstRetry<<min(p.retries, 10), longRetry))
-	p.retries++
 }
 
 // heard takes what a reader decoded. Answers to wants free their place in the
@@ -117,8 +117,7 @@ func (s *state) unwritten(now time.Time, p *peerWants, hand []*want, cancels []c
 func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, haves, dontHaves []cid.Cid) {
 	p := s.peers[from]
 	if p == nil {
-		s.unasked(from, len(bs))
-		return
+		return // It has left, and with it what it was asked.
 	}
 	if len(bs)+len(haves)+len(dontHaves) > 0 {
 		p.heardAt, p.late, p.patience = at, false, 0
@@ -135,28 +134,22 @@ func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, hav
 	for _, c := range dontHaves {
 		s.gotDontHave(now, p, at, c)
 	}
-	s.unasked(from, unasked)
+	s.overtaken(now, p)
 	s.out.measured = append(s.out.measured, measured{
-		peer: from, rtt: p.window.rtt.lowest(), rate: p.window.rate.highest(),
+		peer: from, rtt: p.window.rtt.lowest(), rate: p.window.rate.highest(), unasked: unasked,
 	})
 	s.touch(p)
-}
-
-func (s *state) unasked(from peer.ID, n int) {
-	if n > 0 {
-		s.out.measured = append(s.out.measured, measured{peer: from, unasked: n})
-	}
 }
 
 // gotBlock reports whether the block was asked of the peer not long ago.
 func (s *state) gotBlock(now time.Time, p *peerWants, at time.Time, b sized) bool {
 	w := p.wants[b.cid]
 	if w == nil {
-		return p.recent.has(now, b.cid, asked)
+		since := now.Add(-asked)
+		return p.withdrawn.has(b.cid, since) || p.answered.has(b.cid, since)
 	}
-	limited := p.limited()
-	s.measure(p, w, at, b.size, limited)
-	p.recent.add(now, b.cid, false)
+	p.measure(w, at, b.size, p.limited())
+	p.answered.add(now, b.cid)
 	s.remove(p, w)
 	return true
 }
@@ -168,8 +161,8 @@ func (s *state) gotHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) {
 	if w == nil || w.kind == message.WantBlock || w.phase == queued {
 		return
 	}
-	s.measure(p, w, at, 0, false)
-	p.recent.add(now, c, false)
+	p.measure(w, at, 0, false)
+	p.answered.add(now, c)
 	s.remove(p, w)
 }
 
@@ -179,24 +172,29 @@ func (s *state) gotDontHave(now time.Time, p *peerWants, at time.Time, c cid.Cid
 	if w == nil || (w.phase != sent && w.phase != inHand) {
 		return
 	}
-	s.measure(p, w, at, 0, false)
-	p.account(w, standing)
-	p.standing.append(w)
+	p.measure(w, at, 0, false)
+	p.stand(w)
 	s.trimStanding(now, p)
 }
 
 // trimStanding withdraws the oldest subscriptions over the bound.
 func (s *state) trimStanding(now time.Time, p *peerWants) {
-	isStanding := func(w *want) bool { return w.phase == standing }
 	p.standing.compact(isStanding, p.answeredDH)
 	for p.answeredDH > maxStanding {
 		s.retire(now, p, p.standing.first(isStanding))
 	}
 }
 
-func (s *state) measure(p *peerWants, w *want, at time.Time, size int, limited bool) {
+// stand keeps a want as a subscription.
+func (p *peerWants) stand(w *want) {
+	p.account(w, standing)
+	w.flight = nil
+	p.standing.append(w)
+}
+
+func (p *peerWants) measure(w *want, at time.Time, size int, limited bool) {
 	if w.phase == sent {
-		p.window.answered(at, w.sentAt, w.mark, size, limited)
+		p.window.answered(at, w.flight.at, w.flight.mark, size, limited)
 		return
 	}
 	p.window.answered(at, time.Time{}, mark{}, size, false)
@@ -231,25 +229,40 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 	p.window.shrink()
 	p.patience = min(2*p.currentPatience(), mostPatience)
 	p.heardAt = now // The next deadline counts from here.
-	clear(p.told)   // So that every link hears of it again.
-	s.giveUp(now, p)
+	for i := range p.users {
+		p.users[i].told = View{} // So that every link hears of it again.
+	}
+	p.giveUp(now, func(*want) bool { return true })
+	s.trimStanding(now, p)
 	s.touch(p)
 }
 
-// giveUp stops counting wants that have gone unanswered for very long as
-// answers to come: servers exist that never say DONT_HAVE. They stand as
-// subscriptions, and may be asked again.
-func (s *state) giveUp(now time.Time, p *peerWants) {
+// overtaken gives up wants that later ones were answered long before: servers
+// exist that never say DONT_HAVE, and one that is never silent is never late.
+func (s *state) overtaken(now time.Time, p *peerWants) {
+	over := func(w *want) bool { return p.window.delivered > w.flight.due }
+	for _, w := range p.giveUp(now, over) {
+		for _, l := range w.links {
+			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
+		}
+	}
+	s.trimStanding(now, p)
+}
+
+// giveUp stops counting the oldest wants as answers to come when they have gone
+// unanswered for very long. They stand as subscriptions, and may be asked again.
+func (p *peerWants) giveUp(now time.Time, also func(*want) bool) []*want {
+	var given []*want
 	for {
-		w := p.flying.first(flying)
-		if w == nil || w.phase != sent || now.Sub(w.sentAt) < mostPatience {
+		w := p.flying.first(isFlying)
+		if w == nil || w.phase != sent || now.Sub(w.flight.at) < mostPatience || !also(w) {
 			break
 		}
 		p.flying.pop()
-		p.account(w, standing)
-		p.standing.append(w)
+		p.stand(w)
+		given = append(given, w)
 	}
-	s.trimStanding(now, p)
+	return given
 }
 
 // wake is when tick has something to do, or the zero time. It may be early.

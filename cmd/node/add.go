@@ -61,6 +61,9 @@ func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error
 	if err != nil {
 		return err
 	}
+	if err := checkPaths(paths); err != nil {
+		return err
+	}
 	if o.onlyHash {
 		return o.add(ctx, a, discard{}, size, paths)
 	}
@@ -70,6 +73,19 @@ func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	return o.add(ctx, a, n, size, paths)
+}
+
+// checkPaths finds out what is missing before anything is stored.
+func checkPaths(paths []string) error {
+	for _, path := range paths {
+		if path == stdin {
+			continue
+		}
+		if _, err := os.Lstat(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *addOptions) add(ctx context.Context, a *app, put unixfs.Putter, size int, paths []string) error {
@@ -97,9 +113,6 @@ func (o *addOptions) addOne(ctx context.Context, a *app, put unixfs.Putter, size
 	}
 	if path == stdin {
 		return unixfs.AddReader(ctx, put, a.in, options)
-	}
-	if _, err := os.Lstat(path); err != nil {
-		return unixfs.Root{}, err
 	}
 	return unixfs.Add(ctx, put, path, options)
 }

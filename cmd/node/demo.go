@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +71,7 @@ func (o *demoOptions) run(ctx context.Context, a *app, path string) (err error) 
 	if err != nil || !o.stay {
 		return err
 	}
-	return stay(ctx, say, d)
+	return stay(ctx, a, d)
 }
 
 func writeNodes(w io.Writer, d *demo.Demo) error {
@@ -103,7 +104,7 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 	fmt.Fprintf(t, "\nDOWNLOADER'S LEDGER\tRECEIVED\tBLOCKS\tSENT\tBLOCKS\tWANTS\tLATENCY\n")
 	for _, l := range r.Ledgers {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%v\n", d.RoleOf(l.Peer), formatBytes(l.BytesReceived), l.BlocksReceived,
-			formatBytes(l.BytesSent), l.BlocksSent, l.WantsSent, l.Latency)
+			formatBytes(l.BytesSent), l.BlocksSent, l.WantsSent, l.Latency.Round(time.Microsecond))
 	}
 	if r.Identical {
 		fmt.Fprintln(t, "\nidentical")
@@ -112,13 +113,21 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 }
 
 // stay shows the downloader's debug page until the user has seen enough.
-func stay(ctx context.Context, w io.Writer, d *demo.Demo) error {
+func stay(ctx context.Context, a *app, d *demo.Demo) error {
 	page, err := debug.Listen(ctx, "127.0.0.1:0", debug.Handler(d.Downloader().Page()), nil)
 	if err != nil {
 		return err
 	}
 	defer page.Close()
-	fmt.Fprintf(w, "debug page: http://%s/debug/ledgers (interrupt to end)\n", page.Addr())
+	address := "http://" + page.Addr().String() + "/debug/ledgers"
+	if a.json {
+		err = printJSON(a.out, map[string]string{"debug": address})
+	} else {
+		_, err = fmt.Fprintf(a.out, "debug page: %s (interrupt to end)\n", address)
+	}
+	if err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }

@@ -50,14 +50,14 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &late):
 		return exitTimeout
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
 	case errors.As(err, &unreachable): // its dial may have timed out, the command has not
 		return exitFailed
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
 	case errors.As(err, &missing) && missing.NotFound():
 		return exitNotFound
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
 	default:
 		return exitFailed
 	}

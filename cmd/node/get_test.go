@@ -85,3 +85,24 @@ func TestGetGivesUpAfterItsTimeout(t *testing.T) {
 	require.Equal(t, exitTimeout, o.code, o.err)
 	require.Contains(t, o.err, "longer --timeout")
 }
+
+// A tree goes from one node to a second that runs, from there to a third that
+// does not, and is the same everywhere.
+func TestATreePassesFromNodeToNode(t *testing.T) {
+	dir, first, second, third := tree(t), t.TempDir(), t.TempDir(), t.TempDir()
+	source := start(t, first)
+	root := add(t, first, dir, "--hidden") // through the running node
+
+	middle := start(t, second)
+	output := filepath.Join(t.TempDir(), "out")
+	must(t, second, "get", root, "-o", output, "--peer", source.address())
+	requireSame(t, dir, output)
+	source.stop()
+
+	output = filepath.Join(t.TempDir(), "out")
+	require.Eventually(t, func() bool { // a node delivers before it stores, and serves what is stored
+		return command(t, third, "get", root, "-o", output, "--peer", middle.address()).code == exitOK
+	}, eventually, tick)
+	requireSame(t, dir, output)
+	require.Equal(t, "hello, world\n", must(t, third, "cat", root+"/hello.txt"), "without a network now")
+}

@@ -12,8 +12,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+)
+
+// How long a test waits for what has no event, and how often it looks.
+const (
+	eventually = 10 * time.Second
+	tick       = 20 * time.Millisecond
 )
 
 // outcome is what one command line did.
@@ -151,3 +158,7 @@ func contents(t *testing.T, root string) map[string]string {
 	}))
 	return all
 }
+
+func mkdir(path string) error { return os.MkdirAll(path, 0o755) }
+
+func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -10,7 +11,11 @@ import (
 
 // progress draws a bar while something is added or fetched. A nil progress draws
 // nothing.
-type progress struct{ bar *progressbar.ProgressBar }
+type progress struct {
+	what string
+	out  io.Writer
+	bar  *progressbar.ProgressBar // from the first event on
+}
 
 // newProgress returns a bar on standard error if that is a terminal and the
 // output is meant for people, and nil otherwise.
@@ -18,14 +23,7 @@ func (a *app) newProgress(what string) *progress {
 	if !a.terminal || a.json {
 		return nil
 	}
-	return &progress{bar: progressbar.NewOptions64(-1,
-		progressbar.OptionSetWriter(a.err),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowTotalBytes(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)}
+	return &progress{what: what, out: a.err}
 }
 
 // hook is what the bar listens to.
@@ -34,16 +32,35 @@ func (p *progress) hook() func(unixfs.Event) {
 		return nil
 	}
 	return func(e unixfs.Event) {
-		if e.Total > 0 && int64(e.Total) != p.bar.GetMax64() {
-			p.bar.ChangeMax64(int64(e.Total))
+		total := int64(e.Total)
+		switch {
+		case p.bar == nil:
+			p.begin(total)
+		case total > 0 && p.bar.GetMax64() > 0 && total != p.bar.GetMax64():
+			p.bar.ChangeMax64(total)
 		}
-		p.bar.Set64(int64(min(e.Done, max(e.Total, e.Done)))) // an error here is one of drawing
+		p.bar.Set64(int64(e.Done)) // fails only in drawing
 	}
+}
+
+// begin draws the bar for a total, or a spinner where that is not known.
+func (p *progress) begin(total int64) {
+	if total == 0 {
+		total = -1
+	}
+	p.bar = progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(p.out),
+		progressbar.OptionSetDescription(p.what),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionShowTotalBytes(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
 }
 
 // end takes the bar away.
 func (p *progress) end() {
-	if p != nil {
+	if p != nil && p.bar != nil {
 		p.bar.Finish()
 	}
 }

@@ -103,7 +103,7 @@ func (o *runOptions) run(ctx context.Context, a *app) (err error) {
 	return o.serve(ctx, a, r, n, cfg.Log)
 }
 
-func (o *runOptions) config(log io.Writer) (node.Config, error) {
+func (o *runOptions) config(stderr io.Writer) (node.Config, error) {
 	listen, err := parseAddrs(o.listen)
 	if err != nil {
 		return node.Config{}, err
@@ -112,9 +112,9 @@ func (o *runOptions) config(log io.Writer) (node.Config, error) {
 	if err != nil {
 		return node.Config{}, usagef("--log %q is not debug, info, warn or error", o.logLevel)
 	}
-	cfg := node.Config{Listen: listen, Agent: agent(), Log: newLogger(log, level)}
+	cfg := node.Config{Listen: listen, Agent: agent(), Log: newLogger(stderr, level)}
 	if o.flood {
-		cfg.Log.Warn("flooding: every connected peer is asked for every block; this is for debugging and never for production")
+		fmt.Fprintln(stderr, "souk: FLOODING: every connected peer is asked for every block; this is for debugging only")
 		cfg.Exchange = append(cfg.Exchange, souk.WithFlood())
 	}
 	return cfg, nil
@@ -146,19 +146,26 @@ func (o *runOptions) serve(ctx context.Context, a *app, r *repo.Repo, n *node.On
 		return err
 	}
 	ready.Control = l.Addr().String()
-	return o.control(ctx, control.NewServer(n, release(), log), l, func() error { return ready.print(a) })
+	broken := n.Exchange.Done()
+	return serveCommands(ctx, broken, control.NewServer(n, release(), log), l, func() error { return ready.print(a) })
 }
 
-// control serves commands until ctx ends, or the socket breaks.
-func (o *runOptions) control(ctx context.Context, s *control.Server, l net.Listener, ready func() error) error {
+// errBroken is why run ends by itself; closing the exchange says more.
+var errBroken = errors.New("the exchange has ended by itself")
+
+// serveCommands answers on the control socket until ctx ends, the exchange has
+// ended by itself, or the socket breaks.
+func serveCommands(ctx context.Context, broken <-chan struct{}, s *control.Server, l net.Listener, ready func() error) error {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	err := ready()
 	if err == nil {
 		select {
 		case <-ctx.Done():
+		case <-broken:
+			err = errBroken
 		case err = <-served:
-			return err
+			served <- nil // for the wait below
 		}
 	}
 	patience, cancel := context.WithTimeout(context.Background(), stopPatience)

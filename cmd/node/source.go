@@ -23,8 +23,9 @@ func (o *sourceOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, as 30s or 5m (default: never)")
 }
 
-// fetch gives do a fetcher for the node of the repository.
-func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Context, node.Fetcher) error) (err error) {
+// fetch gives do a fetcher for the node of the repository, and the time that the
+// command has.
+func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Context, node.Fetcher) error) error {
 	peers, err := parsePeers(o.peers)
 	if err != nil {
 		return err
@@ -34,14 +35,15 @@ func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Conte
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	err = o.within(ctx, a, peers, do)
+	err = withFetcher(ctx, a, peers, do)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return &timeoutError{after: o.timeout, error: err}
 	}
 	return err
 }
 
-func (o *sourceOptions) within(ctx context.Context, a *app, peers []peer.AddrInfo, do func(context.Context, node.Fetcher) error) (err error) {
+// withFetcher opens the node and a fetcher for as long as do runs.
+func withFetcher(ctx context.Context, a *app, peers []peer.AddrInfo, do func(context.Context, node.Fetcher) error) (err error) {
 	n, err := a.open(ctx)
 	if err != nil {
 		return err

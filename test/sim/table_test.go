@@ -58,7 +58,7 @@ func rows() []row {
 	all := []Sides{bare, boxo, souk, boxoToSouk, soukToBoxo}
 	large := func(l Link, seeds int) func(w *World, s Sides) Figures {
 		return func(w *World, s Sides) Figures {
-			return Download(w, s, seeds, corpus.Blocks(1, size(64, 256), 256*kib), l)
+			return Download(w, s, seeds, corpus.Blocks(1, size(32, 256), 256*kib), l)
 		}
 	}
 	return []row{
@@ -93,7 +93,7 @@ func rows() []row {
 			name:  "1 of 2 seeds stops half-way, 100 Mbit, 50 ms",
 			sides: []Sides{boxo, souk, boxoToSouk, soukToBoxo}, ratio: 3,
 			run: func(w *World, s Sides) Figures {
-				return DyingSeed(w, s, corpus.Blocks(1, size(64, 256), 256*kib), many)
+				return DyingSeed(w, s, corpus.Blocks(1, size(48, 256), 256*kib), many)
 			},
 		},
 	}

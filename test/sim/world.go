@@ -3,6 +3,13 @@
 // A [World] has real libp2p hosts that speak QUIC over links with latency and
 // bandwidth. It lives inside a testing/synctest bubble: a fetch that takes a
 // minute on the link costs what its packets cost to compute.
+//
+// The comparison of Souk with boxo and with bare streams, at its full sizes:
+//
+//	go test ./test/sim -run Table -v -table -runs 5
+//
+// Runs differ by a few per cent, because the order of goroutines does and the
+// network hashes flows with a seed of its own.
 package sim
 
 import (

@@ -26,6 +26,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
 // The roles of the nodes.
@@ -106,13 +107,13 @@ func (d *Demo) share(ctx context.Context) error {
 // ahead is how many bytes the downloader has under way at most: little enough
 // that half is not everything, and not more than is usual.
 func (d *Demo) ahead() int {
-	const least, most = 512 << 10, 16 << 20
+	const least, most = 4 << 10, 16 << 20
 	return int(min(max(d.Bytes/16, least), most))
 }
 
 // start brings up one node on the loopback interface.
 func (d *Demo) start(ctx context.Context, role string, options ...souk.Option) error {
-	data, err := pebbleds.NewDatastore(filepath.Join(d.dir, role))
+	data, err := repo.OpenBlocks(filepath.Join(d.dir, role))
 	if err != nil {
 		return fmt.Errorf("make the store of %q: %w", role, err)
 	}

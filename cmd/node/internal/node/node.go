@@ -62,11 +62,11 @@ type Info struct {
 }
 
 // NoPeersError says that a block is not stored here and that there is nobody to
-// ask for it.
+// ask for it. Its text leaves it to the caller to name the block.
 type NoPeersError struct{ CID cid.Cid }
 
 func (e *NoPeersError) Error() string {
-	return fmt.Sprintf("%s is not stored here and there are no peers to ask: name one with --peer /ip4/ADDRESS/tcp/PORT/p2p/ID", e.CID)
+	return "not stored here, and there are no peers to ask: name one with --peer /ip4/ADDRESS/tcp/PORT/p2p/ID"
 }
 
 // NotFound marks the error as one that means "not found".

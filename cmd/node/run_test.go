@@ -1,0 +1,86 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestARunningNodeKeepsItsPeers(t *testing.T) {
+	holder := t.TempDir()
+	source := start(t, holder)
+	root := add(t, holder, tree(t))
+	reader := t.TempDir()
+	start(t, reader, "--peer", source.address())
+
+	require.Eventually(t, func() bool { // the first dial is not waited for
+		return command(t, reader, "cat", root+"/hello.txt").out == "hello, world\n"
+	}, eventually, tick)
+	require.Contains(t, must(t, holder, "ledger"), "B ", "what was sent")
+
+	// Nobody has this one, but somebody may connect who does.
+	o := command(t, reader, "cat", "--timeout", "100ms", helloCID)
+	require.Equal(t, exitTimeout, o.code, o.err)
+	require.Contains(t, o.err, "not done after 100ms")
+}
+
+func TestTheDebugPageIsServed(t *testing.T) {
+	d := start(t, t.TempDir())
+	resp, err := http.Get(d.Debug)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Contains(t, string(body), d.ID.String())
+}
+
+func TestOneRepositoryHasOneNode(t *testing.T) {
+	repo := t.TempDir()
+	start(t, repo)
+	o := command(t, repo, "run", "--listen", "/ip4/127.0.0.1/tcp/0")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "in use by process")
+}
+
+func TestOnePortHasOneNode(t *testing.T) {
+	d := start(t, t.TempDir())
+	address, _, _ := strings.Cut(d.address(), "/p2p/")
+	o := command(t, t.TempDir(), "run", "--listen", address)
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "--listen")
+}
+
+func TestRunSaysWhatIsWrongWithItsFlags(t *testing.T) {
+	for flag, says := range map[string]string{
+		"--listen=nonsense":   "not an address",
+		"--log=loud":          "debug, info, warn or error",
+		"--peer=/ip4/1.2.3.4": "/p2p/ID",
+	} {
+		o := command(t, t.TempDir(), "run", flag)
+		require.Equal(t, exitUsage, o.code, o.err)
+		require.Contains(t, o.err, says)
+	}
+	o := command(t, t.TempDir(), "run", "--debug=0.0.0.0:0", "--listen=/ip4/127.0.0.1/tcp/0")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "loopback")
+}
+
+func TestRunWarnsOfFlooding(t *testing.T) {
+	o := command(t, t.TempDir(), "run", "--flood", "--log=error", "--debug=0.0.0.0:0", "--listen=/ip4/127.0.0.1/tcp/0")
+	require.Contains(t, o.err, "FLOODING")
+}
+
+func TestNothingIsLeftOfARunningNode(t *testing.T) {
+	repo := t.TempDir()
+	d := start(t, repo)
+	require.FileExists(t, d.Control)
+	d.stop()
+	_, err := os.Stat(d.Control)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	must(t, repo, "add", tree(t))
+}

@@ -1,0 +1,76 @@
+package session
+
+import "slices"
+
+// What is in flight is charged to the first call that waits for it, at the size
+// of the largest block of late, because its own is not known.
+
+const sizesTurn = 64 // blocks after which the largest before them is forgotten, and the largest of these a turn later
+
+// sizes is the largest block among the last 64 to 128.
+type sizes struct {
+	now, before int
+	blocks      int
+}
+
+func (z *sizes) add(n int) {
+	if z.blocks++; z.blocks > sizesTurn {
+		z.before, z.now, z.blocks = z.now, 0, 1
+	}
+	z.now = max(z.now, n, 1)
+}
+
+// most is 0 when no block was seen.
+func (z *sizes) most() int { return max(z.now, z.before) }
+
+func (s *state) learnSize(n int) {
+	if s.sizes.most() == 0 {
+		s.mean = n
+	}
+	s.mean = max(s.mean+(n-s.mean)/8, 1)
+	s.sizes.add(n)
+}
+
+// size is what a block that is not here yet counts in the budget.
+func (s *state) size() int {
+	if most := s.sizes.most(); most > 0 {
+		return most
+	}
+	return unknownSize
+}
+
+// affords reports whether a call may have one more block in flight.
+func (s *state) affords(c *callState) bool {
+	return c.inFlight+c.ready < always || s.held+s.size() <= s.budget
+}
+
+func (s *state) charge(w *wanted) {
+	if w.charge != 0 {
+		return
+	}
+	w.charge, w.payer = s.size(), w.calls[0]
+	s.held += w.charge
+	s.calls[w.payer].inFlight++
+}
+
+func (s *state) discharge(w *wanted) {
+	if w.charge == 0 {
+		return
+	}
+	s.held -= w.charge
+	w.charge = 0
+	if c := s.calls[w.payer]; c != nil {
+		c.inFlight--
+	}
+}
+
+// recharge moves a want to the account of a call that still waits for it.
+func (s *state) recharge(w *wanted) {
+	if w.charge == 0 || slices.Contains(w.calls, w.payer) {
+		return
+	}
+	s.discharge(w)
+	if len(w.calls) > 0 {
+		s.charge(w)
+	}
+}

@@ -1,0 +1,507 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/wantmanager"
+)
+
+var errDial = errors.New("dial failed")
+
+// world runs a session's state on virtual time against scripted actors and
+// peers: what BlockRouter, PeerRouter, WantManager and Providers would do with
+// its effects, reduced to what the session can see of it.
+type world struct {
+	t     *testing.T
+	dice  *rand.Rand
+	now   time.Time
+	s     *state
+	queue []scheduled
+	seq   int
+
+	blocks     map[cid.Cid]blocks.Block
+	here       map[cid.Cid]bool // in the store
+	registered map[cid.Cid]bool // at BlockRouter
+	peers      map[peer.ID]*remote
+	order      []peer.ID
+	watching   bool
+	interested map[peer.ID]bool
+	directory  []peer.ID
+
+	results map[callID][]Result
+	closed  map[callID]bool
+	gone    map[callID]bool
+	finds   int
+	served  []peer.ID
+	log     []string
+}
+
+type scheduled struct {
+	at  time.Time
+	seq int
+	do  func()
+}
+
+// remote is one peer, and what WantManager keeps of it.
+type remote struct {
+	id         peer.ID
+	has        map[cid.Cid]bool
+	connected  bool
+	reachable  bool
+	life       int
+	rtt        time.Duration
+	perBlock   time.Duration
+	busyUntil  time.Time
+	mute       bool // never answers
+	noDontHave bool // never says DONT_HAVE
+	liar       bool // says HAVE to everything and sends nothing
+	wants      map[cid.Cid]*remoteWant
+	heardAt    time.Time
+	seen       map[cid.Cid]int // wants and cancels that it saw
+	askedFor   int
+	blocksSent int
+}
+
+type remoteWant struct {
+	kind     message.WantType
+	at       time.Time
+	standing bool
+}
+
+func newWorld(t *testing.T, seed uint64, r rules) *world {
+	if r.k == 0 {
+		r.k = 8
+	}
+	if r.budget == 0 {
+		r.budget = 16 << 20
+	}
+	if r.score == nil {
+		r.score = func(peer.ID) float64 { return 0 }
+	}
+	w := &world{
+		t: t, dice: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1000, 0), s: newState(r),
+		blocks: make(map[cid.Cid]blocks.Block), here: make(map[cid.Cid]bool), registered: make(map[cid.Cid]bool),
+		peers: make(map[peer.ID]*remote), interested: make(map[peer.ID]bool),
+		results: make(map[callID][]Result), closed: make(map[callID]bool), gone: make(map[callID]bool),
+	}
+	for _, id := range r.named {
+		w.peer(id)
+	}
+	w.s.start()
+	w.settle()
+	return w
+}
+
+// peer adds a peer that is not connected yet and can be reached.
+func (w *world) peer(id peer.ID) *remote {
+	if p := w.peers[id]; p != nil {
+		return p
+	}
+	p := &remote{
+		id: id, has: make(map[cid.Cid]bool), reachable: true, rtt: 20 * time.Millisecond, perBlock: time.Millisecond,
+		wants: make(map[cid.Cid]*remoteWant), seen: make(map[cid.Cid]int),
+	}
+	w.peers[id] = p
+	w.order = append(w.order, id)
+	return p
+}
+
+// connected adds a connected peer that has the given blocks.
+func (w *world) connected(id peer.ID, has ...cid.Cid) *remote {
+	p := w.peer(id)
+	for _, c := range has {
+		p.has[c] = true
+	}
+	w.connect(p)
+	return p
+}
+
+func (w *world) makeBlocks(n, size int) []cid.Cid {
+	cids := make([]cid.Cid, n)
+	for i := range cids {
+		data := make([]byte, size)
+		copy(data, fmt.Sprint(len(w.blocks), "/", size))
+		b := blocks.NewBlock(data)
+		cids[i] = b.Cid()
+		w.blocks[b.Cid()] = b
+	}
+	return cids
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.seq++
+	w.queue = append(w.queue, scheduled{w.now.Add(d), w.seq, do})
+}
+
+// run lets virtual time pass until nothing is left to do or d is over.
+func (w *world) run(d time.Duration) {
+	for end := w.now.Add(d); w.step(end); {
+	}
+}
+
+// until runs until the condition holds, and returns how long that took.
+func (w *world) until(d time.Duration, holds func() bool) time.Duration {
+	w.t.Helper()
+	begin := w.now
+	for end := w.now.Add(d); !holds(); {
+		if !w.step(end) {
+			w.dump()
+			require.Fail(w.t, "did not come to pass", "within %s", d)
+		}
+	}
+	return w.now.Sub(begin)
+}
+
+// step does what is due next, and reports false when that is after the end.
+func (w *world) step(end time.Time) bool {
+	next := -1
+	for i, e := range w.queue {
+		if next < 0 || e.at.Before(w.queue[next].at) || (e.at.Equal(w.queue[next].at) && e.seq < w.queue[next].seq) {
+			next = i
+		}
+	}
+	wake := w.s.wake()
+	if !wake.IsZero() && (next < 0 || wake.Before(w.queue[next].at)) {
+		if wake.After(end) {
+			w.now = end
+			return false
+		}
+		if wake.After(w.now) {
+			w.now = wake
+		}
+		w.s.tick(w.now)
+		w.settle()
+		return true
+	}
+	if next < 0 || w.queue[next].at.After(end) {
+		w.now = end
+		return false
+	}
+	e := w.queue[next]
+	w.queue = slices.Delete(w.queue, next, next+1)
+	if e.at.After(w.now) {
+		w.now = e.at
+	}
+	e.do()
+	w.settle()
+	return true
+}
+
+// settle performs the effects of an event and checks the state.
+func (w *world) settle() {
+	w.t.Helper()
+	w.perform(w.s.take(w.now))
+	check(w.t, w.s)
+	for _, id := range w.order {
+		for c := range w.peers[id].wants {
+			in := w.s.wants[c]
+			require.NotNil(w.t, in, "%s is asked for what nobody wants", id)
+			require.NotZero(w.t, in.knows(w.s.index[id])&told, "a want is forgotten at %s", id)
+		}
+	}
+	for _, p := range w.s.peers {
+		require.Zero(w.t, p.left && p.connected && p.load < 0)
+	}
+}
+
+func (w *world) perform(out effects) {
+	for _, r := range out.results {
+		require.False(w.t, w.closed[r.call], "no result comes behind the end")
+		w.results[r.call] = append(w.results[r.call], r.result)
+	}
+	for _, id := range out.closed {
+		require.False(w.t, w.closed[id], "a call is closed once")
+		w.closed[id] = true
+	}
+	for _, id := range out.gone {
+		w.gone[id] = true
+	}
+	for _, c := range out.cancelWants {
+		require.True(w.t, w.registered[c])
+		delete(w.registered, c)
+	}
+	for _, c := range out.cancelAsks {
+		for _, id := range w.order {
+			w.withdraw(w.peers[id], c)
+		}
+	}
+	for _, id := range out.drop {
+		clear(w.peers[id].wants)
+	}
+	for id, cids := range out.cancelAt {
+		for _, c := range cids {
+			w.withdraw(w.peers[id], c)
+		}
+	}
+	w.locate(out)
+	w.route(out)
+	for _, id := range w.order {
+		for _, a := range out.asks[id] {
+			w.ask(w.peers[id], a)
+		}
+	}
+}
+
+func (w *world) withdraw(p *remote, c cid.Cid) {
+	if p.wants[c] != nil {
+		delete(p.wants, c)
+		p.seen[c]++
+	}
+}
+
+// locate is BlockRouter.
+func (w *world) locate(out effects) {
+	for _, c := range out.wants {
+		require.False(w.t, w.registered[c], "a want is registered once")
+		w.registered[c] = true
+		w.after(time.Millisecond/10, func() {
+			switch {
+			case !w.registered[c]:
+			case w.here[c]:
+				w.s.located([]cid.Cid{c}, nil)
+			default:
+				w.s.located(nil, []cid.Cid{c})
+			}
+		})
+	}
+	for _, c := range out.loads {
+		w.after(time.Millisecond, func() { w.deliver("", c) })
+	}
+}
+
+func (w *world) deliver(from peer.ID, c cid.Cid) {
+	if w.registered[c] {
+		delete(w.registered, c)
+		w.s.received(blockrouter.Received{Block: w.blocks[c], From: from, At: w.now})
+	}
+}
+
+// route is PeerRouter and Providers.
+func (w *world) route(out effects) {
+	if out.watch {
+		require.False(w.t, w.watching)
+		w.watching = true
+		for _, id := range w.order {
+			if w.peers[id].connected {
+				w.after(0, func() { w.announce(w.peers[id]) })
+			}
+		}
+	}
+	for _, info := range out.interest {
+		w.interested[info.ID] = true
+		p := w.peer(info.ID)
+		if p.connected {
+			w.after(0, func() { w.announce(p) })
+		} else {
+			w.dial(p)
+		}
+	}
+	for _, id := range out.bored {
+		delete(w.interested, id)
+	}
+	w.served = append(w.served, out.served...)
+	if out.find != nil {
+		w.finds++
+		w.after(30*time.Millisecond, func() {
+			infos := make([]peer.AddrInfo, len(w.directory))
+			for i, id := range w.directory {
+				infos[i].ID = id
+			}
+			w.s.candidates(infos, true)
+		})
+	}
+}
+
+func (w *world) dial(p *remote) {
+	w.after(40*time.Millisecond, func() {
+		switch {
+		case p.connected || !w.interested[p.id]:
+		case p.reachable:
+			w.connect(p)
+		default:
+			w.s.unreachable(p.id, errDial)
+			w.after(time.Second, func() { w.dial(p) })
+		}
+	})
+}
+
+func (w *world) announce(p *remote) {
+	if p.connected && (w.watching || w.interested[p.id]) {
+		w.s.available(p.id)
+	}
+}
+
+func (w *world) connect(p *remote) {
+	if p.connected {
+		return
+	}
+	p.connected = true
+	p.life++
+	w.after(0, func() { w.announce(p) })
+	for _, c := range sortedCIDs(p.wants) { // WantManager writes them again.
+		w.write(p, c)
+	}
+}
+
+func (w *world) disconnect(p *remote) {
+	if !p.connected {
+		return
+	}
+	p.connected = false
+	p.life++
+	p.busyUntil = time.Time{}
+	w.after(0, func() {
+		if (w.watching || w.interested[p.id]) && !p.connected {
+			w.s.gone(p.id)
+		}
+	})
+	if w.interested[p.id] {
+		w.dial(p)
+	}
+}
+
+// ask is WantManager.
+func (w *world) ask(p *remote, a wantmanager.Ask) {
+	old := p.wants[a.CID]
+	if old != nil && !old.standing && (old.kind == a.Type || old.kind == message.WantBlock) {
+		return
+	}
+	kind := a.Type
+	if old != nil && old.kind == message.WantBlock {
+		kind = message.WantBlock
+	}
+	p.wants[a.CID] = &remoteWant{kind: kind}
+	p.askedFor++
+	w.write(p, a.CID)
+}
+
+func (w *world) write(p *remote, c cid.Cid) {
+	want := p.wants[c]
+	want.at, want.standing = w.now, false
+	if !p.connected {
+		return
+	}
+	p.seen[c]++
+	life := p.life
+	w.after(p.rtt, func() {
+		if p.life == life && p.wants[c] == want {
+			w.answer(p, c, want)
+		}
+	})
+	w.after(2*time.Second, func() { w.watchdog(p, life, want) })
+}
+
+// answer is the peer.
+func (w *world) answer(p *remote, c cid.Cid, want *remoteWant) {
+	switch {
+	case p.mute:
+	case p.liar:
+		if want.kind == message.WantHave {
+			w.presence(p, c, true)
+		}
+	case p.has[c] && want.kind == message.WantHave && len(w.blocks[c].RawData()) > 1024:
+		w.presence(p, c, true)
+	case p.has[c]:
+		w.send(p, c, want)
+	case !p.noDontHave:
+		w.presence(p, c, false)
+	}
+}
+
+func (w *world) send(p *remote, c cid.Cid, want *remoteWant) {
+	if p.busyUntil.Before(w.now) {
+		p.busyUntil = w.now
+	}
+	p.busyUntil = p.busyUntil.Add(p.perBlock)
+	life := p.life
+	w.after(p.busyUntil.Sub(w.now), func() {
+		if p.life != life || p.wants[c] != want {
+			return
+		}
+		delete(p.wants, c)
+		p.blocksSent++
+		w.heard(p)
+		w.deliver(p.id, c)
+	})
+}
+
+func (w *world) presence(p *remote, c cid.Cid, have bool) {
+	w.heard(p)
+	if want := p.wants[c]; have && want.kind == message.WantHave {
+		delete(p.wants, c)
+	} else if !have {
+		want.standing = true
+	}
+	if w.registered[c] {
+		w.s.presence(w.now, p.id, c, have)
+	}
+}
+
+func (w *world) heard(p *remote) {
+	p.heardAt = w.now
+	w.s.view(p.id, wantmanager.View{Share: 256 << 10, Rate: 1e3 / p.perBlock.Seconds(), RTT: p.rtt})
+}
+
+// watchdog tells the session that a peer is late, as WantManager would.
+func (w *world) watchdog(p *remote, life int, want *remoteWant) {
+	live := false
+	for _, o := range p.wants {
+		live = live || o == want
+	}
+	if !live || p.life != life || want.standing {
+		return
+	}
+	if w.now.Sub(p.heardAt) >= 2*time.Second {
+		w.s.view(p.id, wantmanager.View{Share: 64 << 10, RTT: p.rtt, Late: true})
+		want.standing = w.now.Sub(want.at) >= 10*time.Second
+	}
+	w.after(2*time.Second, func() { w.watchdog(p, life, want) })
+}
+
+// call starts a call for the CIDs.
+func (w *world) call(id callID, cids ...cid.Cid) {
+	w.s.want(w.now, id, cids, false)
+	w.s.finish(id, false)
+	w.settle()
+}
+
+// consume takes the results of a call as its caller would.
+func (w *world) consume(id callID) []Result {
+	rs := w.results[id]
+	w.results[id] = nil
+	bytes := 0
+	for _, r := range rs {
+		if r.Block != nil {
+			bytes += len(r.Block.RawData())
+		}
+	}
+	if len(rs) > 0 {
+		w.s.consumed(id, len(rs), bytes)
+		w.settle()
+	}
+	return rs
+}
+
+// drain consumes until the call has ended, and returns what came and how long
+// that took.
+func (w *world) drain(id callID, d time.Duration) ([]Result, time.Duration) {
+	w.t.Helper()
+	var all []Result
+	took := w.until(d, func() bool {
+		all = append(all, w.consume(id)...)
+		return w.closed[id]
+	})
+	return append(all, w.consume(id)...), took
+}
