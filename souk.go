@@ -51,7 +51,7 @@ type FetchError = session.FetchError
 // for concurrent use.
 type Exchange struct {
 	host  host.Host
-	store blockstore.Blockstore
+	store *blockstore.Staged
 	opts  options
 	log   *zap.Logger
 
@@ -77,7 +77,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 		return nil, err
 	}
 	x := &Exchange{
-		host: h, store: store, opts: defaults(),
+		host: h, store: blockstore.NewStaged(store), opts: defaults(),
 		sessions: make(map[*session.Session]struct{}), closed: make(chan struct{}),
 	}
 	for _, o := range opts {
@@ -108,7 +108,7 @@ func (x *Exchange) build() (err error) {
 		return err
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
-		Store: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
+		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
 		WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
 	})
 	x.wants = wantmanager.New(wantmanager.Config{

@@ -9,6 +9,9 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multihash"
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/session"
 )
 
@@ -362,4 +366,37 @@ func TestMetricsComeAndGo(t *testing.T) {
 	n, err = testutil.GatherAndCount(r)
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// slowWrites is a store whose writes of fetched blocks take for ever.
+type slowWrites struct {
+	blockstore.Blockstore
+	until chan struct{}
+}
+
+func (s *slowWrites) PutFetched(ctx context.Context, bs []blocks.Block) error {
+	<-s.until
+	return s.Blockstore.PutFetched(ctx, bs)
+}
+
+func TestABlockThatIsNotStoredYetIsServed(t *testing.T) {
+	a, c := start(t), start(t)
+	slow := &slowWrites{blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())), make(chan struct{})}
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	require.NoError(t, err)
+	x, err := souk.New(t.Context(), h, slow)
+	require.NoError(t, err)
+	b := &node{x, h, slow}
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+
+	bs := random(5, 1000)
+	a.put(t, bs...)
+	b.connect(t, a)
+	c.connect(t, b)
+	fetch(t, b, bs)
+	fetch(t, c.NewSession(t.Context(), session.WithPeers(h.ID())), bs)
+	fetch(t, b.NewSession(t.Context(), session.WithPeers()), bs) // Nobody to ask: they come from here.
+	close(slow.until)
+	require.NoError(t, x.Close())
+	require.True(t, b.has(t, bs[0].Cid()))
 }

@@ -20,9 +20,19 @@ type Store interface {
 	PutFetched(ctx context.Context, bs []blocks.Block) error
 }
 
+// Stage makes blocks readable that wait to be stored, for those who would else be
+// told that we do not have what we have just got. A blockstore.Staged is one. Its
+// methods must not block.
+type Stage interface {
+	Stage([]blocks.Block)
+	Unstage([]blocks.Block)
+}
+
 // Config is what a router needs. Zero numbers mean the defaults.
 type Config struct {
 	Store Store
+	// Stage holds what was received until it is stored. May be nil.
+	Stage Stage
 	// Available is told of every block that is stored; it must not block. May
 	// be nil.
 	Available func([]blocks.Block)
@@ -200,6 +210,9 @@ func (s *shell) wrote(err error) {
 }
 
 func (s *shell) perform(out effects) {
+	if s.cfg.Stage != nil && len(out.staged) > 0 {
+		s.cfg.Stage.Stage(out.staged)
+	}
 	for _, i := range out.info {
 		s.links[i.link].slot.Publish(i.info, merge)
 	}
@@ -217,6 +230,9 @@ func (s *shell) perform(out effects) {
 	}
 	if len(out.available) > 0 {
 		s.cfg.Available(out.available)
+	}
+	if s.cfg.Stage != nil && len(out.unstaged) > 0 {
+		s.cfg.Stage.Unstage(out.unstaged)
 	}
 	for _, release := range out.release {
 		release()

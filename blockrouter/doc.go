@@ -1,26 +1,37 @@
 // Package blockrouter is the actor that all blocks pass through: it knows which
 // sessions wait for which CID and is the only writer of received blocks.
 //
-// Owns: for each CID the links that want it or are interested in it; the blocks
-// received and not yet stored; the CIDs received lately, to tell a duplicate
-// from a block that nobody asked for.
+// Owns: for each CID the links that want it, or got it lately and are still
+// interested in who has it; what is to be looked up in the store; the blocks
+// received and not yet stored.
 //
 // Receives: want, load, cancel and cancelAll from links (sessions), blocks put
 // by callers of the API; verified blocks and presences from the readers of
 // Network; results of the workers that read and write the store.
 //
 // Sends: to links what they wait for, each through its own slot; to the store's
-// workers one job at a time; to the Engine which blocks are available, after
-// they are stored; to the Ledger what was received.
+// workers, each of which has one job; to the Engine which blocks are available,
+// after they are stored; to the Ledger what was received.
 //
-// Bounds: one entry a (link, CID) wanted; at most Config.StoreBytes received
-// and not stored, beyond which inbound messages are not read, which the peers'
-// streams feel; a slot holds each wanted block and presence once. Local blocks
-// are read only when their link asks for the load.
+// Bounds: one entry a (link, CID) wanted, and 32 of interest a link; at most
+// Config.StoreBytes received and not stored, and one message more, beyond which
+// inbound messages are not read, which the peers' streams feel; a slot holds
+// each wanted block, CID and presence about once. Local blocks are read only
+// when their link asks for the load.
 //
 // Ordering: requests of one link keep their order; so do the messages of one
-// stream. Blocks are stored in the order in which they came.
+// stream. Blocks are delivered, stored in the order in which they came, and only
+// then announced. Links take turns at the store, and loads come before other
+// look-ups. Answers of the store are to the wants of the time when it was asked:
+// a want that was cancelled and renewed gets its own.
 //
-// Shutdown: Stop takes nothing more in, stores what was received, and closes
-// every link's channel. After CancelAll a link drains its channel until then.
+// A store that fails or panics is an error for what it was asked, and nothing
+// else: blocks are looked for at peers, delivered, and not announced. A store
+// that is stuck holds up look-ups and, once the bound is reached, what peers
+// send; it does not hold up puts and cancels.
+//
+// Shutdown: Stop takes nothing more in, delivers what is in the inbox of the
+// readers, closes every link's channel, those as well that were opened at the
+// last moment, and stores what was received; when its context ends first, the
+// rest is given up. After CancelAll a link drains its channel until it is closed.
 package blockrouter

@@ -58,8 +58,10 @@ type limits struct {
 type effects struct {
 	info      []linkInfo // one for each link that is told something
 	closed    []linkID
-	lookups   []lookup // jobs for workers that are free
-	write     []stored // a job for the writer, when not empty
+	lookups   []lookup       // jobs for workers that are free
+	write     []stored       // a job for the writer, when not empty
+	staged    []blocks.Block // wait to be stored from now on
+	unstaged  []blocks.Block // no longer
 	available []blocks.Block
 	received  []receipt
 	release   []func()

@@ -23,6 +23,7 @@ func (s *state) store(bs []blocks.Block, release func()) {
 		s.unstored = append(s.unstored, stored{block: b})
 		s.backlog += len(b.RawData())
 	}
+	s.out.staged = append(s.out.staged, bs...)
 	s.unstored[len(s.unstored)-1].release = release
 	s.startWrite()
 }
@@ -48,6 +49,7 @@ func (s *state) startWrite() {
 func (s *state) wrote(err error) {
 	for _, w := range s.writing {
 		s.backlog -= len(w.block.RawData())
+		s.out.unstaged = append(s.out.unstaged, w.block)
 		if w.release != nil {
 			s.out.release = append(s.out.release, w.release)
 		}

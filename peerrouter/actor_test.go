@@ -163,6 +163,7 @@ func TestDialsAtOnceAndTheirTimeAreBounded(t *testing.T) {
 			}
 		}
 		require.Equal(t, 20*time.Second, time.Since(began), "8 at a time, 10 s each")
+		synctest.Wait()
 		require.Equal(t, 8, n.most)
 	})
 }

@@ -2,7 +2,7 @@
 // wants to hear of them.
 //
 // Owns: the connected peers; for each peer the links interested in it; the
-// dials under way and their backoff.
+// dials under way, those that wait and their backoff.
 //
 // Receives: interest, cancel, cancelAll and watch from links (sessions,
 // Providers); the latest state of peers from Network; results of dials.
@@ -11,11 +11,19 @@
 // dials to workers; connected and gone to the Ledger.
 //
 // Bounds: one entry a connected peer, one a (link, peer) of interest; at most
-// Config.Dials dials at once; an unread slot holds one entry a peer.
+// Config.Dials dials at once; an unread slot holds one entry a peer. An event
+// costs what the links cost that hear of it, and the logarithm of the peers that
+// wait for a dial.
 //
 // Ordering: a link hears of one peer in the order in which things happened; of
-// what it has not read yet it hears the last word only.
+// what it has not read yet it hears the last word only. Dials begin in the order
+// in which they are due.
 //
-// Shutdown: Stop ends the dials and closes every link's channel. After
-// CancelAll a link drains its channel until that closes.
+// Dialling: a peer that somebody is interested in is dialled at once and, after
+// each failure, with doubled pauses. One that is lost is dialled at once, too;
+// only when its connections do not even last as long as a pause do those grow.
+//
+// Shutdown: Stop takes nothing more in, closes every link's channel, those as
+// well that were opened at the last moment, ends the dials and waits for them.
+// After CancelAll a link drains its channel until that closes.
 package peerrouter

@@ -252,7 +252,7 @@ func TestAskingAgainGoesToTheFinders(t *testing.T) {
 	r.served("a b")
 	r.connected("a b")
 	r.find(1, 2)
-	require.Equal(t, "a b done", r.told(1))
+	require.Equal(t, "b a done", r.told(1))
 	r.find(1, 2)
 	require.Empty(t, r.told(1))
 	require.Equal(t, []queryID{1}, r.started())

@@ -3,64 +3,71 @@ package session
 import (
 	"slices"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // check compares every count that the state keeps with a recount of its tables.
-func check(t require.TestingT, s *state) {
-	if h, ok := t.(*testing.T); ok {
-		h.Helper()
+func check(t *testing.T, s *state) {
+	t.Helper()
+	c := checker{t, s}
+	c.wants()
+	c.peers()
+	c.budget()
+	c.search()
+}
+
+type checker struct {
+	t *testing.T
+	s *state
+}
+
+func (c checker) that(holds bool, format string, args ...any) {
+	if !holds {
+		c.t.Helper()
+		c.t.Fatalf(format, args...)
 	}
-	checkPeers(t, s)
-	checkBudget(t, s)
-	checkSearch(t, s)
-	for k, w := range s.wants {
-		require.Equal(t, k, w.cid)
-		require.NotEmpty(t, w.calls, "somebody waits for %s", k)
-		require.Equal(t, w.stage == asked, len(w.at) == 1, "stage %d, %d want-blocks out", w.stage, len(w.at))
-		require.LessOrEqual(t, len(w.at), 1)
-		require.Equal(t, w.stage == asked || w.stage == loading, w.charge > 0, "charge %d in stage %d", w.charge, w.stage)
-		if w.stage == open {
-			c := s.calls[w.calls[0]]
-			require.True(t, c.inTurn, "the call of an open want has its turn")
-			require.True(t, slices.Contains(c.queue.items, queueItem{w, open}), "an open want is in its queue")
-		}
-		if w.stage == local {
-			require.True(t, slices.Contains(s.calls[w.calls[0]].local.items, queueItem{w, local}))
+}
+
+// wants checks that each want is where its stage says.
+func (c checker) wants() {
+	for k, w := range c.s.wants {
+		c.that(k == w.cid && len(w.calls) > 0, "somebody waits for %s", k)
+		c.that(len(w.at) <= 1 && (w.stage == asked) == (len(w.at) == 1), "stage %d, %d want-blocks out", w.stage, len(w.at))
+		c.that((w.stage == asked || w.stage == loading) == (w.charge > 0), "charge %d in stage %d", w.charge, w.stage)
+		call := c.s.calls[w.calls[0]]
+		switch w.stage {
+		case open:
+			c.that(call.inTurn && slices.Contains(call.queue.items, queueItem{w, open}), "an open want waits in its queue")
+		case local:
+			c.that(call.inLocal && slices.Contains(call.local.items, queueItem{w, local}), "a local want waits in its queue")
 		}
 		for _, a := range w.at {
-			require.NotZero(t, w.knows(int(a.peer))&told, "who was asked was told")
-			require.True(t, slices.Contains(s.peers[a.peer].asked, w))
+			c.that(w.knows(int(a.peer))&told != 0, "who was asked was told")
+			c.that(slices.Contains(c.s.peers[a.peer].asked, w), "what a peer was asked is listed")
 		}
 	}
 }
 
-func checkPeers(t require.TestingT, s *state) {
-	load, out := make([]int, len(s.peers)), make([]int, len(s.peers))
-	for _, w := range s.wants {
+func (c checker) peers() {
+	load, out := make([]int, len(c.s.peers)), make([]int, len(c.s.peers))
+	for _, w := range c.s.wants {
 		for _, a := range w.at {
 			load[a.peer] += int(a.size)
 			out[a.peer]++
 		}
 		for _, k := range w.known {
-			require.NotEmpty(t, s.peers[k.peer].id, "nothing is known of a peer that was forgotten")
-			require.True(t, s.peers[k.peer].connected, "what a peer said ends with its connection")
+			c.that(c.s.peers[k.peer].connected, "what a peer said ends with its connection")
 		}
 	}
-	for i, p := range s.peers {
-		require.Equal(t, load[i], p.load, "load of peer %d", i)
-		require.Equal(t, out[i], p.out, "want-blocks at peer %d", i)
-		if p.id != "" {
-			require.Equal(t, i, s.index[p.id])
-		}
+	for i, p := range c.s.peers {
+		c.that(load[i] == p.load && out[i] == p.out, "peer %d: load %d, counted %d; out %d, counted %d", i, p.load, load[i], p.out, out[i])
+		c.that(p.id == "" || c.s.index[p.id] == i, "peer %d has its index", i)
 	}
-	require.Equal(t, len(s.peers), len(s.index)+len(s.free))
+	c.that(len(c.s.peers) == len(c.s.index)+len(c.s.free), "an index is used or free")
 }
 
-func checkBudget(t require.TestingT, s *state) {
+func (c checker) budget() {
 	held, inFlight, left := 0, make(map[callID]int), make(map[callID]int)
-	for _, w := range s.wants {
+	for _, w := range c.s.wants {
 		held += w.charge
 		if w.charge > 0 {
 			inFlight[w.payer]++
@@ -69,46 +76,41 @@ func checkBudget(t require.TestingT, s *state) {
 			left[id]++
 		}
 	}
-	for id, c := range s.calls {
-		held += c.bytes
-		require.Equal(t, inFlight[id], c.inFlight, "in flight for call %d", id)
-		require.Equal(t, left[id], c.left, "left of call %d", id)
-		require.GreaterOrEqual(t, c.ready, 0)
-		require.GreaterOrEqual(t, c.bytes, 0)
+	for id, call := range c.s.calls {
+		held += call.bytes
+		c.that(inFlight[id] == call.inFlight, "call %d: %d in flight, counted %d", id, call.inFlight, inFlight[id])
+		c.that(left[id] == call.left, "call %d: %d left, counted %d", id, call.left, left[id])
+		c.that(call.ready >= 0 && call.bytes >= 0, "call %d: %d results, %d bytes", id, call.ready, call.bytes)
 	}
-	require.Equal(t, held, s.held, "in flight and undelivered")
+	c.that(held == c.s.held, "%d bytes held, counted %d", c.s.held, held)
 }
 
-func checkSearch(t require.TestingT, s *state) {
-	f := &s.search
+func (c checker) search() {
+	f := &c.s.search
+	pauses := make(map[*wanted]uint32)
+	for _, p := range f.pauses {
+		pauses[p.want] = max(pauses[p.want], p.round)
+	}
 	rounds, probes, live := 0, 0, make(map[*places]int)
-	for _, w := range s.wants {
+	for _, w := range c.s.wants {
+		paused := pauses[w] != 0 && pauses[w] == w.round
 		if w.inRound {
 			rounds++
-			require.True(t, w.awaiting(), "a round is over when all have answered")
-			require.True(t, paused(f, w), "a round has a deadline")
+			c.that(w.awaiting() && paused, "a round has a deadline, and ends when all have answered")
 		}
 		if w.probed {
 			probes++
 		}
-		require.Equal(t, w.stage == seeking, w.place != nil)
 		live[w.place]++
+		c.that((w.stage == seeking) == (w.place != nil), "who is sought has a place")
 		if w.stage == seeking {
-			require.Equal(t, w.awaiting(), w.place == f.owed, "only those that wait for answers are owed some")
-			require.Contains(t, w.place.all(), w)
+			c.that(w.awaiting() == (w.place == f.owed), "those that wait for answers are owed some")
+			c.that(slices.Contains(w.place.items, place{w, w.ticket}), "who has a place is listed")
 		}
-		if w.place == f.owed {
-			require.True(t, paused(f, w), "the wait for answers has a deadline")
-		}
+		c.that(w.place != f.owed || paused, "the wait for answers has a deadline")
 	}
-	require.Equal(t, rounds, f.rounds, "rounds")
-	require.Equal(t, probes, f.probes, "probes")
+	c.that(rounds == f.rounds && probes == f.probes, "%d rounds, counted %d; %d probes, counted %d", f.rounds, rounds, f.probes, probes)
 	for _, l := range []*places{f.fresh, f.owed, f.spent} {
-		require.Equal(t, live[l], l.live)
-		require.Len(t, l.all(), l.live)
+		c.that(live[l] == l.live, "%d live places, counted %d", l.live, live[l])
 	}
-}
-
-func paused(f *search, w *wanted) bool {
-	return slices.ContainsFunc(f.pauses, func(p pausing) bool { return p.want == w && p.round == w.round })
 }

@@ -100,9 +100,7 @@ func TestATreePassesFromNodeToNode(t *testing.T) {
 	source.stop()
 
 	output = filepath.Join(t.TempDir(), "out")
-	require.Eventually(t, func() bool { // a node delivers before it stores, and serves what is stored
-		return command(t, third, "get", root, "-o", output, "--peer", middle.address()).code == exitOK
-	}, eventually, tick)
+	must(t, third, "get", root, "-o", output, "--peer", middle.address())
 	requireSame(t, dir, output)
 	require.Equal(t, "hello, world\n", must(t, third, "cat", root+"/hello.txt"), "without a network now")
 }
