@@ -10,8 +10,9 @@
 // Network; results of the workers that read and write the store.
 //
 // Sends: to links what they wait for, each through its own slot; to the store's
-// workers, each of which has one job; to the Engine which blocks are available,
-// after they are stored; to the Ledger what was received.
+// workers, each of which has one job; to the Stage which blocks wait to be stored,
+// so that they can be read; to the Engine which blocks are available, after they
+// are stored; to the Ledger what was received.
 //
 // Bounds: one entry a (link, CID) wanted, and 32 of interest a link; at most
 // Config.StoreBytes received and not stored, and one message more, beyond which
@@ -20,8 +21,8 @@
 // when their link asks for the load.
 //
 // Ordering: requests of one link keep their order; so do the messages of one
-// stream. Blocks are delivered, stored in the order in which they came, and only
-// then announced. Links take turns at the store, and loads come before other
+// stream. Blocks are staged, delivered, stored in the order in which they came,
+// and only then announced. Links take turns at the store, and loads come before other
 // look-ups. Answers of the store are to the wants of the time when it was asked:
 // a want that was cancelled and renewed gets its own.
 //

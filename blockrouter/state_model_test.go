@@ -2,6 +2,7 @@ package blockrouter
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type model struct {
 	links  map[linkID]map[cid.Cid]*pending
 	opened linkID
 	stored map[cid.Cid]bool
+	staged map[cid.Cid]int
 	queue  []cid.Cid // delivered from peers and not yet given to the writer
 	wrote  []cid.Cid // what the writer has
 	jobs   []lookup
@@ -51,7 +53,7 @@ func TestRouterDoesWhatTheModelDoes(t *testing.T) {
 		}
 		m := &model{
 			T: t, s: newState(l), limits: l, links: make(map[linkID]map[cid.Cid]*pending),
-			stored: make(map[cid.Cid]bool), released: make(map[int]int),
+			stored: make(map[cid.Cid]bool), staged: make(map[cid.Cid]int), released: make(map[int]int),
 		}
 		for n := range 8 {
 			m.names = append(m.names, fmt.Sprint(n))
@@ -281,6 +283,12 @@ func (m *model) check() effects {
 		m.closed = m.closed[1:]
 	}
 	require.Empty(m, m.closed)
+	for _, b := range out.staged {
+		m.staged[b.Cid()]++
+	}
+	for _, b := range out.unstaged {
+		m.staged[b.Cid()]--
+	}
 	m.jobs = append(m.jobs, out.lookups...)
 	if len(out.write) > 0 {
 		require.Empty(m, m.wrote, "one write at a time")
@@ -327,6 +335,13 @@ func (m *model) checkInfo(l linkID, info Info) {
 func (m *model) invariants() {
 	waiting := len(m.queue) + len(m.wrote) // Names have one byte.
 	require.Equal(m, waiting >= m.limits.storeBytes, m.s.full())
+	staged := maps.Clone(m.staged)
+	for _, c := range slices.Concat(m.queue, m.wrote) {
+		staged[c]--
+	}
+	for c, n := range staged {
+		require.Zero(m, n, "%s is staged while it waits to be stored", nameOf[c])
+	}
 	require.LessOrEqual(m, len(m.jobs), m.limits.workers)
 	require.Equal(m, len(m.jobs), m.s.looking)
 	require.False(m, len(m.wrote) == 0 && len(m.queue) > 0, "the writer is never idle with work to do")

@@ -17,6 +17,22 @@ func TestBlocksAreDeliveredThenStoredThenAnnounced(t *testing.T) {
 	require.Equal(t, "a", r.available())
 }
 
+// Who asks for a block in between is not told that it is not here.
+func TestBlocksAreStagedFromDeliveryUntilTheyAreStoredOrRefused(t *testing.T) {
+	r := newRig(t)
+	r.want(1, "a b")
+	r.message("peer", "a b x")
+	require.Equal(t, blocksOf("a b"), r.out.staged)
+	require.Empty(t, r.out.unstaged)
+	r.wrote(nil)
+	require.Equal(t, blocksOf("a b"), r.out.unstaged)
+
+	r.want(1, "c")
+	r.message("peer", "c")
+	r.wrote(errDisk)
+	require.Equal(t, blocksOf("c"), r.out.unstaged)
+}
+
 func TestBlocksAreStoredInTheirOrderOneWriteAtATime(t *testing.T) {
 	r := newRig(t)
 	r.want(1, "a b c d e f")

@@ -25,6 +25,7 @@ const (
 type partner struct {
 	id      peer.ID
 	salt    uint64
+	lists   uint32          // wantlists that it has sent
 	version message.Version // zero while not known: taken for the newest
 
 	connected  bool
@@ -177,7 +178,7 @@ func (p *partner) pause(now time.Time) {
 func (s *state) enter(p *partner, e message.Entry) *want {
 	w := &want{
 		cid: e.CID, from: p, kind: e.Type, priority: e.Priority, owes: e.SendDontHave,
-		tie: tieBreak(p.salt, e.CID), place: -1,
+		list: p.lists, tie: tieBreak(p.salt, e.CID), place: -1,
 	}
 	p.wants[w.cid] = w
 	s.index.add(w)

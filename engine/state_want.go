@@ -41,6 +41,7 @@ type want struct {
 	tie      uint64 // last resort of the order, different for each partner
 	size     int32  // of the block; meaningful once it was found or seen
 	priority int32
+	list     uint32 // which of the partner's wantlists it came with
 	copies   uint32 // how often the block had been sent when it was last ranked
 	place    int32  // in the heap that its phase puts it in
 
@@ -61,13 +62,16 @@ func (w *want) entry() message.Entry {
 
 // sooner orders the tasks of one partner: highest priority, then what was sent
 // out least often, so that partners who want the same blocks get different ones
-// and can pass them on, then by a hash that differs between partners.
+// and can pass them on, then what came first, so that none waits while others
+// come, then by a hash that differs between partners.
 func sooner(a, b *want) bool {
 	switch {
 	case a.priority != b.priority:
 		return a.priority > b.priority
 	case a.copies != b.copies:
 		return a.copies < b.copies
+	case a.list != b.list:
+		return a.list < b.list
 	case a.tie != b.tie:
 		return a.tie < b.tie
 	}

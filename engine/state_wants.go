@@ -24,6 +24,7 @@ type parcel struct {
 // has one entry, and between streams of a peer there is no order.
 func (s *state) wants(now time.Time, from peer.ID, entries []message.Entry, full bool, ticket uint64) {
 	p := s.partner(from)
+	p.lists++
 	s.touch(p)
 	if !p.connected {
 		p.expires = now.Add(strangerTime)

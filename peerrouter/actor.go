@@ -162,7 +162,7 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		}
 	}
 	for _, n := range out.news {
-		s.links[n.link].slot.Publish(n.info, merge)
+		s.links[n.link].slot.Publish(Info{n.peer: n.news}, merge)
 	}
 	for _, id := range out.closed {
 		l := s.links[id]

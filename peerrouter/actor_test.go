@@ -242,6 +242,22 @@ func TestStopUnderLoadLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
+// A request that was in the inbox when the end came is not left there.
+func TestLinkOpenedAtTheLastMomentIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 50 { // The loop may yet take some of what waits.
+			r := New(Config{Peers: newNetwork(), Dialer: newNetwork()})
+			l := open(t, r)
+			require.NoError(t, l.CancelAll(t.Context()))
+			r.loop.End()
+			r.Start()
+			for range l.C() { // Closed, or this waits for ever.
+			}
+			<-r.loop.Done()
+		}
+	})
+}
+
 // useLink opens links until the router has ended.
 func useLink(r *Router) {
 	ctx := context.Background()

@@ -20,18 +20,12 @@ type state struct {
 	longWait  time.Duration // the longest pause between dials
 
 	peers    map[peer.ID]*peerEntry
-	links    map[linkID]*link
-	watchers []linkID // ascending
+	links    map[linkID]map[peer.ID]struct{} // what each is interested in
+	watchers []linkID                        // ascending
 	dialling int
 	waiting  dialQueue
 
 	out effects
-}
-
-// link is what one party is interested in.
-type link struct {
-	peers map[peer.ID]struct{}
-	news  int // its place in effects.news, counted from 1; 0 for none
 }
 
 // peerEntry exists while a peer is connected or being dialled, or somebody is
@@ -47,14 +41,15 @@ type peerEntry struct {
 // effects is what the shell does after an event.
 type effects struct {
 	known  []change // connected or gone, for the ledger
-	news   []notice // one for each link that is told something
+	news   []notice
 	closed []linkID
 	dials  []peer.AddrInfo
 }
 
 type notice struct {
 	link linkID
-	info Info
+	peer peer.ID
+	news News
 }
 
 type change struct {
@@ -65,7 +60,7 @@ type change struct {
 func newState(maxDials int, firstWait, longWait time.Duration) *state {
 	return &state{
 		maxDials: maxDials, firstWait: firstWait, longWait: longWait,
-		peers: make(map[peer.ID]*peerEntry), links: make(map[linkID]*link),
+		peers: make(map[peer.ID]*peerEntry), links: make(map[linkID]map[peer.ID]struct{}),
 	}
 }
 
@@ -73,15 +68,10 @@ func newState(maxDials int, firstWait, longWait time.Duration) *state {
 func (s *state) take() effects {
 	out := s.out
 	s.out = effects{}
-	for _, n := range out.news {
-		if mine := s.links[n.link]; mine != nil {
-			mine.news = 0
-		}
-	}
 	return out
 }
 
-func (s *state) open(l linkID) { s.links[l] = &link{peers: make(map[peer.ID]struct{})} }
+func (s *state) open(l linkID) { s.links[l] = make(map[peer.ID]struct{}) }
 
 func (s *state) interest(now time.Time, l linkID, infos []peer.AddrInfo) {
 	mine, open := s.links[l]
@@ -90,7 +80,7 @@ func (s *state) interest(now time.Time, l linkID, infos []peer.AddrInfo) {
 	}
 	for _, info := range infos {
 		e := s.entry(info.ID)
-		mine.peers[e.id] = struct{}{}
+		mine[e.id] = struct{}{}
 		e.links = with(e.links, l)
 		if len(info.Addrs) > 0 {
 			e.dial.addrs = info
@@ -115,10 +105,10 @@ func (s *state) cancel(l linkID, peers []peer.ID) {
 		return
 	}
 	for _, p := range peers {
-		if _, interested := mine.peers[p]; !interested {
+		if _, interested := mine[p]; !interested {
 			continue
 		}
-		delete(mine.peers, p)
+		delete(mine, p)
 		e := s.peers[p]
 		e.links = without(e.links, l)
 		s.settle(e)
@@ -131,8 +121,8 @@ func (s *state) watch(l linkID) {
 		return
 	}
 	s.watchers = with(s.watchers, l)
-	for p, e := range s.peers { // Into one map: their order does not show.
-		if e.connected {
+	for _, p := range sortedKeys(s.peers) {
+		if s.peers[p].connected {
 			s.tell(l, p, News{Status: Available})
 		}
 	}
@@ -143,7 +133,7 @@ func (s *state) cancelAll(l linkID) {
 	if !open {
 		return
 	}
-	s.cancel(l, sortedKeys(mine.peers))
+	s.cancel(l, sortedKeys(mine))
 	s.watchers = without(s.watchers, l)
 	delete(s.links, l)
 	s.out.closed = append(s.out.closed, l)
@@ -204,17 +194,12 @@ func (s *state) settle(e *peerEntry) {
 	}
 }
 
-// tell gathers what a link hears, so that it gets one batch an event.
 func (s *state) tell(l linkID, p peer.ID, n News) {
-	mine := s.links[l]
-	if mine.news == 0 {
-		s.out.news = append(s.out.news, notice{l, make(Info)})
-		mine.news = len(s.out.news)
-	}
-	s.out.news[mine.news-1].info[p] = n
+	s.out.news = append(s.out.news, notice{l, p, n})
 }
 
-// tellInterested tells those who asked for a peer, tellAll the watchers too.
+// tellInterested tells those who asked for a peer, tellAll the watchers too, each
+// once.
 func (s *state) tellInterested(e *peerEntry, n News) {
 	for _, l := range e.links {
 		s.tell(l, e.id, n)
@@ -224,7 +209,9 @@ func (s *state) tellInterested(e *peerEntry, n News) {
 func (s *state) tellAll(e *peerEntry, n News) {
 	s.tellInterested(e, n)
 	for _, l := range s.watchers {
-		s.tell(l, e.id, n)
+		if _, twice := slices.BinarySearch(e.links, l); !twice {
+			s.tell(l, e.id, n)
+		}
 	}
 }
 

@@ -160,11 +160,9 @@ func (m *model) needed(p peer.ID) bool {
 func (m *model) check() effects {
 	out := m.s.take()
 	for _, n := range out.news {
-		for p, news := range n.info {
-			require.True(m, m.interest[n.link][p] || m.watching[n.link], "link %d asked for %s", n.link, p)
-			require.Equal(m, news.Status == Unreachable, news.Err != nil)
-			m.word[n.link][p] = news.Status
-		}
+		require.True(m, m.interest[n.link][n.peer] || m.watching[n.link], "link %d asked for %s", n.link, n.peer)
+		require.Equal(m, n.news.Status == Unreachable, n.news.Err != nil)
+		m.word[n.link][n.peer] = n.news.Status
 	}
 	for _, l := range out.closed {
 		m.closed[l]++

@@ -90,12 +90,13 @@ func (r *rig) dials() string {
 
 // told is what a link heard of the last event.
 func (r *rig) told(l linkID) string {
+	heard := make(Info)
 	for _, n := range r.out.news {
 		if n.link == l {
-			return describe(n.info)
+			heard[n.peer] = n.news
 		}
 	}
-	return ""
+	return describe(heard)
 }
 
 func describe(i Info) string {
@@ -177,7 +178,7 @@ func TestWatchBeginsWithThoseConnected(t *testing.T) {
 	r.gone("b")
 	r.watch(1)
 	require.Equal(t, "a available, c available", r.told(1))
-	require.Len(t, r.out.news, 1, "in one batch")
+	require.Equal(t, peer.ID("a"), r.out.news[0].peer, "in the order of their names")
 }
 
 func TestCancelledInterestIsNotTold(t *testing.T) {
@@ -199,7 +200,7 @@ func TestFailedDialIsToldAndTriedAgainWithGrowingPauses(t *testing.T) {
 		require.Equal(t, "a", r.dials())
 		r.dialled("a", errRefused)
 		require.Equal(t, "a unreachable", r.told(1))
-		require.ErrorIs(t, r.out.news[0].info["a"].Err, errRefused)
+		require.ErrorIs(t, r.out.news[0].news.Err, errRefused)
 		pauses = append(pauses, r.after(time.Hour)/time.Second)
 	}
 	require.Equal(t, []time.Duration{1, 2, 4, 8, 16, 30, 30, 30}, pauses)
@@ -219,7 +220,7 @@ func TestPeerThatDoesNotSpeakBitswapIsUnreachable(t *testing.T) {
 	r.dialled("a", nil)
 	require.Equal(t, time.Second, r.after(time.Hour), "it had the time to say so")
 	require.Equal(t, "a unreachable", r.told(1))
-	require.ErrorIs(t, r.out.news[0].info["a"].Err, errNoBitswap)
+	require.ErrorIs(t, r.out.news[0].news.Err, errNoBitswap)
 	require.Equal(t, "a", r.dials())
 }
 

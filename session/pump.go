@@ -116,6 +116,7 @@ func (p *pump[T]) take(ctx context.Context, c cid.Cid, more bool) bool {
 // begin wants the CIDs of a call to which none are added.
 func (p *pump[T]) begin(ctx context.Context, cids []cid.Cid) error {
 	err := p.add(ctx, cids, false)
+	p.open = nil // It would only tell what is asked for twice.
 	if err == nil {
 		err = p.finish(ctx)
 	}

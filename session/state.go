@@ -54,6 +54,7 @@ type state struct {
 	held   int
 	mean   int // size of blocks, running
 	sizes  sizes
+	shed   bool // blocks have become larger: more may be in flight than the budget allows
 
 	search  search
 	doubts  []doubt // DONT_HAVEs that came so soon after a HAVE that they may be older

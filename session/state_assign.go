@@ -25,6 +25,9 @@ const (
 // assign asks for as much as there is room for, call by call.
 func (s *state) assign(now time.Time) {
 	s.refresh()
+	if s.shed {
+		s.shedLoad()
+	}
 	for s.loadRound() {
 	}
 	for _, id := range s.turns.untried {
@@ -197,8 +200,8 @@ func (s *state) ask(now time.Time, w *wanted, i int) {
 	}
 	n := 1
 	for _, j := range s.used {
-		if n == s.rules.k {
-			return
+		if n == s.rules.k && !s.rules.only {
+			return // Peers that the caller has named are all asked at once.
 		}
 		if bits := w.knows(j); j != i && s.peers[j].eligible(bits) && bits&wasAsked == 0 {
 			s.wantHave(w, j)
@@ -222,6 +225,22 @@ func (s *state) wantHave(w *wanted, i int) {
 	w.learn(i, told|wasAsked|awaited, refused|silent)
 	s.search.probe(w)
 	s.tell(s.peers[i].id, wantmanager.Ask{CID: w.cid, Type: message.WantHave, Priority: s.rules.priority})
+}
+
+// askToo asks a named peer that connects while wants are out whether it has
+// them, so that a fetch fails as soon as the last of them has refused.
+func (s *state) askToo(i int) {
+	for _, k := range sortedCIDs(s.wants) {
+		w := s.wants[k]
+		sure := slices.ContainsFunc(w.at, func(a assignment) bool { return w.knows(int(a.peer))&has != 0 || s.peers[a.peer].proven() })
+		if w.stage != asked || sure || w.knows(i)&wasAsked != 0 {
+			continue
+		}
+		if !w.probed && s.search.probes >= maxProbes {
+			return
+		}
+		s.wantHave(w, i)
+	}
 }
 
 func (s *state) tell(p peer.ID, a wantmanager.Ask) {

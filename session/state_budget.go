@@ -28,7 +28,37 @@ func (s *state) learnSize(n int) {
 		s.mean = n
 	}
 	s.mean = max(s.mean+(n-s.mean)/8, 1)
+	before := s.size()
 	s.sizes.add(n)
+	s.shed = s.shed || s.size() >= 2*before
+}
+
+// shedLoad takes back what was asked for at the size of smaller blocks and is too
+// much now: the last that each peer was asked for, down to what every call may
+// have.
+func (s *state) shedLoad() {
+	s.shed = false
+	for _, i := range s.used {
+		for _, w := range s.peers[i].asked {
+			if w.assignedTo(i) {
+				s.held += s.size() - w.charge
+				w.charge = s.size()
+			}
+		}
+	}
+	for _, i := range s.used {
+		for _, w := range slices.Backward(slices.Clone(s.peers[i].asked)) {
+			if s.held <= s.budget {
+				return
+			}
+			if w.assignedTo(i) && s.calls[w.payer].inFlight > always {
+				s.takeBack(w, i)
+				w.learn(i, 0, silent) // It is asked again when there is room.
+				s.unassign(w, i)
+				s.settle(w)
+			}
+		}
+	}
 }
 
 // size is what a block that is not here yet counts in the budget.

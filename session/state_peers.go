@@ -193,12 +193,16 @@ func (s *state) available(id peer.ID) {
 	if s.rules.only && !s.named(id) {
 		return
 	}
-	p := s.peers[s.peer(id)]
+	i := s.peer(id)
+	p := s.peers[i]
 	p.connected, p.err = true, nil
 	p.inUse = p.inUse || s.rules.flood
 	s.stale = true
 	if p.likely() {
 		s.reopen()
+		if s.rules.only {
+			s.askToo(i)
+		}
 	} else if p.inUse {
 		s.search.renew()
 	}

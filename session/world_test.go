@@ -14,8 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockrouter"
-	"github.com/souk-p2p/souk/message"
-	"github.com/souk-p2p/souk/wantmanager"
 )
 
 var errDial = errors.New("dial failed")
@@ -45,39 +43,12 @@ type world struct {
 	gone    map[callID]bool
 	finds   int
 	served  []peer.ID
-	log     []string
 }
 
 type scheduled struct {
 	at  time.Time
 	seq int
 	do  func()
-}
-
-// remote is one peer, and what WantManager keeps of it.
-type remote struct {
-	id         peer.ID
-	has        map[cid.Cid]bool
-	connected  bool
-	reachable  bool
-	life       int
-	rtt        time.Duration
-	perBlock   time.Duration
-	busyUntil  time.Time
-	mute       bool // never answers
-	noDontHave bool // never says DONT_HAVE
-	liar       bool // says HAVE to everything and sends nothing
-	wants      map[cid.Cid]*remoteWant
-	heardAt    time.Time
-	seen       map[cid.Cid]int // wants and cancels that it saw
-	askedFor   int
-	blocksSent int
-}
-
-type remoteWant struct {
-	kind     message.WantType
-	at       time.Time
-	standing bool
 }
 
 func newWorld(t *testing.T, seed uint64, r rules) *world {
@@ -157,11 +128,24 @@ func (w *world) until(d time.Duration, holds func() bool) time.Duration {
 	begin := w.now
 	for end := w.now.Add(d); !holds(); {
 		if !w.step(end) {
-			w.dump()
-			require.Fail(w.t, "did not come to pass", "within %s", d)
+			require.Fail(w.t, "did not come to pass", "within %s; left are\n%s", d, w.left())
 		}
 	}
 	return w.now.Sub(begin)
+}
+
+// left describes the wants that did not end, and the search.
+func (w *world) left() string {
+	f := &w.s.search
+	text := fmt.Sprintf("search: %d fresh, %d owed, %d spent, %d rounds, finding %v, wake in %s\n",
+		f.fresh.live, f.owed.live, f.spent.live, f.rounds, f.finding, w.s.wake().Sub(w.now))
+	for _, p := range w.s.peers {
+		text += fmt.Sprintf("peer %q: connected %v, in use %v, load %d, late %v\n", p.id, p.connected, p.inUse, p.load, p.view.Late)
+	}
+	for k, in := range w.s.wants {
+		text += fmt.Sprintf("%s: stage %d, at %v, known %v\n", k, in.stage, in.at, in.known)
+	}
+	return text
 }
 
 // step does what is due next, and reports false when that is after the end.
@@ -369,104 +353,6 @@ func (w *world) disconnect(p *remote) {
 	if w.interested[p.id] {
 		w.dial(p)
 	}
-}
-
-// ask is WantManager.
-func (w *world) ask(p *remote, a wantmanager.Ask) {
-	old := p.wants[a.CID]
-	if old != nil && !old.standing && (old.kind == a.Type || old.kind == message.WantBlock) {
-		return
-	}
-	kind := a.Type
-	if old != nil && old.kind == message.WantBlock {
-		kind = message.WantBlock
-	}
-	p.wants[a.CID] = &remoteWant{kind: kind}
-	p.askedFor++
-	w.write(p, a.CID)
-}
-
-func (w *world) write(p *remote, c cid.Cid) {
-	want := p.wants[c]
-	want.at, want.standing = w.now, false
-	if !p.connected {
-		return
-	}
-	p.seen[c]++
-	life := p.life
-	w.after(p.rtt, func() {
-		if p.life == life && p.wants[c] == want {
-			w.answer(p, c, want)
-		}
-	})
-	w.after(2*time.Second, func() { w.watchdog(p, life, want) })
-}
-
-// answer is the peer.
-func (w *world) answer(p *remote, c cid.Cid, want *remoteWant) {
-	switch {
-	case p.mute:
-	case p.liar:
-		if want.kind == message.WantHave {
-			w.presence(p, c, true)
-		}
-	case p.has[c] && want.kind == message.WantHave && len(w.blocks[c].RawData()) > 1024:
-		w.presence(p, c, true)
-	case p.has[c]:
-		w.send(p, c, want)
-	case !p.noDontHave:
-		w.presence(p, c, false)
-	}
-}
-
-func (w *world) send(p *remote, c cid.Cid, want *remoteWant) {
-	if p.busyUntil.Before(w.now) {
-		p.busyUntil = w.now
-	}
-	p.busyUntil = p.busyUntil.Add(p.perBlock)
-	life := p.life
-	w.after(p.busyUntil.Sub(w.now), func() {
-		if p.life != life || p.wants[c] != want {
-			return
-		}
-		delete(p.wants, c)
-		p.blocksSent++
-		w.heard(p)
-		w.deliver(p.id, c)
-	})
-}
-
-func (w *world) presence(p *remote, c cid.Cid, have bool) {
-	w.heard(p)
-	if want := p.wants[c]; have && want.kind == message.WantHave {
-		delete(p.wants, c)
-	} else if !have {
-		want.standing = true
-	}
-	if w.registered[c] {
-		w.s.presence(w.now, p.id, c, have)
-	}
-}
-
-func (w *world) heard(p *remote) {
-	p.heardAt = w.now
-	w.s.view(p.id, wantmanager.View{Share: 256 << 10, Rate: 1e3 / p.perBlock.Seconds(), RTT: p.rtt})
-}
-
-// watchdog tells the session that a peer is late, as WantManager would.
-func (w *world) watchdog(p *remote, life int, want *remoteWant) {
-	live := false
-	for _, o := range p.wants {
-		live = live || o == want
-	}
-	if !live || p.life != life || want.standing {
-		return
-	}
-	if w.now.Sub(p.heardAt) >= 2*time.Second {
-		w.s.view(p.id, wantmanager.View{Share: 64 << 10, RTT: p.rtt, Late: true})
-		want.standing = w.now.Sub(want.at) >= 10*time.Second
-	}
-	w.after(2*time.Second, func() { w.watchdog(p, life, want) })
 }
 
 // call starts a call for the CIDs.

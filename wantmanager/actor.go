@@ -82,8 +82,8 @@ func New(cfg Config) *Manager {
 	loop := actor.NewLoop("wantmanager", cfg.Fail)
 	return &Manager{
 		cfg: cfg, loop: loop,
-		inbox: actor.NewInbox[request](inboxDepth, loop.Done()),
-		heard: actor.NewInbox[network.Heard](heardDepth, loop.Done()),
+		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		heard: actor.NewInbox[network.Heard](heardDepth, loop.Ending()),
 	}
 }
 
@@ -109,7 +109,7 @@ func (m *Manager) run(ctx context.Context) {
 		ids:     make(map[*Link]linkID),
 		links:   make(map[linkID]*Link),
 	}
-	defer s.closeAll()
+	defer s.close()
 	alarm := actor.NewAlarm()
 	defer alarm.Stop()
 	for {
@@ -196,10 +196,19 @@ func (s *shell) record(m measured) {
 	}
 }
 
-func (s *shell) closeAll() {
+// close releases every connection and closes every link, also of those who came
+// in the moment of the end.
+func (s *shell) close() {
+	s.loop.End()
 	for id, p := range s.state.peers {
 		if p.held {
 			s.cfg.Sender.Release(id, holdTag)
+		}
+	}
+	for req := range s.inbox.Rest() {
+		if open, ok := req.(openLink); ok {
+			s.last++
+			s.links[s.last] = open.link
 		}
 	}
 	for _, l := range s.links {

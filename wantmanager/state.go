@@ -16,6 +16,9 @@ const (
 	// word, so both together stay well below.
 	maxUnanswered = 512
 	maxStanding   = 256
+	// However many answers a server loses, it is asked for as many as boxo's
+	// eight workers have under way.
+	leastUnanswered = 16
 
 	maxEntries = 2048 // of one message: about 100 KiB
 	maxRecent  = 1024 // CIDs remembered a peer
@@ -26,6 +29,14 @@ const (
 	unknownPatience = 2 * time.Second        // with a peer that was never measured
 	leastPatience   = 500 * time.Millisecond // shorter would call a garbage collection a stall
 	mostPatience    = 10 * time.Second
+
+	// A server's answers can be lost without a trace: boxo's opens a stream for
+	// each message, and streams beyond the limit of our host's resource manager
+	// are reset after boxo has counted them as sent. So a want that is late, or
+	// was overtaken for this long, is written again, a few times.
+	retellAfter = time.Second
+	orderSlack  = 16 // answers by which a server may be out of order without having lost any
+	maxTellings = 4
 
 	firstRetry = 50 * time.Millisecond // after a failed write; doubles up to longRetry
 	longRetry  = 5 * time.Second

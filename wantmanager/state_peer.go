@@ -31,15 +31,34 @@ type want struct {
 	size     int32 // bytes that it counts in the window, once in hand
 	kind     message.WantType
 	phase    phase
-	rewrite  bool // the peer may know of it, though it waits to be written
+	rewrite  bool  // the peer may know of it, though it waits to be written
+	tellings uint8 // how often it was written
 }
 
 // flight is what the wants of one message have in common.
 type flight struct {
+	from time.Time // when it was handed to the sender: an answer may come before the report that it was written
 	at   time.Time // when it was written
 	mark mark
-	due  int64 // bytes that a peer which keeps the order has delivered long after its answers
+	nth  uint64 // message with wants to this peer
 }
+
+// lead remembers the latest messages whose wants were answered, one for each of
+// the last answers, earliest first.
+type lead [orderSlack]uint64
+
+func (l *lead) answered(nth uint64) {
+	if nth <= l[0] {
+		return
+	}
+	at, _ := slices.BinarySearch(l[:], nth)
+	copy(l[:at-1], l[1:at])
+	l[at-1] = nth
+}
+
+// passed reports whether so many wants of later messages were answered that a
+// peer which keeps the order, more or less, has answered this one too.
+func (l *lead) passed(nth uint64) bool { return nth < l[0] }
 
 // user is a link with wants at a peer.
 type user struct {
@@ -65,6 +84,7 @@ type peerWants struct {
 	inHand  []*want   // of the message that the sender has
 	hands   []cid.Cid // cancels of that message
 	busy    bool
+	handed  time.Time // when it was handed to the sender
 	doubted bool      // that message may be lost even if it is reported as written
 	retryAt time.Time // after a failed write
 	retries int
@@ -74,12 +94,15 @@ type peerWants struct {
 	answered  recent  // CIDs that a block or HAVE came for
 
 	window     window
-	bytes      int  // of block wants in hand or sent
-	waiting    int  // wants queued
-	unanswered int  // wants in hand or sent
-	answeredDH int  // wants standing
-	held       bool // its connection is protected
-	dirty      bool // in the state's list of peers to look at
+	bytes      int    // of block wants in hand or sent
+	waiting    int    // wants queued
+	unanswered int    // wants in hand or sent
+	answeredDH int    // wants standing
+	held       bool   // its connection is protected
+	dirty      bool   // in the state's list of peers to look at
+	most       int    // wants that may be unanswered: fewer after answers were lost
+	flights    uint64 // messages with wants that were written
+	lead       lead   // of the answers
 	heardAt    time.Time
 	late       bool
 	patience   time.Duration // doubled while the peer stays late
@@ -87,7 +110,7 @@ type peerWants struct {
 
 func newPeerWants(p peer.ID) *peerWants {
 	return &peerWants{
-		id: p, wants: make(map[cid.Cid]*want), window: newWindow(),
+		id: p, wants: make(map[cid.Cid]*want), window: newWindow(), most: maxUnanswered,
 	}
 }
 
@@ -170,6 +193,16 @@ func (p *peerWants) putBack(wants []*want) {
 	slices.SortStableFunc(p.queue.wants, func(a, b *want) int { return cmp.Compare(b.priority, a.priority) })
 }
 
+// lost puts wants back whose answers must be lost. A server that loses answers is
+// asked for half as much at once, and from then on for one more with each answer.
+func (p *peerWants) lost(wants []*want) {
+	if len(wants) == 0 {
+		return
+	}
+	p.most = max(p.unanswered/2, leastUnanswered)
+	p.putBack(wants)
+}
+
 // limited reports whether the window holds wants back.
 func (p *peerWants) limited() bool {
 	return p.waiting > 0 || p.bytes+p.window.block > p.window.bytes
@@ -186,13 +219,27 @@ func (p *peerWants) kindFor(w *want) message.WantType {
 
 // room reports whether the next want may be written.
 func (p *peerWants) room(w *want) bool {
-	if p.unanswered >= maxUnanswered {
+	if p.unanswered >= p.most {
 		return false
 	}
 	if p.kindFor(w) == message.WantHave {
 		return true
 	}
 	return p.bytes == 0 || p.bytes+p.window.block <= p.window.bytes
+}
+
+// worthwhile reports whether there is room for enough wants to make a message of
+// them: with a message for each answer, both sides would be busy with messages.
+// While answers are to come, a sixteenth of the window is waited for. Questions
+// wait for nothing.
+func (p *peerWants) worthwhile() bool {
+	if w := p.queue.first(isQueued); w != nil && p.kindFor(w) == message.WantHave {
+		return true
+	}
+	block := max(p.window.block, 1)
+	room := min((p.window.bytes-p.bytes)/block, p.most-p.unanswered)
+	batch := min(p.window.bytes/block, p.most) / 16
+	return p.unanswered == 0 || room >= min(batch, p.waiting)
 }
 
 // deadline is when the peer is late if nothing comes until then, or the zero

@@ -30,6 +30,7 @@ const (
 	growth      = 1.25                 // a round's rate over the last one's, to go on doubling
 	flatRounds  = 3                    // without growth until the path counts as full
 	probeEvery  = 8                    // rounds between two that ask for a little more
+	startupGain = 2                    // a rate that the window held back allows to double it; a full path no more than this
 	probeGain   = 1.05                 // above this the queue costs more than the probe finds
 	rateMemory  = 10                   // round trips that a rate is remembered for
 	leastMemory = time.Second          // and at least this long
@@ -75,7 +76,7 @@ func (w *window) answered(now time.Time, sentAt time.Time, m mark, size int, lim
 		w.rate.add(now, rate, max(rateMemory*w.rtt.lowest(), leastMemory), limited)
 	}
 	if w.startup && limited {
-		w.bytes += size
+		w.bytes = max(w.bytes, min(w.bytes+size, w.product(startupGain)))
 	}
 	if m.delivered >= w.roundEnd {
 		w.endRound(limited)
@@ -107,8 +108,13 @@ func (w *window) resize() {
 	if w.rounds%probeEvery == 0 {
 		gain = probeGain
 	}
-	product := gain * w.rate.highest() * (w.rtt.lowest() + jitter).Seconds()
-	w.bytes = max(int(product), w.least())
+	w.bytes = max(w.product(gain), w.least())
+}
+
+// product is what is under way when the path is full and its queue is empty,
+// times the gain.
+func (w *window) product(gain float64) int {
+	return int(gain * w.rate.highest() * (w.rtt.lowest() + jitter).Seconds())
 }
 
 // least keeps one block coming while the next is asked for.

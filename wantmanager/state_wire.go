@@ -25,13 +25,14 @@ func (s *state) pump(now time.Time, p *peerWants) {
 	p.addCancels(m)
 	// boxo's server adds the wants of a message before it takes out the cancels,
 	// and drops the wants that are too many in between.
-	if known := p.unanswered + p.answeredDH + len(p.hands); len(p.hands) == 0 || known <= maxUnanswered {
+	known := p.unanswered + p.answeredDH + len(p.hands)
+	if (len(p.hands) == 0 && p.worthwhile()) || (len(p.hands) > 0 && known <= maxUnanswered) {
 		p.addWants(m)
 	}
 	if len(m.Wantlist) == 0 {
 		return
 	}
-	p.busy = true
+	p.busy, p.handed = true, now
 	s.out.messages = append(s.out.messages, outgoing{p.id, m})
 	s.out.measured = append(s.out.measured, measured{peer: p.id, wants: uint64(len(p.inHand))})
 }
@@ -56,6 +57,7 @@ func (p *peerWants) addWants(m *message.Message) {
 
 func (p *peerWants) write(w *want, m *message.Message) {
 	w.kind, w.size, w.rewrite = p.kindFor(w), int32(p.window.block), false
+	w.tellings = min(w.tellings+1, maxTellings)
 	p.account(w, inHand)
 	p.inHand = append(p.inHand, w)
 	p.flying.append(w)
@@ -90,7 +92,8 @@ func (s *state) written(now time.Time, id peer.ID, at time.Time, err error) {
 
 // flew notes that a message's wants were written.
 func (p *peerWants) flew(hand []*want, at time.Time) {
-	f := &flight{at: at, mark: p.window.mark(at), due: p.window.delivered + 2*int64(p.bytes+p.window.block)}
+	p.flights++
+	f := &flight{from: p.handed, at: at, mark: p.window.mark(at), nth: p.flights}
 	for _, w := range hand {
 		if w.phase == inHand {
 			p.account(w, sent)
@@ -194,7 +197,9 @@ func (p *peerWants) stand(w *want) {
 
 func (p *peerWants) measure(w *want, at time.Time, size int, limited bool) {
 	if w.phase == sent {
-		p.window.answered(at, w.flight.at, w.flight.mark, size, limited)
+		p.lead.answered(w.flight.nth)
+		p.most = min(p.most+1, maxUnanswered)
+		p.window.answered(at, w.flight.from, w.flight.mark, size, limited)
 		return
 	}
 	p.window.answered(at, time.Time{}, mark{}, size, false)
@@ -233,14 +238,31 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 		p.users[i].told = View{} // So that every link hears of it again.
 	}
 	p.giveUp(now, func(*want) bool { return true })
+	p.putBack(p.untold(func(*want) bool { return true }))
 	s.trimStanding(now, p)
 	s.touch(p)
 }
 
-// overtaken gives up wants that later ones were answered long before: servers
-// exist that never say DONT_HAVE, and one that is never silent is never late.
+// untold lists the unanswered want-blocks, oldest first, that may be written
+// once more.
+func (p *peerWants) untold(which func(*want) bool) []*want {
+	var wants []*want
+	for _, w := range p.flying.wants {
+		if w.phase == sent && w.kind == message.WantBlock && w.tellings < maxTellings && which(w) {
+			wants = append(wants, w)
+		}
+	}
+	return wants
+}
+
+// overtaken writes wants again that later ones were answered long before, and in
+// the end gives them up: servers exist that never say DONT_HAVE, and one that is
+// never silent is never late.
 func (s *state) overtaken(now time.Time, p *peerWants) {
-	over := func(w *want) bool { return p.window.delivered > w.flight.due }
+	over := func(w *want) bool { return p.lead.passed(w.flight.nth) }
+	if head := p.flying.first(isFlying); head != nil && head.phase == sent && now.Sub(head.flight.at) >= retellAfter {
+		p.lost(p.untold(func(w *want) bool { return now.Sub(w.flight.at) >= retellAfter && over(w) }))
+	}
 	for _, w := range p.giveUp(now, over) {
 		for _, l := range w.links {
 			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
