@@ -429,3 +429,27 @@ func TestResultsKeepUpWithAStream(t *testing.T) {
 		require.Equal(t, len(cids), n)
 	})
 }
+
+// Peers that had the sample, too, are all used.
+func TestEveryPeerThatHasItIsUsed(t *testing.T) {
+	for range 20 {
+		onFloor(t, func(t *testing.T, f *floor) {
+			bs, cids := someBlocks(200, 9000)
+			for _, id := range []peer.ID{"a", "b", "c", "d"} {
+				f.connect(id, bs...)
+			}
+			s := f.open()
+			defer closeSession(t, s)
+			in := make(chan cid.Cid, len(cids))
+			for _, c := range cids {
+				in <- c
+			}
+			close(in)
+			from := make(map[peer.ID]int)
+			for r := range s.Results(t.Context(), in) {
+				from[r.From]++
+			}
+			require.Len(t, from, 4, "%v", from)
+		})
+	}
+}

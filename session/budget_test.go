@@ -60,6 +60,23 @@ func TestAnUndrainedCallDoesNotStopAnother(t *testing.T) {
 	require.Len(t, rs, 20)
 }
 
+// Nor does it stop the search of another.
+func TestAnUndrainedCallDoesNotStopTheSearch(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self", budget: 1 << 10})
+	cids := w.makeBlocks(20, 64<<10)
+	w.here[cids[0]], w.here[cids[1]] = true, true
+	w.call(1, cids[:10]...)
+	w.run(time.Minute)
+	require.Len(t, w.results[1], 2)
+	w.connected("a", cids...)
+	w.call(2, cids[10:]...)
+	rs, took := w.drain(2, time.Minute)
+	require.Len(t, rs, 10)
+	require.Less(t, took, 3*time.Second)
+	rs, _ = w.drain(1, time.Minute)
+	require.Len(t, rs, 10)
+}
+
 // The same holds for blocks that are here already.
 func TestLocalBlocksAreLoadedAsTheBudgetAllows(t *testing.T) {
 	r := named()

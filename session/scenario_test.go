@@ -246,6 +246,22 @@ func TestUninvolvedPeersSeeOneWantAndItsCancel(t *testing.T) {
 	}
 }
 
+// Peers that connect after the first had everything are used all the same, and one
+// that has nothing sees one want and its cancel.
+func TestLateComersAreGreeted(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self", k: 3})
+	cids := w.makeBlocks(200, 9000)
+	w.connected("a", cids...)
+	w.call(1, cids...)
+	w.run(100 * time.Millisecond)
+	b, nothing, more := w.connected("b", cids...), w.connected("nothing"), w.connected("one more", cids...)
+	rs, _ := w.drain(1, time.Minute)
+	require.Len(t, rs, 200)
+	require.Greater(t, b.blocksSent, 50)
+	require.Len(t, nothing.seen, 1)
+	require.Empty(t, more.seen, "three are enough")
+}
+
 // Without a directory connected peers are asked in waves of K, 2K, 4K.
 func TestConnectedPeersAreAskedInWaves(t *testing.T) {
 	w := newWorld(t, 1, rules{self: "self", k: 2})

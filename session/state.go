@@ -57,8 +57,9 @@ type state struct {
 	shed   bool // blocks have become larger: more may be in flight than the budget allows
 
 	search  search
-	doubts  []doubt // DONT_HAVEs that came so soon after a HAVE that they may be older
-	resting bool    // there were no wants the last time
+	scoutAt time.Time // when others are asked about what comes next; zero while there is no need
+	doubts  []doubt   // DONT_HAVEs that came so soon after a HAVE that they may be older
+	resting bool      // there were no wants the last time
 	out     effects
 }
 
@@ -180,9 +181,12 @@ func (s *state) take(now time.Time) effects {
 	if len(s.wants) > 0 {
 		s.assign(now)
 		s.seek(now)
+		s.greet()
+		s.scout(now)
 		s.resting = false
 	}
 	if len(s.wants) == 0 && !s.resting {
+		s.scoutAt = time.Time{}
 		s.rest()
 		s.resting = true
 	}

@@ -30,16 +30,28 @@ func (s *state) assign(now time.Time) {
 	}
 	for s.loadRound() {
 	}
+	s.tryNew(now)
+	for s.anyRoom() && s.askRound(now) {
+	}
+	s.steal(now)
+}
+
+// tryNew offers the peers what was not offered yet, whether or not they have
+// room, so that what nobody is left to be asked for goes into the search. Calls
+// that cannot afford it have to wait.
+func (s *state) tryNew(now time.Time) {
+	waiting := s.turns.untried[:0]
 	for _, id := range s.turns.untried {
-		if c := s.calls[id]; c != nil {
+		switch c := s.calls[id]; {
+		case c == nil:
+		case !s.affords(c):
+			waiting = append(waiting, id)
+		default:
 			c.untried = false
 			s.askNext(now, c)
 		}
 	}
-	s.turns.untried = s.turns.untried[:0]
-	for s.anyRoom() && s.askRound(now) {
-	}
-	s.steal(now)
+	s.turns.untried = waiting
 }
 
 // refresh brings up to date which peers may be asked, and what a peer is

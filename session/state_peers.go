@@ -64,7 +64,7 @@ func (p *sessionPeer) eligible(bits uint8) bool {
 
 // likely reports whether the peer may be asked for the block itself.
 func (p *sessionPeer) likely() bool {
-	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || p.hits > 0))
+	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
 }
 
 // proven reports whether the peer has had nearly all that it was asked for.
@@ -197,7 +197,7 @@ func (s *state) available(id peer.ID) {
 	p := s.peers[i]
 	p.connected, p.err = true, nil
 	p.inUse = p.inUse || s.rules.flood
-	s.stale = true
+	s.stale, s.search.arrived = true, true
 	if p.likely() {
 		s.reopen()
 		if s.rules.only {
@@ -381,6 +381,7 @@ func (s *state) have(now time.Time, w *wanted, i int) {
 	if w.stage == seeking {
 		s.enqueue(w, open)
 	}
+	s.prefer(w, i)
 }
 
 // dontHave takes a DONT_HAVE. boxo opens a stream for each message, so that one

@@ -34,6 +34,7 @@ type search struct {
 	sample  *wanted
 	sampled bool // the first want's search is over, or a peer was useful
 
+	arrived   bool // a peer has connected that was not greeted
 	watching  bool
 	begun     bool // since the session last had no wants
 	finding   bool // Providers owes candidates
@@ -155,13 +156,13 @@ func (s *state) askRounds(now time.Time) bool {
 }
 
 // next is the want to be asked about: the sample alone, until a peer was useful
-// or nobody had it.
+// or nobody had it. One that its call cannot afford now stands for nothing.
 func (s *state) next() *wanted {
 	f := &s.search
 	if f.sampled {
 		return f.fresh.first()
 	}
-	if f.sample == nil || f.sample.stage == 0 {
+	if f.sample == nil || (f.sample.stage != seeking && f.sample.stage != asked) {
 		f.sample = f.fresh.first()
 	}
 	if f.sample == nil || f.sample.place != f.fresh {
@@ -272,6 +273,31 @@ func (s *state) exhaust(now time.Time) {
 		f.rotation = min(max(f.rotation+f.rotation/2, firstRotation), lastRotation)
 		f.rotateAt = now.Add(f.rotation)
 	}
+}
+
+// greet takes peers into use that connected while or after the sample was asked
+// for, where the directory has named nobody: each is asked about one want, so
+// that one who has nothing sees that and its cancel.
+func (s *state) greet() {
+	f := &s.search
+	if !f.arrived || !f.sampled || !f.begun || f.finding || s.rules.only {
+		return
+	}
+	next := s.upcoming()
+	if len(next) == 0 || slices.ContainsFunc(s.peers, func(p *sessionPeer) bool { return p.candidate && !p.left }) {
+		return
+	}
+	f.arrived = false
+	for i, p := range s.peers {
+		if len(s.used) >= s.rules.k {
+			return
+		}
+		if p.connected && !p.inUse {
+			p.inUse, s.used = true, append(s.used, i)
+			s.question(next[0], i)
+		}
+	}
+	slices.Sort(s.used)
 }
 
 func (s *state) byScore(a, b peer.ID) int {
@@ -435,6 +461,7 @@ func (s *state) wake() time.Time {
 		}
 	}
 	sooner(s.search.rotateAt)
+	sooner(s.scoutAt)
 	if len(s.search.pauses) > 0 {
 		sooner(s.search.pauses[0].until)
 	}

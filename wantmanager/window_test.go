@@ -318,3 +318,21 @@ func runRandomly(t *testing.T, seed uint64) {
 	require.Empty(t, r.peers)
 	require.Zero(t, r.busy)
 }
+
+// A want that is not answered is written again a few times, in case its answer
+// was lost, and then left alone.
+func TestASilentPeerIsToldAFewTimes(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 1)
+	r.connect(a)
+	r.block(1, a, c...)
+	for range maxTellings {
+		require.Equal(t, []string{"B0"}, told(c, r.drainHands(a)))
+		r.pass(15 * time.Second)
+	}
+	require.Empty(t, r.hands[a])
+	r.pass(time.Minute)
+	require.Equal(t, standing, r.peers[a].wants[c[0]].phase)
+	require.True(t, r.wake().IsZero())
+	r.sends(a, 10, c...)
+	require.Zero(t, r.faults)
+}

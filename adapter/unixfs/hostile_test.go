@@ -284,7 +284,7 @@ func TestBlocksFarLargerThanClaimedEndTheWalk(t *testing.T) {
 	slow := forgeFile(t, s, nil, []uint64{1}, link{cid: forgeLeaf(t, newMapStore(), "!").cid, tsize: 1})
 	root := forgeDirectory(t, s, append([]link{slow.named("!")}, links...)...)
 	dir := t.TempDir()
-	_, err := Get(t.Context(), s, root.cid, filepath.Join(dir, "out"), GetOptions{Window: 1 << 20})
+	_, err := Get(t.Context(), patientStore{s}, root.cid, filepath.Join(dir, "out"), GetOptions{Window: 1 << 20})
 	require.ErrorIs(t, err, ErrMalformed)
 	require.ErrorContains(t, err, "far larger")
 	requireOnly(t, dir)

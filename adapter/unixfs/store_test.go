@@ -74,6 +74,41 @@ func (s *mapStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.B
 	return out, nil
 }
 
+// patientStore waits for blocks that it does not have, as an exchange does.
+type patientStore struct{ *mapStore }
+
+func (s patientStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	b, err := s.mapStore.GetBlock(ctx, c)
+	if err != nil {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return b, nil
+}
+
+func (s patientStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
+	there, err := s.mapStore.GetBlocks(ctx, cs)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan blocks.Block)
+	go func() {
+		defer close(out)
+		n := 0
+		for b := range there {
+			select {
+			case out <- b:
+				n++
+			case <-ctx.Done():
+			}
+		}
+		if n < len(cs) {
+			<-ctx.Done()
+		}
+	}()
+	return out, nil
+}
+
 func (s *mapStore) put(t testing.TB, bs ...blocks.Block) {
 	t.Helper()
 	require.NoError(t, s.PutMany(context.Background(), bs))
