@@ -14,7 +14,8 @@
 //
 // Bounds: at most the budget that WantManager gives (16 MiB by default) in
 // flight or undelivered, beyond the two blocks that every open call always may
-// have; 4,096 wants taken in of a streamed call; 32 wants at a time in search
+// have, counting a block that is not here yet as the largest of late; what was
+// asked for before the blocks became larger is taken back; 4,096 wants taken in of a streamed call; 32 wants at a time in search
 // of peers.
 //
 // Ordering: the wants of one slice are asked for in an order of our own, those

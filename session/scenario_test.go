@@ -6,12 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
-
-	"github.com/souk-p2p/souk/message"
-	"github.com/souk-p2p/souk/wantmanager"
 )
 
 const rtt = 20 * time.Millisecond // of the world's peers, unless a scenario says otherwise
@@ -455,56 +451,4 @@ func TestAnIdlePeerTakesOverFromASlowOne(t *testing.T) {
 	require.NotEmpty(t, rs)
 	require.Less(t, took, 4*time.Second, "20 s from the slow one alone")
 	require.Empty(t, slow.wants, "what was taken over is withdrawn")
-}
-
-func TestPriorityIsThatOfTheSession(t *testing.T) {
-	r := named("a")
-	r.priority = 7
-	s := newState(rulesOf(r))
-	s.start()
-	s.available("a")
-	k := newWorld(t, 1, named()).makeBlocks(1, 10)[0]
-	now := time.Unix(1, 0)
-	s.want(now, 1, []cid.Cid{k}, false)
-	s.located(nil, []cid.Cid{k})
-	require.Equal(t, map[peer.ID][]wantmanager.Ask{"a": {{CID: k, Type: message.WantBlock, Priority: 7}}}, s.take(now).asks)
-}
-
-func TestOrderedWantsAreAskedInOrderAndOthersAreNot(t *testing.T) {
-	w := newWorld(t, 1, named())
-	cids := w.makeBlocks(64, 10)
-	for _, ordered := range []bool{true, false} {
-		s := newState(rulesOf(named("a")))
-		s.start()
-		s.available("a")
-		now := time.Unix(1, 0)
-		s.want(now, 1, cids, ordered)
-		s.located(nil, cids)
-		s.mean = 10
-		var got []cid.Cid
-		for _, a := range s.take(now).asks["a"] {
-			got = append(got, a.CID)
-		}
-		require.Len(t, got, 64)
-		if ordered {
-			require.Equal(t, cids, got)
-		} else {
-			require.NotEqual(t, cids, got)
-			require.ElementsMatch(t, cids, got)
-		}
-	}
-}
-
-// Every node asks for the wants of a slice in an order of its own.
-func TestTheOrderOfASliceDiffersFromPeerToPeer(t *testing.T) {
-	cids := newWorld(t, 1, named()).makeBlocks(64, 10)
-	first := make(map[cid.Cid]bool)
-	for i := range 16 {
-		var q queue
-		for _, k := range cids {
-			q.push(&wanted{cid: k, stage: open, order: hash(peer.ID(fmt.Sprint(i)), k)}, open)
-		}
-		first[q.pop().cid] = true
-	}
-	require.Greater(t, len(first), 8)
 }

@@ -10,13 +10,14 @@
 // Network heard; the latest state of peers; reports that a message was written.
 //
 // Sends: at most one message a peer at a time to that peer's sender; to links,
-// each through its own slot, how much of a peer's window is theirs and that a
-// peer is late; to the Ledger what was asked and measured.
+// each through its own slot, how much of a peer's window is theirs, that a peer
+// is late and which wants it has passed over; to the Ledger what was asked and
+// measured.
 //
 // Bounds: at most 512 unanswered wants at a peer and 256 answered DONT_HAVE,
 // so that a server that keeps 1,024 drops none; what a session queues is
-// bounded by the share of the window that it was given; 1,024 recent CIDs a
-// peer; a slot holds one entry a peer.
+// bounded by the share of the window that it was given; 1,024 CIDs withdrawn and
+// 1,024 answered of late a peer; a slot holds one entry a peer.
 //
 // Ordering: wants of one priority go out in the order in which they came. A
 // cancel is never overtaken by a later want for the same CID.

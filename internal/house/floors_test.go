@@ -41,7 +41,6 @@ const embedded = 4
 var besides = map[string]string{
 	"test":           "tests that need more than one package",
 	"internal/house": "these rules",
-	"internal/deps":  "dependencies that only tests have",
 }
 
 // neighbours are the imports on one floor that are meant, with their reasons.
