@@ -15,8 +15,9 @@
 // Bounds: at most the budget that WantManager gives (16 MiB by default) in
 // flight or undelivered, beyond the two blocks that every open call always may
 // have, counting a block that is not here yet as the largest of late; what was
-// asked for before the blocks became larger is taken back; 4,096 wants taken in of a streamed call; 32 wants at a time in search
-// of peers.
+// asked for before the blocks became larger is taken back. 4,096 wants taken in
+// of a streamed call. 32 wants at a time in search of peers, and 32 that K other
+// peers are asked about twice a second while those that have them are busy.
 //
 // Ordering: the wants of one slice are asked for in an order of our own, those
 // of a stream in the order of the stream. Results come as they come.

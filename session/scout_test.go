@@ -1,0 +1,77 @@
+package session
+
+import (
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+)
+
+// standing is how many wants of ours a peer keeps that it has answered DONT_HAVE.
+func (p *remote) standing() int {
+	n := 0
+	for _, want := range p.wants {
+		if want.standing {
+			n++
+		}
+	}
+	return n
+}
+
+// gets gives a peer the blocks that we wait for there; it says so, as peers do.
+func (w *world) gets(p *remote) {
+	for _, c := range sortedCIDs(p.wants) {
+		if want := p.wants[c]; want.standing && !p.has[c] {
+			p.has[c] = true
+			w.presence(p, c, true)
+		}
+	}
+}
+
+// While the one peer that has it is busy, another is asked about what comes next;
+// what it gets meanwhile is fetched there.
+func TestAnotherDownloaderSparesABusySource(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	ks := w.makeBlocks(60, 64<<10)
+	source := w.connected("a", ks...)
+	source.perBlock = 400 * time.Millisecond
+	other := w.connected("b")
+	w.call(1, ks...)
+	w.until(5*time.Second, func() bool { return other.standing() >= 20 })
+	w.gets(other)
+	rs, took := w.drain(1, time.Minute)
+	require.Len(t, rs, 60)
+	require.Less(t, took, 48*source.perBlock, "the source alone takes 60")
+	require.GreaterOrEqual(t, other.blocksSent, 20)
+	from := make(map[peer.ID]int)
+	for _, r := range rs {
+		from[r.From]++
+	}
+	require.LessOrEqual(t, source.blocksSent, from["a"]+1, "the source sent what the other had")
+}
+
+// A source that keeps up is not helped: peers that have nothing see one want.
+func TestNobodyIsScoutedWhileTheSourceKeepsUp(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	ks := w.makeBlocks(200, 8<<10)
+	w.connected("a", ks...)
+	other := w.connected("b")
+	w.call(1, ks...)
+	rs, took := w.drain(1, time.Minute)
+	require.Len(t, rs, 200)
+	require.Less(t, took, scoutEvery)
+	require.LessOrEqual(t, len(other.seen), 1)
+}
+
+// Peers that the caller has named are asked, and nobody else, however busy.
+func TestNobodyIsScoutedBesideNamedPeers(t *testing.T) {
+	w := newWorld(t, 1, named("a"))
+	ks := w.makeBlocks(30, 64<<10)
+	w.connected("a", ks...).perBlock = 400 * time.Millisecond
+	other := w.connected("b")
+	w.call(1, ks...)
+	rs, _ := w.drain(1, time.Minute)
+	require.Len(t, rs, 30)
+	require.Empty(t, other.seen)
+}
