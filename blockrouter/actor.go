@@ -114,9 +114,7 @@ func (r *Router) Stop(ctx context.Context) error {
 type shell struct {
 	*Router
 	state *state
-	ids   map[*Link]linkID
-	links map[linkID]*Link
-	last  linkID
+	links *actor.Numbers[linkID, *Link]
 	work  *workers
 	// refusing says that the store failed the last time; a broken disk is not
 	// logged once more for every batch.
@@ -130,8 +128,7 @@ func (r *Router) newShell() *shell {
 			storeBytes: r.cfg.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
 			workers: r.cfg.Readers, keep: !r.cfg.WithoutStoring,
 		}),
-		ids:   make(map[*Link]linkID),
-		links: make(map[linkID]*Link),
+		links: actor.NewNumbers[linkID, *Link](),
 		work:  startWorkers(r.writing, r.cfg.Store, r.cfg.Readers),
 	}
 }
@@ -152,14 +149,14 @@ func (s *shell) loopUntil(ctx context.Context) {
 		}
 		select {
 		case req := <-s.inbox.C():
-			s.handle(s.begin(), req)
+			s.handle(s.loop.Begin(), req)
 		case a := <-inbound:
-			s.begin()
+			s.loop.Begin()
 			s.receive(a)
 		case res := <-s.work.looked:
-			s.state.looked(s.begin(), res)
+			s.state.looked(s.loop.Begin(), res)
 		case err := <-s.work.wrote:
-			s.begin()
+			s.loop.Begin()
 			s.wrote(err)
 		case <-ctx.Done():
 			return
@@ -168,27 +165,18 @@ func (s *shell) loopUntil(ctx context.Context) {
 	}
 }
 
-// begin notes that the actor is at work, and returns the time.
-func (s *shell) begin() time.Time {
-	now := time.Now()
-	s.loop.Working(now)
-	return now
-}
-
 func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
-		s.last++
-		s.ids[req.link], s.links[s.last] = s.last, req.link
-		s.state.open(s.last)
+		s.state.open(s.links.Add(req.link))
 	case want:
-		s.state.want(s.ids[req.link], req.cids)
+		s.state.want(s.links.Of(req.link), req.cids)
 	case load:
-		s.state.load(s.ids[req.link], req.cids)
+		s.state.load(s.links.Of(req.link), req.cids)
 	case cancel:
-		s.state.cancel(s.ids[req.link], req.cids)
+		s.state.cancel(s.links.Of(req.link), req.cids)
 	case cancelAll:
-		s.state.cancelAll(s.ids[req.link])
+		s.state.cancelAll(s.links.Of(req.link))
 	case put:
 		s.state.put(now, req.blocks)
 	}
@@ -214,13 +202,10 @@ func (s *shell) perform(out effects) {
 		s.cfg.Stage.Stage(out.staged)
 	}
 	for _, i := range out.info {
-		s.links[i.link].slot.Publish(i.info, merge)
+		s.links.Party(i.link).slot.Publish(i.info, merge)
 	}
 	for _, id := range out.closed {
-		l := s.links[id]
-		l.slot.Close()
-		delete(s.links, id)
-		delete(s.ids, l)
+		s.links.Remove(id).slot.Close()
 	}
 	for _, j := range out.lookups {
 		s.work.lookups <- j // A worker is free: the state counts them.
@@ -280,10 +265,10 @@ func (s *shell) close() {
 
 // closeLinks closes every link, those as well that were opened too late.
 func (s *shell) closeLinks() {
-	for _, l := range s.links {
+	for l := range s.links.All() {
 		l.slot.Close()
 	}
-	clear(s.links)
+	s.links = actor.NewNumbers[linkID, *Link]()
 	for req := range s.inbox.Rest() {
 		if o, ok := req.(openLink); ok {
 			o.link.slot.Close()

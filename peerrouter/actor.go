@@ -86,9 +86,7 @@ func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
 type shell struct {
 	*Router
 	state *state
-	ids   map[*Link]linkID
-	links map[linkID]*Link
-	last  linkID
+	links *actor.Numbers[linkID, *Link]
 	dials sync.WaitGroup
 	ended chan dialled // has room for every dial that can be under way
 }
@@ -97,8 +95,7 @@ func (r *Router) run(ctx context.Context) {
 	s := &shell{
 		Router: r,
 		state:  newState(r.cfg.Dials, r.cfg.FirstWait, r.cfg.LongWait),
-		ids:    make(map[*Link]linkID),
-		links:  make(map[linkID]*Link),
+		links:  actor.NewNumbers[linkID, *Link](),
 		ended:  make(chan dialled, r.cfg.Dials),
 	}
 	defer s.close()
@@ -112,17 +109,17 @@ func (s *shell) loopUntil(ctx context.Context) {
 		s.loop.Waiting(time.Now())
 		select {
 		case req := <-s.inbox.C():
-			s.handle(s.begin(), req)
+			s.handle(s.loop.Begin(), req)
 		case d := <-s.ended:
-			s.state.dialled(s.begin(), d.peer, d.err)
+			s.state.dialled(s.loop.Begin(), d.peer, d.err)
 		case <-s.cfg.Peers.C():
-			now := s.begin()
+			now := s.loop.Begin()
 			for _, p := range s.cfg.Peers.Take() {
 				s.state.peerState(now, p.Peer, p.Connected)
 			}
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(s.begin())
+			s.state.tick(s.loop.Begin())
 		case <-ctx.Done():
 			return
 		}
@@ -131,27 +128,18 @@ func (s *shell) loopUntil(ctx context.Context) {
 	}
 }
 
-// begin notes that the actor is at work, and returns the time.
-func (s *shell) begin() time.Time {
-	now := time.Now()
-	s.loop.Working(now)
-	return now
-}
-
 func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
-		s.last++
-		s.ids[req.link], s.links[s.last] = s.last, req.link
-		s.state.open(s.last)
+		s.state.open(s.links.Add(req.link))
 	case interest:
-		s.state.interest(now, s.ids[req.link], req.peers)
+		s.state.interest(now, s.links.Of(req.link), req.peers)
 	case cancel:
-		s.state.cancel(s.ids[req.link], req.peers)
+		s.state.cancel(s.links.Of(req.link), req.peers)
 	case cancelAll:
-		s.state.cancelAll(s.ids[req.link])
+		s.state.cancelAll(s.links.Of(req.link))
 	case watch:
-		s.state.watch(s.ids[req.link])
+		s.state.watch(s.links.Of(req.link))
 	}
 }
 
@@ -162,13 +150,10 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		}
 	}
 	for _, n := range out.news {
-		s.links[n.link].slot.Publish(Info{n.peer: n.news}, merge)
+		s.links.Party(n.link).slot.Publish(Info{n.peer: n.news}, merge)
 	}
 	for _, id := range out.closed {
-		l := s.links[id]
-		l.slot.Close()
-		delete(s.links, id)
-		delete(s.ids, l)
+		s.links.Remove(id).slot.Close()
 	}
 	for _, info := range out.dials {
 		s.dials.Go(func() { s.dial(ctx, info) })
@@ -188,7 +173,7 @@ func (s *shell) dial(ctx context.Context, info peer.AddrInfo) {
 // which may have broken.
 func (s *shell) close() {
 	s.loop.End()
-	for _, l := range s.links {
+	for l := range s.links.All() {
 		l.slot.Close()
 	}
 	for req := range s.inbox.Rest() {

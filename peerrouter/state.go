@@ -1,7 +1,7 @@
 package peerrouter
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -121,7 +121,7 @@ func (s *state) watch(l linkID) {
 		return
 	}
 	s.watchers = with(s.watchers, l)
-	for _, p := range sortedKeys(s.peers) {
+	for _, p := range slices.Sorted(maps.Keys(s.peers)) {
 		if s.peers[p].connected {
 			s.tell(l, p, News{Status: Available})
 		}
@@ -133,7 +133,7 @@ func (s *state) cancelAll(l linkID) {
 	if !open {
 		return
 	}
-	s.cancel(l, sortedKeys(mine))
+	s.cancel(l, slices.Sorted(maps.Keys(mine)))
 	s.watchers = without(s.watchers, l)
 	delete(s.links, l)
 	s.out.closed = append(s.out.closed, l)
@@ -229,13 +229,4 @@ func without(links []linkID, l linkID) []linkID {
 		return slices.Delete(links, at, at+1)
 	}
 	return links
-}
-
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -2,6 +2,7 @@ package peerrouter
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ func (m *model) dialled(t *rapid.T) {
 	if len(m.dialling) == 0 {
 		return
 	}
-	p := rapid.SampledFrom(sortedKeys(m.dialling)).Draw(t, "peer")
+	p := rapid.SampledFrom(slices.Sorted(maps.Keys(m.dialling))).Draw(t, "peer")
 	delete(m.dialling, p)
 	var err error
 	if rapid.Bool().Draw(t, "refused") {
@@ -213,10 +214,10 @@ func (m *model) end() {
 	for l := range m.opened {
 		require.Equal(m, 1, m.closed[l+1], "link %d", l+1)
 	}
-	for _, p := range sortedKeys(m.dialling) {
+	for _, p := range slices.Sorted(maps.Keys(m.dialling)) {
 		m.s.dialled(m.now, p, errRefused)
 	}
-	require.Equal(m, sortedKeys(m.connected), sortedKeys(m.s.peers))
+	require.Equal(m, slices.Sorted(maps.Keys(m.connected)), slices.Sorted(maps.Keys(m.s.peers)))
 	for p := range m.connected {
 		m.s.peerState(m.now, p, false)
 	}

@@ -3,6 +3,7 @@ package peerrouter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +102,7 @@ func (r *rig) told(l linkID) string {
 
 func describe(i Info) string {
 	var all []string
-	for _, p := range sortedKeys(i) {
+	for _, p := range slices.Sorted(maps.Keys(i)) {
 		word := [...]string{Available: "available", Gone: "gone", Unreachable: "unreachable"}[i[p].Status]
 		all = append(all, string(p)+" "+word)
 	}

@@ -69,9 +69,7 @@ func (d *Directory) Stop(ctx context.Context) error { return d.loop.Stop(ctx) }
 type shell struct {
 	*Directory
 	state   *state
-	ids     map[*Link]linkID
-	links   map[linkID]*Link
-	last    linkID
+	links   *actor.Numbers[linkID, *Link]
 	queries map[queryID]context.CancelFunc
 	running sync.WaitGroup
 	reports chan report // of the queries; they may wait until the actor reads it
@@ -81,8 +79,7 @@ func (d *Directory) run(ctx context.Context) {
 	s := &shell{
 		Directory: d,
 		state:     newState(d.cfg.Timeout, len(d.cfg.Finders) > 0),
-		ids:       make(map[*Link]linkID),
-		links:     make(map[linkID]*Link),
+		links:     actor.NewNumbers[linkID, *Link](),
 		queries:   make(map[queryID]context.CancelFunc),
 		reports:   make(chan report),
 	}
@@ -97,17 +94,17 @@ func (s *shell) loopUntil(ctx context.Context) {
 		s.loop.Waiting(time.Now())
 		select {
 		case req := <-s.inbox.C():
-			s.handle(s.begin(), req)
+			s.handle(s.loop.Begin(), req)
 		case r := <-s.reports:
-			s.report(s.begin(), r)
+			s.report(s.loop.Begin(), r)
 		case <-s.cfg.Peers.C():
-			s.begin()
+			s.loop.Begin()
 			for _, p := range s.cfg.Peers.Take() {
 				s.state.peerState(p.Peer, p.Connected)
 			}
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(s.begin())
+			s.state.tick(s.loop.Begin())
 		case <-ctx.Done():
 			return
 		}
@@ -116,25 +113,16 @@ func (s *shell) loopUntil(ctx context.Context) {
 	}
 }
 
-// begin notes that the actor is at work, and returns the time.
-func (s *shell) begin() time.Time {
-	now := time.Now()
-	s.loop.Working(now)
-	return now
-}
-
 func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
-		s.last++
-		s.ids[req.link], s.links[s.last] = s.last, req.link
-		s.state.open(s.last)
+		s.state.open(s.links.Add(req.link))
 	case find:
-		s.state.find(now, s.ids[req.link], req.query)
+		s.state.find(now, s.links.Of(req.link), req.query)
 	case served:
 		s.state.served(req.namespace, req.peers)
 	case cancelAll:
-		s.state.cancelAll(s.ids[req.link])
+		s.state.cancelAll(s.links.Of(req.link))
 	}
 }
 
@@ -156,13 +144,10 @@ func (s *shell) report(now time.Time, r report) {
 
 func (s *shell) perform(ctx context.Context, out effects) {
 	for _, t := range out.told {
-		s.links[t.link].slot.Publish(t.candidates, merge)
+		s.links.Party(t.link).slot.Publish(t.candidates, merge)
 	}
 	for _, id := range out.closed {
-		l := s.links[id]
-		l.slot.Close()
-		delete(s.links, id)
-		delete(s.ids, l)
+		s.links.Remove(id).slot.Close()
 	}
 	for _, q := range out.start {
 		query := Query{Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most}
@@ -221,7 +206,7 @@ func ask(ctx context.Context, f Finder, q Query, found func(peer.AddrInfo) bool)
 // state, which may have broken.
 func (s *shell) close() {
 	s.loop.End()
-	for _, l := range s.links {
+	for l := range s.links.All() {
 		l.slot.Close()
 	}
 	for req := range s.inbox.Rest() {

@@ -82,9 +82,7 @@ type shell struct {
 	*Session
 	state *state
 	links
-	ids   map[*call]callID
-	calls map[callID]*call
-	last  callID
+	calls *actor.Numbers[callID, *call]
 	due   []*call // those with results to be published
 }
 
@@ -98,7 +96,7 @@ func (s *Session) run(ctx, stop context.Context) {
 		return
 	}
 	sh := &shell{
-		Session: s, links: ln, ids: make(map[*call]callID), calls: make(map[callID]*call),
+		Session: s, links: ln, calls: actor.NewNumbers[callID, *call](),
 		state: newState(rules{
 			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
 			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates, budget: s.cfg.Budget,
@@ -158,21 +156,18 @@ func (s *shell) handle(req request) {
 		}
 		s.state.finish(s.id(req.call), false)
 	case cancel:
-		req.reply <- s.state.cancel(s.ids[req.call], req.cause)
+		req.reply <- s.state.cancel(s.calls.Of(req.call), req.cause)
 	case consumed:
-		s.state.consumed(s.ids[req.call], req.count, req.bytes)
+		s.state.consumed(s.calls.Of(req.call), req.count, req.bytes)
 	}
 }
 
 // id is the number of a call, which is given one if it is new.
 func (s *shell) id(c *call) callID {
-	id, known := s.ids[c]
-	if !known {
-		s.last++
-		id = s.last
-		s.ids[c], s.calls[id] = id, c
+	if id := s.calls.Of(c); id != 0 {
+		return id
 	}
-	return id
+	return s.calls.Add(c)
 }
 
 func (s *shell) heard(info blockrouter.Info) {

@@ -66,7 +66,7 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 // results gives the calls what they wait for, and never waits for them.
 func (s *shell) results(out effects) {
 	for _, r := range out.results {
-		c := s.calls[r.call]
+		c := s.calls.Party(r.call)
 		if c.due == nil {
 			s.due = append(s.due, c)
 		}
@@ -78,12 +78,12 @@ func (s *shell) results(out effects) {
 	}
 	s.due = s.due[:0]
 	for _, id := range out.closed {
-		s.calls[id].slot.Close()
-		s.calls[id].closed = true
+		c := s.calls.Party(id)
+		c.slot.Close()
+		c.closed = true
 	}
 	for _, id := range out.gone {
-		delete(s.ids, s.calls[id])
-		delete(s.calls, id)
+		s.calls.Remove(id)
 	}
 }
 

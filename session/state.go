@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -391,27 +392,13 @@ func (s *state) closing(cause error) {
 	for _, k := range sortedCIDs(s.wants) {
 		s.fail(s.wants[k], cause)
 	}
-	for _, id := range sortedCalls(s.calls) {
+	for _, id := range slices.Sorted(maps.Keys(s.calls)) {
 		c := s.calls[id]
 		c.finished, c.single = true, true
 		s.endIfDone(c)
 	}
 }
 
-func sortedCalls(m map[callID]*callState) []callID {
-	ids := make([]callID, 0, len(m))
-	for id := range m {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
-	keys := make([]cid.Cid, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
-	return keys
+	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }

@@ -97,17 +97,14 @@ func (m *Manager) Stop(ctx context.Context) error { return m.loop.Stop(ctx) }
 type shell struct {
 	*Manager
 	state *state
-	ids   map[*Link]linkID
-	links map[linkID]*Link
-	last  linkID
+	links *actor.Numbers[linkID, *Link]
 }
 
 func (m *Manager) run(ctx context.Context) {
 	s := &shell{
 		Manager: m,
 		state:   newState(m.cfg.SessionBytes, m.cfg.NodeBytes),
-		ids:     make(map[*Link]linkID),
-		links:   make(map[linkID]*Link),
+		links:   actor.NewNumbers[linkID, *Link](),
 	}
 	defer s.close()
 	alarm := actor.NewAlarm()
@@ -116,17 +113,17 @@ func (m *Manager) run(ctx context.Context) {
 		m.loop.Waiting(time.Now())
 		select {
 		case req := <-m.inbox.C():
-			s.handle(s.begin(), req)
+			s.handle(s.loop.Begin(), req)
 		case h := <-m.heard.C():
-			s.state.heard(s.begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+			s.state.heard(s.loop.Begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
 		case <-m.cfg.Peers.C():
-			now := s.begin()
+			now := s.loop.Begin()
 			for _, p := range m.cfg.Peers.Take() {
 				s.state.peerState(now, p.Peer, p.Connected, p.Version, p.Epoch, p.Generation)
 			}
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(s.begin(), m.cfg.Sender.Progress)
+			s.state.tick(s.loop.Begin(), m.cfg.Sender.Progress)
 		case <-ctx.Done():
 			return
 		}
@@ -135,29 +132,20 @@ func (m *Manager) run(ctx context.Context) {
 	}
 }
 
-// begin notes that the actor is at work, and returns the time.
-func (s *shell) begin() time.Time {
-	now := time.Now()
-	s.loop.Working(now)
-	return now
-}
-
 func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case openLink:
-		s.last++
-		s.ids[req.link], s.links[s.last] = s.last, req.link
-		s.state.open(s.last)
+		s.state.open(s.links.Add(req.link))
 	case send:
-		s.state.send(s.ids[req.link], req.asks)
+		s.state.send(s.links.Of(req.link), req.asks)
 	case cancel:
-		s.state.cancel(now, s.ids[req.link], req.cids)
+		s.state.cancel(now, s.links.Of(req.link), req.cids)
 	case cancelAt:
-		s.state.cancelAt(now, s.ids[req.link], req.peer, req.cids)
+		s.state.cancelAt(now, s.links.Of(req.link), req.peer, req.cids)
 	case drop:
-		s.state.drop(now, s.ids[req.link], req.peer)
+		s.state.drop(now, s.links.Of(req.link), req.peer)
 	case cancelAll:
-		s.state.cancelAll(now, s.ids[req.link])
+		s.state.cancelAll(now, s.links.Of(req.link))
 	case written:
 		s.state.written(now, req.Peer, req.At, req.Err)
 	}
@@ -176,13 +164,10 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		s.cfg.Sender.Release(p, holdTag)
 	}
 	for _, n := range out.notices {
-		s.links[n.link].slot.Publish(n.notice, merge)
+		s.links.Party(n.link).slot.Publish(n.notice, merge)
 	}
 	for _, id := range out.closed {
-		l := s.links[id]
-		l.slot.Close()
-		delete(s.links, id)
-		delete(s.ids, l)
+		s.links.Remove(id).slot.Close()
 	}
 	for _, m := range out.measured {
 		s.record(m)
@@ -207,11 +192,10 @@ func (s *shell) close() {
 	}
 	for req := range s.inbox.Rest() {
 		if open, ok := req.(openLink); ok {
-			s.last++
-			s.links[s.last] = open.link
+			s.links.Add(open.link)
 		}
 	}
-	for _, l := range s.links {
+	for l := range s.links.All() {
 		l.slot.Close()
 	}
 }

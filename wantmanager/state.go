@@ -2,6 +2,7 @@ package wantmanager
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -153,7 +154,7 @@ func (s *state) send(l linkID, asks map[peer.ID][]Ask) {
 	if lk == nil {
 		return
 	}
-	for _, id := range sortedKeys(asks) {
+	for _, id := range slices.Sorted(maps.Keys(asks)) {
 		p := s.peer(id)
 		for _, a := range asks[id] {
 			s.ask(l, lk, p, a)
@@ -371,20 +372,6 @@ func near(a, b View) bool {
 		close(a.Rate, b.Rate) && close(float64(a.RTT), float64(b.RTT))
 }
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
-	keys := make([]cid.Cid, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
-	return keys
+	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }

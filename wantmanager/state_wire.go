@@ -1,6 +1,7 @@
 package wantmanager
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -209,7 +210,7 @@ func (p *peerWants) measure(w *want, at time.Time, size int, limited bool) {
 // the last byte from a peer was read, which may be in the middle of a block.
 func (s *state) tick(now time.Time, progress func(peer.ID) time.Time) {
 	s.wakeAt = time.Time{}
-	for _, id := range sortedKeys(s.peers) {
+	for _, id := range slices.Sorted(maps.Keys(s.peers)) {
 		p := s.peers[id]
 		if !p.retryAt.IsZero() && !now.Before(p.retryAt) {
 			p.retryAt = time.Time{}

@@ -89,6 +89,13 @@ func (l *Loop) Name() string { return l.name }
 // Waiting that it is about to wait again. Together they measure saturation.
 func (l *Loop) Working(now time.Time) { l.since.Store(now.UnixNano()) }
 
+// Begin is Working at the present time, which it returns.
+func (l *Loop) Begin() time.Time {
+	now := time.Now()
+	l.Working(now)
+	return now
+}
+
 // Waiting ends the stretch of work that [Loop.Working] began.
 func (l *Loop) Waiting(now time.Time) {
 	if since := l.since.Swap(0); since != 0 {
