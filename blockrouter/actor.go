@@ -198,6 +198,7 @@ func (s *shell) wrote(err error) {
 }
 
 func (s *shell) perform(out effects) {
+	s.record(out.received) // First: who gets a block may look at the counters at once.
 	if s.cfg.Stage != nil && len(out.staged) > 0 {
 		s.cfg.Stage.Stage(out.staged)
 	}
@@ -222,7 +223,6 @@ func (s *shell) perform(out effects) {
 	for _, release := range out.release {
 		release()
 	}
-	s.record(out.received)
 }
 
 // record tells the ledger what was received, and publishes the counters when
