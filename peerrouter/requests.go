@@ -85,7 +85,8 @@ func (l *Link) Interest(ctx context.Context, peers ...peer.AddrInfo) error {
 	return l.router.inbox.Send(ctx, interest{l, peers})
 }
 
-// Cancel ends the interest in the given peers.
+// Cancel ends the interest in the given peers. What was heard of them is not kept
+// up to date from then on, unless the link watches.
 func (l *Link) Cancel(ctx context.Context, peers ...peer.ID) error {
 	return l.router.inbox.Send(ctx, cancel{l, peers})
 }

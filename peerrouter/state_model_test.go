@@ -90,6 +90,9 @@ func (m *model) cancel(t *rapid.T) {
 	l, peers := m.link(t), m.peers(t)
 	for _, p := range peers {
 		delete(m.interest[l], p)
+		if !m.watching[l] {
+			delete(m.word[l], p) // Nobody keeps it up to date.
+		}
 	}
 	m.s.cancel(l, peers)
 	m.check()

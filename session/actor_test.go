@@ -116,6 +116,7 @@ func onFloor(t *testing.T, test func(t *testing.T, f *floor)) {
 		test(t, f)
 		f.late.Wait()
 		f.stop()
+		f.late.Wait() // A want may have been handed over in the moment of the end.
 	})
 }
 

@@ -128,6 +128,7 @@ func TestALinkAsksHearsAndLeaves(t *testing.T) {
 		require.NoError(t, l.CancelAll(ctx))
 		for range l.C() {
 		}
+		synctest.Wait() // The link is closed before the rest of the event is done.
 		require.Zero(t, n.held[a])
 		require.Zero(t, m.Depth())
 		require.NotEmpty(t, n.deltas)
