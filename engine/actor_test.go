@@ -248,7 +248,7 @@ func TestNoWantIsLostToAPutAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, nil)
 		for i, b := range many(10_000, 16) {
-			names[b.Cid()] = "it"
+			names.Store(b.Cid(), "it")
 			var both sync.WaitGroup
 			both.Go(func() { s.want(alice, wantBlock(b)) })
 			both.Go(func() { s.put(b) })

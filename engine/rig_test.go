@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"math/rand/v2"
 	"slices"
@@ -238,12 +239,13 @@ func (r *rig) list(p peer.ID) []string {
 	return names
 }
 
-// names maps the CIDs of named blocks to their names.
-var names = make(map[cid.Cid]string)
+// names maps the CIDs of named blocks to their names. Tests name blocks while
+// goroutines of theirs look names up.
+var names sync.Map
 
 func name(c cid.Cid) string {
-	if n, ok := names[c]; ok {
-		return n
+	if n, ok := names.Load(c); ok {
+		return n.(string)
 	}
 	return c.String()
 }
@@ -256,7 +258,7 @@ func sized(n string, size int) blocks.Block {
 	data := make([]byte, size)
 	copy(data, n)
 	b := raw(data)
-	names[b.Cid()] = n
+	names.Store(b.Cid(), n)
 	return b
 }
 

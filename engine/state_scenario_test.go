@@ -317,7 +317,7 @@ func TestAPeerThatExploresIsNotSentSmallBlocks(t *testing.T) {
 func TestTheEmptyBlockIsServed(t *testing.T) {
 	r := newRig(t, Limits{})
 	empty := raw(nil)
-	names[empty.Cid()] = "empty"
+	names.Store(empty.Cid(), "empty")
 	r.shelf.put(empty)
 	r.want(alice, orDontHave(wantBlock(empty)))
 	r.run()
