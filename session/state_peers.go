@@ -62,7 +62,10 @@ func (p *sessionPeer) eligible(bits uint8) bool {
 	return p.connected && bits&(refused|silent) == 0 && (p.likely() || bits&has != 0)
 }
 
-// likely reports whether the peer may be asked for the block itself.
+// likely reports whether the peer may be asked for the block itself. One that
+// refuses more than twice as often as it has something, as a downloader does that
+// has just begun, is asked whether it has it first: a want-block that it refuses
+// stands there, and would bring a duplicate later.
 func (p *sessionPeer) likely() bool {
 	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
 }
