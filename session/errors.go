@@ -65,13 +65,10 @@ type FetchError struct {
 func (e *FetchError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "fetch %s: ", e.CID)
-	switch {
-	case e.Err != nil:
+	if e.Err != nil {
 		b.WriteString(e.Err.Error())
-	case len(e.Answers) == 1:
-		b.WriteString("the only peer named does not have it")
-	default:
-		fmt.Fprintf(&b, "none of the %d peers named has it", len(e.Answers))
+	} else {
+		b.WriteString(e.refusal())
 	}
 	for i, a := range e.Answers {
 		b.WriteString([...]string{" (", ", "}[min(i, 1)])
@@ -84,6 +81,28 @@ func (e *FetchError) Error() string {
 		b.WriteString(")")
 	}
 	return b.String()
+}
+
+// refusal says in words that no named peer has sent the block.
+func (e *FetchError) refusal() string {
+	unreachable := 0
+	for _, a := range e.Answers {
+		if a.Outcome == Unreachable {
+			unreachable++
+		}
+	}
+	switch n := len(e.Answers); {
+	case n == 1 && unreachable == 1:
+		return "the only peer named cannot be reached"
+	case n == 1:
+		return "the only peer named does not have it"
+	case unreachable == n:
+		return fmt.Sprintf("none of the %d peers named can be reached", n)
+	case unreachable > 0:
+		return fmt.Sprintf("of the %d peers named, %d cannot be reached and the others do not have it", n, unreachable)
+	default:
+		return fmt.Sprintf("none of the %d peers named has it", n)
+	}
 }
 
 // Unwrap makes [errors.Is] see what ended the fetch, and ErrNoProviders when

@@ -1,0 +1,34 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFailureSaysWhatThePeersDid(t *testing.T) {
+	refused := Answer{Peer: "a", Outcome: DontHave}
+	down := Answer{Peer: "b", Outcome: Unreachable, Err: errors.New("connection refused")}
+	for _, c := range []struct {
+		answers []Answer
+		err     error
+		says    string
+	}{
+		{[]Answer{refused}, nil, "the only peer named does not have it"},
+		{[]Answer{down}, nil, "the only peer named cannot be reached"},
+		{[]Answer{refused, refused}, nil, "none of the 2 peers named has it"},
+		{[]Answer{down, down}, nil, "none of the 2 peers named can be reached"},
+		{[]Answer{refused, down}, nil, "of the 2 peers named, 1 cannot be reached and the others do not have it"},
+		{[]Answer{refused}, context.DeadlineExceeded, context.DeadlineExceeded.Error()},
+	} {
+		e := &FetchError{CID: blocks.NewBlock([]byte("x")).Cid(), Answers: c.answers, Err: c.err}
+		require.ErrorContains(t, e, c.says)
+		require.ErrorContains(t, e, e.CID.String())
+		require.ErrorContains(t, e, c.answers[0].Outcome.String())
+		require.Equal(t, c.err == nil, e.NotFound())
+		require.Equal(t, c.err != nil, e.Timeout())
+	}
+}
