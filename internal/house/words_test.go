@@ -22,7 +22,7 @@ var wordRule = rule{
 -- README.md --
 See the notes in ../` + `shared/notes.md. FAULT
 Run '/` + `work/main/souk' now. FAULT
-Paths such as /network/, example.org/work/x and ./root/x are fine.
+Paths such as /network/, example.org/` + `work/x and ./root/x are fine.
 -- session/state.go --
 package session
 
