@@ -72,6 +72,13 @@ const (
 	loadCIDs     = 16      // of one load: a few MiB of blocks
 )
 
+func (c *Config) limits() limits {
+	return limits{
+		storeBytes: c.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
+		workers: c.Readers, keep: !c.WithoutStoring,
+	}
+}
+
 // Router is the BlockRouter actor. Make it with [New].
 type Router struct {
 	cfg     Config
@@ -124,12 +131,9 @@ type shell struct {
 func (r *Router) newShell() *shell {
 	return &shell{
 		Router: r,
-		state: newState(limits{
-			storeBytes: r.cfg.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
-			workers: r.cfg.Readers, keep: !r.cfg.WithoutStoring,
-		}),
-		links: actor.NewNumbers[linkID, *Link](),
-		work:  startWorkers(r.writing, r.cfg.Store, r.cfg.Readers),
+		state:  newState(r.cfg.limits()),
+		links:  actor.NewNumbers[linkID, *Link](),
+		work:   startWorkers(r.writing, r.cfg.Store, r.cfg.Readers),
 	}
 }
 

@@ -85,7 +85,7 @@ func (k *link) nextLookup() lookup {
 }
 
 // shift takes the first of a queue, and lets go of the queue with the last.
-func shift(queue *[]lookup) lookup {
+func shift[T any](queue *[]T) T {
 	first := (*queue)[0]
 	if *queue = (*queue)[1:]; len(*queue) == 0 {
 		*queue = nil

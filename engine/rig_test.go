@@ -159,7 +159,7 @@ func (r *rig) collect() {
 		}
 	}
 	r.wake = out.Wake
-	check(r.t, r.state)
+	require.NoError(r.t, r.state.audit())
 }
 
 // work does the nth job that is out.
@@ -312,71 +312,6 @@ func wantAll(bs []blocks.Block) []message.Entry {
 type tester interface {
 	require.TestingT
 	Helper()
-}
-
-// check recounts everything that the state keeps a running number of.
-func check(t tester, s *state) {
-	t.Helper()
-	total, memory, inFlight := 0, 0, 0
-	for id, p := range s.partners {
-		require.Equal(t, id, p.id)
-		total += p.size()
-		memory += p.memory
-		inFlight += p.inFlight
-		checkPartner(t, s, p)
-	}
-	require.Equal(t, total, s.live, "wants")
-	require.Equal(t, memory, s.table, "table bytes")
-	require.LessOrEqual(t, inFlight, s.inFlight, "bytes in flight")
-	require.LessOrEqual(t, s.inFlight, max(s.limits.NodeBytes, blockLimit))
-	require.LessOrEqual(t, s.table, s.limits.TableBytes)
-	require.LessOrEqual(t, s.jobsOut, s.jobs)
-	indexed := 0
-	for key, head := range s.index {
-		require.Nil(t, head.prevSame)
-		for w := head; w != nil; w = w.nextSame {
-			if multihashOf(w.cid) != key || w.phase == phaseGone {
-				require.Failf(t, "index", "%s in phase %d is in the index", w.cid, w.phase)
-			}
-			indexed++
-		}
-	}
-	for _, p := range s.partners {
-		indexed += len(p.waiting)
-	}
-	require.Equal(t, total, indexed, "indexed wants")
-}
-
-func checkPartner(t tester, s *state, p *partner) {
-	t.Helper()
-	var phases [phaseFailing + 1]int
-	taskBytes, memory := 0, 0
-	for c, w := range p.wants {
-		phases[w.phase]++
-		memory += cost(c)
-		if w.phase == phaseQueued {
-			taskBytes += int(w.size)
-		}
-		if w.cid != c || w.phase == phaseQueued && p.tasks.items[w.place] != w {
-			require.Failf(t, "table", "%s is not where it belongs", c)
-		}
-	}
-	for c := range p.waiting {
-		memory += cost(c)
-	}
-	require.Zero(t, phases[phaseGone])
-	require.Equal(t, memory, p.memory)
-	require.Equal(t, taskBytes, p.taskBytes)
-	require.Equal(t, phases[phaseQueued], p.tasks.len())
-	require.Equal(t, phases[phaseAsked], p.asked.n)
-	require.Equal(t, phases[phaseAnswer], p.answers.n)
-	require.Equal(t, phases[phaseAbsent], p.absent[0].n+p.absent[1].n)
-	require.Equal(t, phases[phaseAbsent]+phases[phaseFailing], p.subscriptions)
-	require.Equal(t, len(p.wants)-p.subscriptions, p.working)
-	require.LessOrEqual(t, p.subscriptions, s.limits.Subscriptions)
-	require.LessOrEqual(t, p.working, s.limits.Tasks+s.limits.Subscriptions)
-	require.LessOrEqual(t, p.ahead, lane)
-	require.LessOrEqual(t, p.inFlight, max(s.limits.PeerBytes, blockLimit))
 }
 
 func sortedWords(words ...string) []string { slices.Sort(words); return words }

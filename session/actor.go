@@ -60,13 +60,18 @@ type Session struct {
 
 // New starts a session, which ends with ctx or [Session.Close].
 func New(ctx context.Context, cfg Config, opts ...Option) *Session {
+	s := build(cfg, opts)
+	s.loop.Start(func(stop context.Context) { s.run(ctx, stop) })
+	return s
+}
+
+func build(cfg Config, opts []Option) *Session {
 	cfg.setDefaults()
 	loop := actor.NewLoop("session", cfg.Fail)
 	s := &Session{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
 	for _, o := range opts {
 		o(&s.opts)
 	}
-	loop.Start(func(stop context.Context) { s.run(ctx, stop) })
 	return s
 }
 
@@ -95,7 +100,14 @@ func (s *Session) run(ctx, stop context.Context) {
 		ln.leave()
 		return
 	}
-	sh := &shell{
+	sh := s.newShell(ln)
+	defer func() { sh.end(context.Cause(ctx)) }()
+	sh.state.start()
+	sh.loopUntil(ctx, stop)
+}
+
+func (s *Session) newShell(ln links) *shell {
+	return &shell{
 		Session: s, links: ln, calls: actor.NewNumbers[callID, *call](),
 		state: newState(rules{
 			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
@@ -103,9 +115,6 @@ func (s *Session) run(ctx, stop context.Context) {
 			score: s.cfg.Score,
 		}),
 	}
-	defer func() { sh.end(context.Cause(ctx)) }()
-	sh.state.start()
-	sh.loopUntil(ctx, stop)
 }
 
 // loopUntil is the actor's loop: it receives, hands to the state, and performs
@@ -128,7 +137,7 @@ func (s *shell) loopUntil(ctx, stop context.Context) {
 		case n := <-s.wants.C():
 			s.notice(n)
 		case c := <-s.directory.C():
-			s.state.candidates(c.Peers, c.Done)
+			s.candidates(c)
 		case <-alarm.C():
 			alarm.Rang()
 			s.state.tick(time.Now())
@@ -194,6 +203,8 @@ func (s *shell) peerNews(info peerrouter.Info) {
 		}
 	}
 }
+
+func (s *shell) candidates(c providers.Candidates) { s.state.candidates(c.Peers, c.Done) }
 
 func (s *shell) notice(n wantmanager.Notice) {
 	if n.Budget != 0 {

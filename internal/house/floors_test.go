@@ -9,8 +9,9 @@ import (
 // floors is the house, ground first: a package imports only from floors below
 // its own. A folder stands for all packages in it, which may import each other.
 var floors = map[string]int{
-	"message":        0,
-	"internal/actor": 0,
+	"message":          0,
+	"internal/actor":   0,
+	"internal/planted": 0,
 
 	"blockstore": 1,
 	"ledger":     1,

@@ -25,7 +25,11 @@ func (f *file) dir() string { return path.Dir(f.path) }
 
 func (f *file) name() string { return path.Base(f.path) }
 
-func (f *file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
+// isTest tells a file that is no part of the product: one of a test, or one that
+// only the build for the simulation has.
+func (f *file) isTest() bool {
+	return strings.HasSuffix(f.path, "_test.go") || strings.HasPrefix(f.text, "//go:build simulation\n")
+}
 
 // isState tells whether the file holds an actor's decisions.
 func (f *file) isState() bool {

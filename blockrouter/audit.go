@@ -1,0 +1,56 @@
+package blockrouter
+
+import (
+	"fmt"
+	"slices"
+)
+
+// audit recounts what the state keeps twice, and returns what is wrong.
+func (s *state) audit() error {
+	for l, mine := range s.links {
+		for c := range mine.wants {
+			if !slices.Contains(s.wanted[c], l) {
+				return fmt.Errorf("link %d wants %s and is not registered for it", l, c)
+			}
+		}
+		if len(mine.got) > mostInterest {
+			return fmt.Errorf("link %d is interested in %d CIDs", l, len(mine.got))
+		}
+		if mine.news != 0 {
+			return fmt.Errorf("link %d has news that nobody took", l)
+		}
+	}
+	for c, links := range s.wanted {
+		for _, l := range links {
+			if mine := s.links[l]; mine == nil || mine.wants[c] == 0 {
+				return fmt.Errorf("%s is registered for link %d, which does not want it", c, l)
+			}
+		}
+	}
+	for c, links := range s.interested {
+		for _, l := range links {
+			if mine := s.links[l]; mine == nil || !slices.Contains(mine.got, c) {
+				return fmt.Errorf("link %d is listed as interested in %s and is not", l, c)
+			}
+		}
+	}
+	return s.auditStore()
+}
+
+func (s *state) auditStore() error {
+	backlog := 0
+	for _, w := range slices.Concat(s.writing, s.unstored) {
+		backlog += len(w.block.RawData())
+	}
+	switch {
+	case backlog != s.backlog:
+		return fmt.Errorf("%d bytes wait to be stored, counted %d", backlog, s.backlog)
+	case len(s.unstored) > 0 && len(s.writing) == 0:
+		return fmt.Errorf("%d blocks wait to be stored and the writer is idle", len(s.unstored))
+	case s.looking > s.limits.workers || s.looking < 0:
+		return fmt.Errorf("%d look-ups are out for %d workers", s.looking, s.limits.workers)
+	case len(s.turns) > 0 && s.looking < s.limits.workers:
+		return fmt.Errorf("look-ups of %d links wait and %d of %d workers are busy", len(s.turns), s.looking, s.limits.workers)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+)
+
+// audit recounts what the state keeps twice, and returns what is wrong. It is for
+// the time after [state.take].
+func (s *state) audit() error {
+	for _, check := range []func() error{s.auditWants, s.auditPeers, s.auditBudget, s.auditSearch} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditWants looks whether each want is where its stage says.
+func (s *state) auditWants() error {
+	for k, w := range s.wants {
+		switch {
+		case k != w.cid || len(w.calls) == 0:
+			return fmt.Errorf("nobody waits for %s", k)
+		case len(w.at) > 1 || (w.stage == asked) != (len(w.at) == 1):
+			return fmt.Errorf("%s is in stage %d with %d want-blocks out", k, w.stage, len(w.at))
+		case (w.stage == asked || w.stage == loading) != (w.charge > 0):
+			return fmt.Errorf("%s is charged %d in stage %d", k, w.charge, w.stage)
+		case !s.queued(w):
+			return fmt.Errorf("%s is in stage %d and not in its call's queue", k, w.stage)
+		}
+		for _, a := range w.at {
+			if w.knows(int(a.peer))&told == 0 || !slices.Contains(s.peers[a.peer].asked, w) {
+				return fmt.Errorf("%s is asked of peer %d, which was not told or does not list it", k, a.peer)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *state) queued(w *wanted) bool {
+	call := s.calls[w.calls[0]]
+	switch w.stage {
+	case open:
+		return call.inTurn && slices.Contains(call.queue.items, queueItem{w, open})
+	case local:
+		return call.inLocal && slices.Contains(call.local.items, queueItem{w, local})
+	}
+	return true
+}
+
+func (s *state) auditPeers() error {
+	load, out := make([]int, len(s.peers)), make([]int, len(s.peers))
+	for _, w := range s.wants {
+		for _, a := range w.at {
+			load[a.peer] += int(a.size)
+			out[a.peer]++
+		}
+		for _, k := range w.known {
+			if !s.peers[k.peer].connected {
+				return fmt.Errorf("what peer %d said of %s has outlived its connection", k.peer, w.cid)
+			}
+		}
+	}
+	for i, p := range s.peers {
+		if load[i] != p.load || out[i] != p.out {
+			return fmt.Errorf("peer %d: load %d, counted %d; out %d, counted %d", i, load[i], p.load, out[i], p.out)
+		}
+		if p.id != "" && s.index[p.id] != i {
+			return fmt.Errorf("peer %d has another's index", i)
+		}
+	}
+	if len(s.peers) != len(s.index)+len(s.free) {
+		return fmt.Errorf("%d peers, %d of them known and %d free", len(s.peers), len(s.index), len(s.free))
+	}
+	return nil
+}
+
+func (s *state) auditBudget() error {
+	held, inFlight, left := 0, make(map[callID]int), make(map[callID]int)
+	for _, w := range s.wants {
+		held += w.charge
+		if w.charge > 0 {
+			inFlight[w.payer]++
+		}
+		for _, id := range w.calls {
+			left[id]++
+		}
+	}
+	for id, c := range s.calls {
+		held += c.bytes
+		if inFlight[id] != c.inFlight || left[id] != c.left || c.ready < 0 || c.bytes < 0 {
+			return fmt.Errorf("call %d: %d in flight, counted %d; %d left, counted %d; %d results of %d bytes",
+				id, inFlight[id], c.inFlight, left[id], c.left, c.ready, c.bytes)
+		}
+	}
+	if held != s.held {
+		return fmt.Errorf("%d bytes held, counted %d", held, s.held)
+	}
+	return nil
+}
+
+// auditSearch looks whether who is sought waits for something that will come.
+func (s *state) auditSearch() error {
+	f := &s.search
+	pauses := make(map[*wanted]uint32)
+	for _, p := range f.pauses {
+		pauses[p.want] = max(pauses[p.want], p.round)
+	}
+	rounds, probes, live := 0, 0, make(map[*places]int)
+	for k, w := range s.wants {
+		paused := pauses[w] != 0 && pauses[w] == w.round
+		if w.inRound {
+			rounds++
+		}
+		if w.probed {
+			probes++
+		}
+		live[w.place]++
+		switch {
+		case w.inRound && (!w.awaiting() || !paused):
+			return fmt.Errorf("%s is in a round without answers to come or without a deadline", k)
+		case (w.stage == seeking) != (w.place != nil):
+			return fmt.Errorf("%s is in stage %d, has a place in the search: %t", k, w.stage, w.place != nil)
+		case w.stage == seeking && w.awaiting() != (w.place == f.owed):
+			return fmt.Errorf("%s waits for answers: %t", k, w.awaiting())
+		case w.stage == seeking && !slices.Contains(w.place.items, place{w, w.ticket}):
+			return fmt.Errorf("%s has a place and is not listed", k)
+		case w.place == f.owed && !paused:
+			return fmt.Errorf("%s waits for answers without a deadline", k)
+		}
+	}
+	if rounds != f.rounds || probes != f.probes {
+		return fmt.Errorf("%d rounds, counted %d; %d probes, counted %d", rounds, f.rounds, probes, f.probes)
+	}
+	for _, l := range []*places{f.fresh, f.owed, f.spent} {
+		if live[l] != l.live {
+			return fmt.Errorf("%d live places, counted %d", live[l], l.live)
+		}
+	}
+	return nil
+}
