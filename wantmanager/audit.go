@@ -1,12 +1,11 @@
 package wantmanager
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/souk-p2p/souk/message"
 )
 
 // audit recounts what the state keeps twice, and returns what is wrong. It is for
@@ -35,48 +34,63 @@ func (s *state) audit() error {
 }
 
 func (s *state) auditPeer(id peer.ID, p *peerWants) error {
-	var waiting, unanswered, standingWants, bytes, hand int
-	users := make(map[linkID]int)
+	count, hand, users := peerWants{}, 0, make(map[linkID]int)
 	for c, w := range p.wants {
-		if w.cid != c || len(w.links) == 0 {
-			return fmt.Errorf("%s is wanted by %d links", c, len(w.links))
+		if w.cid != c || len(w.links) == 0 || w.phase == 0 || w.phase == dropped {
+			return fmt.Errorf("%s in phase %d is wanted by %d links", c, w.phase, len(w.links))
+		}
+		count.count(w, 1)
+		if w.phase == inHand {
+			hand++
 		}
 		for _, l := range w.links {
 			users[l]++
 		}
-		switch w.phase {
-		case queued:
-			waiting++
-		case inHand, sent:
-			unanswered++
-			if w.kind == message.WantBlock {
-				bytes += int(w.size)
-			}
-			if w.phase == inHand {
-				hand++
-			}
-		case standing:
-			standingWants++
-		default:
-			return fmt.Errorf("%s is in phase %d", c, w.phase)
-		}
 	}
+	at := p.deadline()
 	switch {
 	case id != p.id || p.idle():
 		return fmt.Errorf("is kept for nothing")
 	case p.held != (len(p.wants) > 0):
 		return fmt.Errorf("%d wants, its connection is held: %t", len(p.wants), p.held)
-	case waiting != p.waiting || unanswered != p.unanswered || standingWants != p.answeredDH || bytes != p.bytes:
-		return fmt.Errorf("%d wait, %d unanswered, %d stand, %d bytes; counted %d, %d, %d, %d",
-			waiting, unanswered, standingWants, bytes, p.waiting, p.unanswered, p.answeredDH, p.bytes)
-	case unanswered > maxUnanswered || standingWants > maxStanding:
-		return fmt.Errorf("%d unanswered, %d stand: more than the peer may be asked", unanswered, standingWants)
+	case count.waiting != p.waiting || count.unanswered != p.unanswered || count.answeredDH != p.answeredDH || count.bytes != p.bytes:
+		return fmt.Errorf("%d wait, %d unanswered, %d stand, %d bytes; counted %d, %d, %d, %d", count.waiting, count.unanswered,
+			count.answeredDH, count.bytes, p.waiting, p.unanswered, p.answeredDH, p.bytes)
+	case p.unanswered > maxUnanswered || p.answeredDH > maxStanding:
+		return fmt.Errorf("%d unanswered, %d stand: more than the peer may be asked", p.unanswered, p.answeredDH)
 	case hand > 0 && !p.busy:
 		return fmt.Errorf("%d wants are in hand, and no message is", hand)
-	case !p.deadline().IsZero() && s.wakeAt.IsZero(), !p.deadline().IsZero() && s.wakeAt.After(p.deadline()):
-		return fmt.Errorf("its deadline is at %s and the alarm at %s", p.deadline(), s.wakeAt)
+	case !at.IsZero() && (s.wakeAt.IsZero() || s.wakeAt.After(at)):
+		return fmt.Errorf("its deadline is at %s and the alarm at %s", at, s.wakeAt)
+	}
+	if err := p.auditQueues(); err != nil {
+		return err
 	}
 	return s.auditUsers(p, users)
+}
+
+// auditQueues looks whether each want is in the queue that its phase says, and
+// the first queue in order.
+func (p *peerWants) auditQueues() error {
+	for _, q := range []struct {
+		*wantQueue
+		holds func(*want) bool
+		count int
+	}{{&p.queue, isQueued, p.waiting}, {&p.flying, isFlying, p.unanswered}, {&p.standing, isStanding, p.answeredDH}} {
+		listed := make(map[*want]struct{})
+		for _, w := range q.wants {
+			if q.holds(w) {
+				listed[w] = struct{}{}
+			}
+		}
+		if len(listed) != q.count {
+			return fmt.Errorf("%d wants are in a queue that should have %d", len(listed), q.count)
+		}
+	}
+	if !slices.IsSortedFunc(p.queue.wants, func(a, b *want) int { return cmp.Compare(b.priority, a.priority) }) {
+		return fmt.Errorf("the queue is out of order")
+	}
+	return nil
 }
 
 // auditUsers compares the accounts of links with what they want.

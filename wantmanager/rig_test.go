@@ -89,71 +89,19 @@ func (r *rig) settle() {
 	r.check()
 }
 
-// check compares every count with a recount: after every step where there are few
-// wants, else now and then.
+// check audits the state after every step where there are few wants, else now and
+// then.
 func (r *rig) check() {
 	r.t.Helper()
 	r.steps++
-	users := make(map[linkID]int)
+	wants := 0
 	for id, p := range r.peers {
-		if len(p.wants) < 100 || r.steps%64 == 0 {
-			r.checkPeer(p)
-		}
-		r.that((len(p.wants) > 0) == r.held[id], "the connection to %s is held while there are wants", id)
-		for _, u := range p.users {
-			users[u.link]++
-			r.that(slices.Contains(r.links[u.link].peers, p), "link %d knows of %s", u.link, id)
-		}
+		wants = max(wants, len(p.wants))
+		require.Equal(r.t, len(p.wants) > 0, r.held[id], "the connection to %s is held while there are wants", id)
 	}
-	busy := 0
-	for id, l := range r.links {
-		r.that(len(l.peers) == users[id], "link %d has wants at %d peers, counted %d", id, len(l.peers), users[id])
-		if len(l.peers) > 0 {
-			busy++
-		}
+	if wants < 100 || r.steps%64 == 0 {
+		require.NoError(r.t, r.audit())
 	}
-	r.that(busy == r.busy, "%d links are busy, counted %d", r.busy, busy)
-}
-
-func (r *rig) that(holds bool, format string, args ...any) {
-	if !holds {
-		r.t.Helper()
-		r.t.Fatalf(format, args...)
-	}
-}
-
-func (r *rig) checkPeer(p *peerWants) {
-	r.t.Helper()
-	listed := make(map[phase]map[*want]bool)
-	list := func(q []*want, phases ...phase) {
-		set := make(map[*want]bool, len(q))
-		for _, w := range q {
-			set[w] = true
-		}
-		for _, ph := range phases {
-			listed[ph] = set
-		}
-	}
-	list(p.queue.wants, queued)
-	list(p.flying.wants, inHand, sent)
-	list(p.standing.wants, standing)
-	count, mine := peerWants{}, make(map[linkID]int)
-	for c, w := range p.wants {
-		r.that(c == w.cid && len(w.links) > 0, "somebody wants %s", c)
-		r.that(listed[w.phase][w], "a want in phase %d is in its list", w.phase)
-		count.count(w, 1)
-		for _, l := range w.links {
-			mine[l]++
-		}
-	}
-	r.that(count.waiting == p.waiting && count.unanswered == p.unanswered && count.answeredDH == p.answeredDH && count.bytes == p.bytes,
-		"counts of %s", p.id)
-	r.that(p.unanswered <= maxUnanswered && p.answeredDH <= maxStanding, "%d unanswered, %d standing", p.unanswered, p.answeredDH)
-	r.that(len(p.users) == len(mine), "users of %s", p.id)
-	for _, u := range p.users {
-		r.that(mine[u.link] == u.wants, "link %d has %d wants, counted %d", u.link, u.wants, mine[u.link])
-	}
-	r.that(slices.IsSortedFunc(p.queue.wants, func(a, b *want) int { return int(b.priority) - int(a.priority) }), "the queue is in order")
 }
 
 func (r *rig) block(l linkID, p peer.ID, cids ...cid.Cid) {

@@ -33,6 +33,7 @@ type want struct {
 	phase    phase
 	rewrite  bool  // the peer may know of it, though it waits to be written
 	tellings uint8 // how often it was written
+	repeated bool  // it was written though the peer may have known of it
 }
 
 // flight is what the wants of one message have in common.

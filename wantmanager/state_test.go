@@ -103,6 +103,21 @@ func TestAnUpgradeThatWasNotWrittenIsCancelled(t *testing.T) {
 	require.Equal(t, []string{"H1", "-0"}, told(c, r.drainHands(a)))
 }
 
+// The peer may read what was written twice once more after it has answered.
+func TestAWantThatWasWrittenTwiceIsCancelledOnceItHasCome(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 2)
+	r.connect(a)
+	r.block(1, a, c...)
+	r.hand(a)
+	r.sends(a, 100, c[1])
+	require.Empty(t, r.hands[a], "it was written once")
+	r.peerState(r.now, a, true, message.V120, 2, 1)
+	r.settle()
+	require.Equal(t, []string{"B0"}, told(c, r.hand(a)))
+	r.sends(a, 100, c[0])
+	require.Equal(t, []string{"-0"}, told(c, r.hand(a)))
+}
+
 func TestAHaveEndsAWantHaveAndNotAWantBlock(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, 2)
 	r.connect(a)

@@ -57,6 +57,7 @@ func (p *peerWants) addWants(m *message.Message) {
 }
 
 func (p *peerWants) write(w *want, m *message.Message) {
+	w.repeated = w.repeated || w.rewrite
 	w.kind, w.size, w.rewrite = p.kindFor(w), int32(p.window.block), false
 	w.tellings = min(w.tellings+1, maxTellings)
 	p.account(w, inHand)
@@ -153,8 +154,7 @@ func (s *state) gotBlock(now time.Time, p *peerWants, at time.Time, b sized) boo
 		return p.withdrawn.has(b.cid, since) || p.answered.has(b.cid, since)
 	}
 	p.measure(w, at, b.size, p.limited())
-	p.answered.add(now, b.cid)
-	s.remove(p, w)
+	s.satisfied(now, p, w)
 	return true
 }
 
@@ -166,7 +166,17 @@ func (s *state) gotHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) {
 		return
 	}
 	p.measure(w, at, 0, false)
-	p.answered.add(now, c)
+	s.satisfied(now, p, w)
+}
+
+// satisfied removes a want that the peer has answered for good. One that was
+// written twice may have been answered before the peer read it again, and would
+// stay there as a subscription.
+func (s *state) satisfied(now time.Time, p *peerWants, w *want) {
+	p.answered.add(now, w.cid)
+	if w.repeated {
+		p.cancels.add(w.cid)
+	}
 	s.remove(p, w)
 }
 
