@@ -161,7 +161,7 @@ func (e *Engine) takeWants(now time.Time, r wantsReceived) {
 	e.takePeers(now)
 	e.tickets++
 	e.waiting[e.tickets] = r.taken
-	e.state.wants(now, r.wants.From, r.wants.Entries, r.wants.Full, e.tickets)
+	e.state.wants(now, r.wants.From, r.wants.Generation, r.wants.Entries, r.wants.Full, e.tickets)
 }
 
 func (e *Engine) takeAvailable(_ time.Time, a availability) {

@@ -75,7 +75,7 @@ func BenchmarkMemoryOfAWant(b *testing.B) {
 			for j, blk := range bs {
 				entries[j] = wantBlock(copied(blk))
 			}
-			s.wants(time.Unix(1, 0), p, entries, false, 0)
+			s.wants(time.Unix(1, 0), p, 0, entries, false, 0)
 		}
 		b.ReportMetric(float64(heapInUse()-before)/(4*n), "bytes/want")
 		runtime.KeepAlive(s)

@@ -120,12 +120,12 @@ func (r *rig) guard(access func(peer.ID, cid.Cid) bool) {
 
 // want sends wants and returns their ticket.
 func (r *rig) want(p peer.ID, entries ...message.Entry) uint64 {
-	r.state.wants(r.now, p, entries, false, r.nextTicket())
+	r.state.wants(r.now, p, 0, entries, false, r.nextTicket())
 	return r.lastTicket()
 }
 
 func (r *rig) wantOnly(p peer.ID, entries ...message.Entry) {
-	r.state.wants(r.now, p, entries, true, r.nextTicket())
+	r.state.wants(r.now, p, 0, entries, true, r.nextTicket())
 }
 
 var tickets uint64

@@ -167,7 +167,7 @@ func TestAMillionCancelsCreateNothing(t *testing.T) {
 		cancels[i] = cancel(b)
 	}
 	for range 1000 {
-		r.state.wants(r.now, alice, cancels, false, 0)
+		r.state.wants(r.now, alice, 0, cancels, false, 0)
 	}
 	r.collect()
 	require.Zero(t, r.state.table)
@@ -181,8 +181,8 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	r.shelf.put(bs[:25]...)
 	for range 2000 { // while no job and no message is ever done
 		for _, b := range bs {
-			r.state.wants(r.now, alice, []message.Entry{orDontHave(wantBlock(b))}, false, 0)
-			r.state.wants(r.now, alice, []message.Entry{cancel(b)}, false, 0)
+			r.state.wants(r.now, alice, 0, []message.Entry{orDontHave(wantBlock(b))}, false, 0)
+			r.state.wants(r.now, alice, 0, []message.Entry{cancel(b)}, false, 0)
 		}
 		r.state.effects(r.now)
 	}

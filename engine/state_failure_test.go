@@ -226,3 +226,19 @@ func TestRecheckLooksForEverythingThatIsWanted(t *testing.T) {
 	require.Equal(t, []string{"have a"}, r.heard(bob))
 	require.Equal(t, []string{"x"}, r.list(alice))
 }
+
+// What a reader had left of a connection that is gone comes after the next one is
+// known: its sender has forgotten these wants.
+func TestWantsOfAnEarlierConnectionDoNotCount(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.state.peer(r.now, peerState{id: alice, connected: true, version: message.V120, generation: 7})
+	r.state.wants(r.now, alice, 6, parse("b:x"), false, 1)
+	r.state.wants(r.now, alice, 7, parse("b:y"), false, 2)
+	r.run()
+	require.Equal(t, []string{"y"}, r.list(alice))
+	require.Equal(t, []uint64{1, 2}, r.admitted, "nobody waits for what does not count")
+
+	r.state.wants(r.now, alice, 8, parse("b:x"), false, 3)
+	r.run()
+	require.Equal(t, []string{"x"}, r.list(alice), "with a later one, what was wanted on this is forgotten")
+}

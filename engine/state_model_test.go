@@ -107,7 +107,7 @@ func modelStep(r *rig, m *model, random *rand.Rand) {
 	case n < 30:
 		entries, full := randomWants(random), random.IntN(10) == 0
 		m.want(p, entries, full)
-		r.state.wants(r.now, p, entries, full, 0)
+		r.state.wants(r.now, p, 0, entries, full, 0)
 	case n < 36:
 		b := randomBlock(random)
 		m.stored[name(b.Cid())] = true

@@ -121,7 +121,7 @@ func (s *state) peer(now time.Time, st peerState) {
 	switch {
 	case !st.connected, p.generation != 0 && p.generation != st.generation:
 		s.forget(p)
-	case p.generation != 0 && p.epoch != st.epoch:
+	case p.connected && p.epoch != st.epoch:
 		p.repeat(now)
 	}
 	p.connected, p.version, p.generation, p.epoch = st.connected, st.version, st.generation, st.epoch

@@ -16,16 +16,21 @@ type parcel struct {
 	ticket  uint64
 }
 
-// wants takes a wantlist, or a change of one, that came from a peer. It owns
+// wants takes a wantlist, or a change of one, that came from a peer on a
+// connection of the given generation, zero when that is not known. It owns
 // entries. The ticket comes back in the effects when all of them are in the
 // table, refused or withdrawn; zero asks for no such notice.
 //
 // Cancels count whatever their place, and never wait: within a message each CID
 // has one entry, and between streams of a peer there is no order.
-func (s *state) wants(now time.Time, from peer.ID, entries []message.Entry, full bool, ticket uint64) {
+func (s *state) wants(now time.Time, from peer.ID, generation uint64, entries []message.Entry, full bool, ticket uint64) {
 	p := s.partner(from)
-	p.lists++
 	s.touch(p)
+	if !s.present(p, generation) {
+		s.settleTicket(ticket)
+		return
+	}
+	p.lists++
 	if !p.connected {
 		p.expires = now.Add(strangerTime)
 	}
@@ -43,6 +48,21 @@ func (s *state) wants(now time.Time, from peer.ID, entries []message.Entry, full
 	} else {
 		s.settleTicket(ticket)
 	}
+}
+
+// present reports whether a wantlist counts: not if its connection was followed by
+// another, because its sender has started anew.
+func (s *state) present(p *partner, generation uint64) bool {
+	switch {
+	case generation == 0 || generation == p.generation:
+		return true
+	case generation < p.generation:
+		return false
+	case p.generation != 0:
+		s.forget(p)
+	}
+	p.generation = generation
+	return true
 }
 
 func (s *state) settleTicket(ticket uint64) {

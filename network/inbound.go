@@ -133,8 +133,8 @@ func (in *inbound) blame(err error) message.Fault {
 func (n *Network) accept(st p2pnet.Stream) {
 	version := n.protocols.versions[st.Protocol()]
 	n.serve(st, func(in *inbound) error {
-		m := n.peers.join(in.peer, version)
+		m, generation := n.peers.join(in.peer, version)
 		defer n.peers.leave(m)
-		return newReader(in, m, version).run()
+		return newReader(in, m, version, generation).run()
 	})
 }

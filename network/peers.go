@@ -80,8 +80,9 @@ func (r *roster) unlearn(p peer.ID, versions versionSet) {
 }
 
 // join notes that a reader of p's streams begins, and that p speaks v: it opened
-// a stream with it. The reader calls leave at its end.
-func (r *roster) join(p peer.ID, v message.Version) *remote {
+// a stream with it. It also returns the generation of the connection. The reader
+// calls leave at its end.
+func (r *roster) join(p peer.ID, v message.Version) (*remote, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.enlist(p)
@@ -89,7 +90,7 @@ func (r *roster) join(p peer.ID, v message.Version) *remote {
 	m.readers++
 	m.heard = true
 	r.settle(m)
-	return m
+	return m, m.told.Generation
 }
 
 func (r *roster) leave(m *remote) {

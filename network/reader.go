@@ -21,6 +21,8 @@ type reader struct {
 	empty   rate
 	said    bool // the frame that is being read has said something
 
+	generation uint64 // of the connection
+
 	// What is complete and not yet handed on.
 	blocks    []blocks.Block
 	haves     []cid.Cid
@@ -28,8 +30,8 @@ type reader struct {
 	taken     int // budget bytes of it
 }
 
-func newReader(in *inbound, m *remote, v message.Version) *reader {
-	r := &reader{in: in, n: in.n, empty: rate{limit: in.n.cfg.EmptyFrames}}
+func newReader(in *inbound, m *remote, v message.Version, generation uint64) *reader {
+	r := &reader{in: in, n: in.n, generation: generation, empty: rate{limit: in.n.cfg.EmptyFrames}}
 	in.wire.idle = r.handOn
 	in.wire.arrived = func(n int, at time.Time) {
 		r.readAt = at
@@ -101,7 +103,9 @@ func (r *reader) take(p *message.Part) error {
 	if len(p.Wantlist) == 0 && !p.Full {
 		return nil
 	}
-	err := r.n.sinks.Wants(r.in.ctx, Wants{From: r.in.peer, Entries: p.Wantlist, Full: p.Full})
+	err := r.n.sinks.Wants(r.in.ctx, Wants{
+		From: r.in.peer, Entries: p.Wantlist, Full: p.Full, Generation: r.generation,
+	})
 	if err != nil {
 		return fmt.Errorf("hand on wants: %w", err)
 	}

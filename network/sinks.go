@@ -47,6 +47,11 @@ type Wants struct {
 	From    peer.ID
 	Entries []message.Entry
 	Full    bool
+
+	// Generation is that of the connection on which the stream began, see
+	// [PeerState]; zero when it is not known. What a reader still had when its
+	// connection was lost may come after the next one was made known.
+	Generation uint64
 }
 
 // Answers is blocks and presences of one message, or of a part of one. Blocks
