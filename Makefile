@@ -10,6 +10,7 @@ COUNT    ?=
 RUN      ?=
 TIMEOUT  ?= 20m
 FUZZTIME ?= 60s
+SEEDS    ?= 1000
 
 # How a variable that was given becomes a flag of go test.
 FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)') -timeout=$(TIMEOUT)
@@ -25,7 +26,7 @@ help: ## Print these lines.
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME)'
+	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME) SEEDS=$(SEEDS)'
 
 .PHONY: build
 build: ## Build the command as bin/souk.
@@ -43,6 +44,12 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 	if [ -n "$$race" ] && [ "$$($(GO) env CGO_ENABLED)" = 0 ]; then \
 		echo 'No C compiler: testing without the race detector.'; race=; fi; \
 	$(GO) test $$race $(FLAGS) $(PKGS)
+	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory sim
+
+# One goroutine plays all nodes, so the race detector would find nothing in it.
+.PHONY: sim
+sim: ## Play SEEDS runs of many nodes' cores in one loop, and find every planted fault.
+	$(GO) test -tags simulation -timeout=0 ./test/cores -args -seeds $(SEEDS)
 
 .PHONY: race
 race: ## Run the tests under the race detector without the cache, or fail where it cannot run.
@@ -64,6 +71,7 @@ lint: ## Check the format and run go vet, and golangci-lint where it is installe
 	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { \
 		echo 'Not as gofmt writes them (make fmt does it):'; echo "$$unformatted"; exit 1; }
 	$(GO) vet $(PKGS)
+	$(GO) vet -tags simulation $(PKGS)
 	@if command -v golangci-lint >/dev/null; then golangci-lint run $(PKGS); \
 		else echo 'golangci-lint is not installed: only gofmt and go vet have run.'; fi
 

@@ -1,6 +1,10 @@
 package blockrouter
 
-import blocks "github.com/ipfs/go-block-format"
+import (
+	blocks "github.com/ipfs/go-block-format"
+
+	"github.com/souk-p2p/souk/internal/planted"
+)
 
 // stored is a received block on its way into the store. release, where there is
 // one, gives back what the bytes of its message took of the receive budget.
@@ -50,7 +54,7 @@ func (s *state) wrote(err error) {
 	for _, w := range s.writing {
 		s.backlog -= len(w.block.RawData())
 		s.out.unstaged = append(s.out.unstaged, w.block)
-		if w.release != nil {
+		if w.release != nil && !(planted.Is(planted.BudgetLeak) && err != nil) {
 			s.out.release = append(s.out.release, w.release)
 		}
 		if err == nil {

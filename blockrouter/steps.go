@@ -18,7 +18,9 @@ type Steps struct {
 
 	answers []owing
 	lookups []lookup
+	looked  []looked
 	write   []stored
+	wrote   []error
 }
 
 // owing is answers and what gives their bytes back to the receive budget.
@@ -42,7 +44,9 @@ func (s *Steps) List() []actor.Step {
 		actor.Receiving("request", s.inbox.C(), func(r request) { s.sh.handle(time.Now(), r); s.settle() }),
 		{Name: "answers", Ready: func() bool { return len(s.answers) > 0 && !s.sh.state.full() }, Do: s.message},
 		{Name: "look up", Ready: func() bool { return len(s.lookups) > 0 }, Do: s.look},
+		{Name: "looked up", Ready: func() bool { return len(s.looked) > 0 }, Do: s.found},
 		{Name: "store", Ready: func() bool { return len(s.write) > 0 }, Do: s.store},
+		{Name: "stored", Ready: func() bool { return len(s.wrote) > 0 }, Do: s.stored},
 	}
 }
 
@@ -62,17 +66,26 @@ func (s *Steps) message() {
 	s.settle()
 }
 
-// look is what a reader of the store does.
+// look is what a reader of the store does, and found what the actor does with the
+// result.
 func (s *Steps) look() {
-	s.sh.state.looked(time.Now(), look(context.Background(), s.cfg.Store, shift(&s.lookups)))
+	s.looked = append(s.looked, look(context.Background(), s.cfg.Store, shift(&s.lookups)))
+}
+
+func (s *Steps) found() {
+	s.sh.state.looked(time.Now(), shift(&s.looked))
 	s.settle()
 }
 
-// store is what the writer does.
+// store is what the writer does, and stored what the actor does with the result.
 func (s *Steps) store() {
 	job := s.write
 	s.write = nil
-	s.sh.wrote(write(context.Background(), s.cfg.Store, job))
+	s.wrote = append(s.wrote, write(context.Background(), s.cfg.Store, job))
+}
+
+func (s *Steps) stored() {
+	s.sh.wrote(shift(&s.wrote))
 	s.settle()
 }
 
@@ -93,8 +106,11 @@ func (s *Steps) End() {
 		s.message()
 	}
 	s.sh.closeLinks()
-	for len(s.write) > 0 {
-		s.store()
+	for len(s.write)+len(s.wrote) > 0 {
+		if len(s.wrote) == 0 {
+			s.store()
+		}
+		s.stored()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -255,6 +256,9 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 		s.reserve(p, -ship.bytes)
 	}
 	if err != nil {
+		if planted.Is(planted.FinishedTwice) && !ship.Presences {
+			p.ahead--
+		}
 		s.stat.SendErrors++
 		p.pause(now)
 		for _, w := range ship.wants {

@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/wantmanager"
 )
 
@@ -305,7 +306,7 @@ func (s *state) unanswered(id peer.ID, cids []cid.Cid) {
 // nobody else to be asked the subscription is left.
 func (s *state) late(i int, wants []*wanted) {
 	for _, w := range slices.Clone(wants) {
-		if !w.assignedTo(i) {
+		if !w.assignedTo(i) || planted.Is(planted.EternalHave) && w.knows(i)&has != 0 {
 			continue
 		}
 		if s.other(w, i) {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 const (
@@ -460,7 +462,9 @@ func (s *state) wake() time.Time {
 			at = t
 		}
 	}
-	sooner(s.search.rotateAt)
+	if !planted.Is(planted.MissingTimer) {
+		sooner(s.search.rotateAt)
+	}
 	sooner(s.scoutAt)
 	if len(s.search.pauses) > 0 {
 		sooner(s.search.pauses[0].until)

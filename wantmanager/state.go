@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -272,7 +273,7 @@ func (s *state) withdraw(now time.Time, l linkID, p *peerWants, c cid.Cid) {
 // retire removes a want that nobody is behind any more; the peer is told if it
 // may know of it.
 func (s *state) retire(now time.Time, p *peerWants, w *want) {
-	if w.phase != queued || w.rewrite {
+	if known := w.phase != queued || w.rewrite; known && !(planted.Is(planted.LostCancel) && w.phase == inHand) {
 		p.cancels.add(w.cid)
 		p.withdrawn.add(now, w.cid)
 	}
@@ -316,7 +317,7 @@ func (s *state) rewrite(now time.Time, p *peerWants) {
 	}
 	var again []*want
 	for _, c := range sortedCIDs(p.wants) {
-		if w := p.wants[c]; w.phase == sent || w.phase == standing {
+		if w := p.wants[c]; w.phase == sent || w.phase == standing && !planted.Is(planted.LostResend) {
 			again = append(again, w)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
-	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
 )
 
@@ -62,23 +61,21 @@ func (s *Steps) End() { s.sh.close() }
 // Audit recounts what the manager counts and returns what is wrong.
 func (s *Steps) Audit() error { return s.sh.state.audit() }
 
-// WantsAt lists what a peer was asked and has not answered, or has refused:
-// what it should have in its table.
-func (s *Steps) WantsAt(id peer.ID) map[cid.Cid]message.WantType {
-	wants := make(map[cid.Cid]message.WantType)
+// WantsAt lists what a peer is asked, and of each whether it knows.
+func (s *Steps) WantsAt(id peer.ID) map[cid.Cid]bool {
+	wants := make(map[cid.Cid]bool)
 	if p := s.sh.state.peers[id]; p != nil {
 		for c, w := range p.wants {
-			wants[c] = w.kind
+			wants[c] = w.phase == sent || w.phase == standing
 		}
 	}
 	return wants
 }
 
-// Idle reports whether the manager has nothing of a peer to be written or in
-// hand.
+// Idle reports whether no message to a peer is in hand and no cancel is due.
 func (s *Steps) Idle(id peer.ID) bool {
 	p := s.sh.state.peers[id]
-	return p == nil || !p.busy && p.waiting == 0 && len(p.cancels.pending) == 0
+	return p == nil || !p.busy && len(p.cancels.pending) == 0
 }
 
 // Wants is how many wants there are, at all peers.

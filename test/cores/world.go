@@ -1,0 +1,177 @@
+//go:build simulation
+
+package cores
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/actor"
+)
+
+// World is nodes and what happens to them. It lives in a bubble of
+// testing/synctest, for the sake of its clock, and has one goroutine.
+type World struct {
+	seed   uint64
+	dice   *rand.Rand
+	began  time.Time
+	trace  *trace
+	script script
+
+	blocks []blocks.Block
+	known  map[cid.Cid]blocks.Block
+	nodes  []*node
+	wires  map[[2]int]*wire
+	events events
+	calm   bool // the faults have stopped
+	steps  int
+	stale  map[*node]bool // have done something since the world was last compared
+	err    error
+}
+
+// mostSteps is more than any run takes: a run that takes more goes round in
+// circles.
+const mostSteps = 3_000_000
+
+// New returns a world in which nothing has happened yet.
+func New(seed uint64, t *trace) *World {
+	w := &World{
+		seed: seed, dice: rand.New(rand.NewPCG(seed, 0x50_75_6b)), began: time.Now(), trace: t,
+		known: make(map[cid.Cid]blocks.Block), wires: make(map[[2]int]*wire), stale: make(map[*node]bool),
+	}
+	w.script = newScript(w.dice)
+	for i, size := range w.script.sizes {
+		b := w.script.make(seed<<8+uint64(i), 1, size)[0]
+		w.blocks = append(w.blocks, b)
+		w.known[b.Cid()] = b
+	}
+	for i := range w.script.nodes {
+		w.nodes = append(w.nodes, newNode(w, i))
+	}
+	return w
+}
+
+// Run plays the whole: faults, then calm in which every want has to end, then the
+// end of every node. An actor that panics has failed.
+func (w *World) Run() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("at %s: panic: %v\n%s", w.clock(), r, debug.Stack())
+		}
+	}()
+	w.schedule()
+	w.until(w.script.storm, func() bool { return false })
+	w.quieten()
+	if !w.until(patience, w.ended) {
+		w.fail("%s after the faults have stopped %s", patience, w.open())
+	}
+	w.shutdown()
+	return w.err
+}
+
+// patience is how long, after the last fault, a want may take. Pauses of routers
+// and sessions grow up to 30 s, and a want may have to sit out several.
+const patience = 10 * time.Minute
+
+// until runs the world until the condition holds, and reports whether it did
+// within d.
+func (w *World) until(d time.Duration, condition func() bool) bool {
+	deadline := time.Now().Add(d)
+	for w.err == nil && !condition() {
+		if w.step() {
+			continue
+		}
+		w.compare()
+		next := w.next()
+		if next.IsZero() || next.After(deadline) {
+			time.Sleep(time.Until(deadline))
+			return condition()
+		}
+		time.Sleep(time.Until(next))
+	}
+	return w.err == nil
+}
+
+// step does one of the things that can be done now, chosen by the dice, and
+// reports whether there was one.
+func (w *World) step() bool {
+	if w.steps++; w.steps > mostSteps {
+		w.fail("the world does not come to rest")
+		return false
+	}
+	due := w.events.due(time.Now())
+	if due && w.dice.IntN(3) == 0 {
+		w.events.pop().do()
+		return true
+	}
+	first := w.dice.IntN(len(w.nodes))
+	for i := range w.nodes {
+		if w.nodes[(first+i)%len(w.nodes)].step() {
+			return true
+		}
+	}
+	if due {
+		w.events.pop().do()
+	}
+	return due
+}
+
+// next is when something is due, or the zero time.
+func (w *World) next() time.Time {
+	at := w.events.next()
+	for _, n := range w.nodes {
+		at = earlier(at, n.wake())
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// after lets something happen later.
+func (w *World) after(d time.Duration, do func()) { w.events.push(time.Now().Add(d), do) }
+
+// clock is the time since the beginning.
+func (w *World) clock() time.Duration { return time.Since(w.began) }
+
+func (w *World) tell(format string, args ...any) { w.trace.line(w.clock(), format, args...) }
+
+// fail keeps the first failure.
+func (w *World) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at "+w.clock().String()+": "+format, args...)
+		w.tell("FAILED: %v", w.err)
+	}
+}
+
+// some chooses each with a chance of one in n.
+func (w *World) some(n int) bool { return w.dice.IntN(n) == 0 }
+
+// between returns a duration in a range.
+func (w *World) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(w.dice.Int64N(int64(most-least)+1))
+}
+
+func pick[T any](w *World, from []T) T { return from[w.dice.IntN(len(from))] }
+
+// take lets an actor take a step and audits it.
+func (w *World) take(n *node, a named, s actor.Step) {
+	w.stale[n] = true
+	w.tell("%s %s: %s", n, a.name, s.Name)
+	s.Do()
+	if err := a.audit(); err != nil {
+		w.fail("%s %s: %w", n, a.name, err)
+	}
+}
+
+var errClosing = errors.New("the node closes")
