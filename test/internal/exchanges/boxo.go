@@ -9,7 +9,6 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -24,14 +23,19 @@ type Boxo struct {
 	end context.CancelFunc
 }
 
-// NewBoxo starts boxo's exchange on h. It speaks the given protocols, or all
-// that it knows when there are none.
+// NewBoxo starts boxo's exchange on h, with a store in memory. It speaks the
+// given protocols, or all that it knows when there are none.
 func NewBoxo(h host.Host, protocols ...protocol.ID) *Boxo {
+	return NewBoxoOver(h, memory(), protocols...)
+}
+
+// NewBoxoOver starts boxo's exchange on h and a datastore.
+func NewBoxoOver(h host.Host, d datastore.Batching, protocols ...protocol.ID) *Boxo {
 	var opts []bsnet.NetOpt
 	if len(protocols) > 0 {
 		opts = append(opts, bsnet.SupportedProtocols(protocols))
 	}
-	store := blockstore.NewBlockstore(dssync.MutexWrap(datastore.NewMapDatastore()))
+	store := blockstore.NewBlockstore(d)
 	ctx, end := context.WithCancel(context.Background())
 	return &Boxo{
 		Bitswap: bitswap.New(ctx, bsnet.NewFromIpfsHost(h, opts...), nil, store),

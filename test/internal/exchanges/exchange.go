@@ -8,6 +8,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -59,6 +61,9 @@ type Counters struct {
 	BlocksSent, BytesSent         uint64
 	MessagesReceived              uint64
 }
+
+// memory is an empty datastore.
+func memory() datastore.Batching { return dssync.MutexWrap(datastore.NewMapDatastore()) }
 
 // New makes an exchange on h with an empty store in memory. Closing it leaves
 // the host open.

@@ -8,7 +8,6 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
@@ -28,9 +27,14 @@ type Souk struct {
 	logged *observer.ObservedLogs
 }
 
-// NewSouk starts Souk's exchange on h.
+// NewSouk starts Souk's exchange on h, with a store in memory.
 func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
-	store := blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore()))
+	return NewSoukOver(h, memory(), opts...)
+}
+
+// NewSoukOver starts Souk's exchange on h and a datastore.
+func NewSoukOver(h host.Host, d datastore.Batching, opts ...souk.Option) (*Souk, error) {
+	store := blockstore.New(d)
 	core, logged := observer.New(zap.ErrorLevel)
 	opts = append([]souk.Option{souk.WithLogger(zap.New(core))}, opts...)
 	x, err := souk.New(context.Background(), h, store, opts...)
