@@ -76,3 +76,15 @@ func (c *Call) Ended() time.Time {
 	defer c.mu.Unlock()
 	return c.ended
 }
+
+// Disconnect closes the connections between n and the others.
+func (w *World) Disconnect(n *Node, others ...*Node) {
+	w.do(func() error {
+		for _, o := range others {
+			if err := n.Network().ClosePeer(o.ID()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

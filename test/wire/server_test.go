@@ -1,0 +1,432 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ipfs/boxo/bitswap/message"
+	pb "github.com/ipfs/boxo/bitswap/message/pb"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multihash"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/engine"
+	"github.com/souk-p2p/souk/test/internal/corpus"
+	"github.com/souk-p2p/souk/test/internal/exchanges"
+	"github.com/souk-p2p/souk/test/sim"
+)
+
+const alphabet = "abcdefghijklmnopqrstuvwxyz"
+
+// What is withdrawn before it was read is not sent, and the rest goes by
+// priority. boxo has its eight workers send side by side, in no order.
+func TestCancelledWantsAreNotSentAndTheRestGoesByPriority(t *testing.T) {
+	for _, cancels := range []string{"", "aeiou", "bcdfghjklmnpqrstvwxyz", alphabet} {
+		t.Run("without "+cancels, func(t *testing.T) {
+			play(t, func(t *testing.T, w *sim.World) {
+				server, g := gated(t, w, exchanges.MakeSouk)
+				partner := w.Recorder(lan, nil)
+				w.Put(server, letters(alphabet)...)
+				w.Connect(partner.Node, server)
+				w.Settle()
+				g.hold(&g.sizes)
+				partner.Tell(server, ask{blocks: alphabet, dontHave: true}.message())
+				w.Pass(time.Second)
+				partner.Tell(server, ask{cancels: cancels}.message())
+				w.Pass(time.Second)
+				g.release(&g.sizes)
+				w.Pass(time.Second)
+				kept := strings.Map(func(r rune) rune {
+					if strings.ContainsRune(cancels, r) {
+						return -1
+					}
+					return r
+				}, alphabet)
+				require.Equal(t, kept, spell(partner.Heard(), sim.Block, sim.DontHave))
+			})
+		})
+	}
+}
+
+// Priorities are an order over all integers of 32 bits.
+func TestTheHighestPriorityComesFirst(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		server, g := gated(t, w, exchanges.MakeSouk)
+		partner := w.Recorder(lan, nil)
+		w.Put(server, letters("abcde")...)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		g.hold(&g.sizes)
+		m := message.New(false)
+		for r, priority := range map[rune]int32{'c': 0, 'a': 1<<31 - 1, 'e': -1 << 31, 'b': 1, 'd': -1} {
+			m.AddEntry(letter(r).Cid(), priority, pb.Message_Wantlist_Block, false)
+		}
+		partner.Tell(server, m)
+		w.Pass(time.Second)
+		g.release(&g.sizes)
+		w.Pass(time.Second)
+		require.Equal(t, "abcde", spell(partner.Heard(), sim.Block))
+	})
+}
+
+// A want stays until its block comes: who asked is answered then, with the block
+// or with HAVE as it asked, and what is not there is answered DONT_HAVE once if
+// that was asked for.
+func TestBlocksThatComeLaterAnswerWhoWaits(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server, partner, other := w.Node(m, lan), w.Recorder(lan, nil), w.Recorder(lan, nil)
+		w.Connect(partner.Node, server)
+		w.Connect(other.Node, server)
+		w.Settle()
+		partner.Tell(server, ask{haves: "a", blocks: "b"}.message(), ask{haves: "c", blocks: "d", dontHave: true}.message())
+		w.Pass(time.Second)
+		require.Equal(t, answer{dontHaves: "cd"}, answered(partner.Take()))
+		w.Put(server, letters("abcdz")...)
+		w.Pass(time.Second)
+		require.Equal(t, answer{blocks: "bd", haves: "ac"}, answered(partner.Take()))
+		require.Empty(t, other.Heard())
+	})
+}
+
+// A want is answered by the block once, and is gone with it: putting the block
+// again tells nobody.
+func TestAnAnsweredWantIsGone(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		partner.Tell(server, ask{haves: "a", blocks: "b"}.message())
+		w.Pass(time.Second)
+		for range 3 {
+			w.Put(server, letters("ab")...)
+			w.Pass(time.Second)
+		}
+		require.Equal(t, answer{blocks: "b", haves: "a"}, answered(partner.Heard()))
+		require.Empty(t, server.Exchange.WantsOf(partner.ID()))
+	})
+}
+
+// A want-have for what is wanted as a block already changes nothing: the block
+// comes once, and no HAVE.
+func TestAWantHaveDoesNotReplaceAWantBlock(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		partner.Tell(server, ask{blocks: "a"}.message(), ask{haves: "a"}.message())
+		w.Pass(time.Second)
+		w.Put(server, letters("a")...)
+		w.Pass(time.Second)
+		want := answer{blocks: "a"}
+		if m == exchanges.MakeBoxo {
+			want = answer{haves: "a"} // It keeps the last kind that was asked.
+		}
+		require.Equal(t, want, answered(partner.Heard()))
+	})
+}
+
+// What a peer wants is listed by priority, for that peer alone, and forgotten
+// when it leaves.
+func TestTheWantlistOfAPeer(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server, partner, other := w.Node(m, lan), w.Recorder(lan, nil), w.Recorder(lan, nil)
+		w.Connect(partner.Node, server)
+		w.Connect(other.Node, server)
+		w.Settle()
+		list := message.New(false)
+		list.AddEntry(letter('b').Cid(), 2, pb.Message_Wantlist_Have, false)
+		list.AddEntry(letter('c').Cid(), 3, pb.Message_Wantlist_Have, false)
+		more := message.New(false)
+		more.AddEntry(letter('a').Cid(), -1, pb.Message_Wantlist_Block, false)
+		more.AddEntry(letter('d').Cid(), 4, pb.Message_Wantlist_Block, false)
+		partner.Tell(server, list, more)
+		w.Pass(time.Second)
+		require.Empty(t, server.Exchange.WantsOf(other.ID()))
+		wants := server.Exchange.WantsOf(partner.ID())
+		if m == exchanges.MakeSouk {
+			require.Equal(t, cids("dcba"), wants)
+		}
+		require.ElementsMatch(t, cids("dcba"), wants)
+		w.Disconnect(partner.Node, server)
+		w.Pass(5 * time.Second)
+		require.Empty(t, server.Exchange.WantsOf(partner.ID()))
+	})
+}
+
+// permits is who may have what, and may change.
+type permits struct {
+	mu      sync.Mutex
+	allowed map[peer.ID]string
+}
+
+func (a *permits) set(p peer.ID, s string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.allowed == nil {
+		a.allowed = make(map[peer.ID]string)
+	}
+	a.allowed[p] = s
+}
+
+func (a *permits) allow(p peer.ID, c cid.Cid) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Contains(a.allowed[p], names[c])
+}
+
+// A refusal looks exactly like a block that is not there, decided for each peer
+// and each CID. The steps are one peer's, and its permits may change between them.
+func TestAccessIsDecidedPerPeerAndMayChange(t *testing.T) {
+	type step struct {
+		permits string
+		ask     ask
+		answer  answer
+	}
+	for name, steps := range map[string][]step{
+		"everything, want-block": {{"abcd", ask{blocks: "a"}, answer{blocks: "a"}}},
+		"everything, want-have":  {{"abcd", ask{haves: "b1"}, answer{haves: "b", dontHaves: "1"}}},
+		"some, want-have":        {{"cd", ask{haves: "ac"}, answer{haves: "c", dontHaves: "a"}}},
+		"some, want-block":       {{"cd", ask{blocks: "bd"}, answer{blocks: "d", dontHaves: "b"}}},
+		"one":                    {{"d", ask{haves: "a", blocks: "bcd1"}, answer{blocks: "d", dontHaves: "1abc"}}},
+		"nothing and then a block": {
+			{"", ask{blocks: "a"}, answer{dontHaves: "a"}},
+			{"a", ask{blocks: "a"}, answer{blocks: "a"}},
+		},
+		"less than before": {
+			{"bc", ask{haves: "bc"}, answer{haves: "bc"}},
+			{"c", ask{blocks: "bc"}, answer{blocks: "c", dontHaves: "b"}},
+		},
+		"nothing and then a HAVE": {
+			{"", ask{haves: "d"}, answer{dontHaves: "d"}},
+			{"d", ask{haves: "d"}, answer{haves: "d"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *sim.World) {
+				var permits permits
+				server := soukWith(t, w, souk.WithAccess(permits.allow))
+				partner, friend := w.Recorder(lan, nil), w.Recorder(lan, nil)
+				permits.set(friend.ID(), alphabet)
+				w.Put(server, letters("abcd")...)
+				w.Connect(partner.Node, server)
+				w.Connect(friend.Node, server)
+				w.Settle()
+				for _, s := range steps {
+					permits.set(partner.ID(), s.permits)
+					s.ask.dontHave = true
+					partner.Tell(server, s.ask.message())
+					w.Pass(time.Second)
+					require.Equal(t, s.answer, answered(partner.Take()))
+				}
+				friend.Tell(server, ask{blocks: "abcd"}.message())
+				w.Pass(time.Second)
+				require.Equal(t, answer{blocks: "abcd"}, answered(friend.Heard()))
+			})
+		})
+	}
+}
+
+// few are limits small enough to be met.
+var few = engine.Limits{Tasks: 32, Subscriptions: 32, Waiting: 32}
+
+// wants is a wantlist for blocks, of one priority.
+func wants(bs []blocks.Block) message.BitSwapMessage {
+	m := message.New(false)
+	for _, b := range bs {
+		m.AddEntry(b.Cid(), 1, pb.Message_Wantlist_Block, true)
+	}
+	return m
+}
+
+// A wantlist of absent blocks grows up to its limit and no further: the oldest
+// that was answered makes room, so that the newest are there. boxo keeps the
+// oldest in that place.
+func TestAWantlistGrowsToItsLimitAndNotBeyond(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		server, partner := soukWith(t, w, souk.WithEngineLimits(few)), w.Recorder(lan, nil)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		absent := corpus.Blocks(1, 48, kib)
+		partner.Tell(server, wants(absent[:32]))
+		w.Pass(time.Second)
+		require.ElementsMatch(t, corpus.CIDs(absent[:32]), server.Exchange.WantsOf(partner.ID()))
+		partner.Tell(server, wants(absent[32:]))
+		w.Pass(time.Second)
+		left := server.Exchange.WantsOf(partner.ID())
+		require.Len(t, left, 32)
+		require.Subset(t, left, corpus.CIDs(absent[32:]))
+		require.Len(t, kinds(partner.Heard(), sim.DontHave), 48, "each was answered")
+	})
+}
+
+// Absent blocks do not stand in the way of those that are there, however many
+// are wanted, and those that are there push out no absent ones.
+func TestAFullWantlistServesWhatIsThere(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		server, partner := soukWith(t, w, souk.WithEngineLimits(few)), w.Recorder(lan, nil)
+		present, absent := corpus.Blocks(1, 64, kib), corpus.Blocks(2, 32, kib)
+		w.Put(server, present...)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		partner.Tell(server, wants(absent))
+		w.Pass(time.Second)
+		partner.Tell(server, wants(present))
+		w.Pass(5 * time.Second)
+		require.Len(t, kinds(partner.Heard(), sim.Block), len(present))
+		require.ElementsMatch(t, corpus.CIDs(absent), server.Exchange.WantsOf(partner.ID()))
+	})
+}
+
+// Where a peer has all its tasks taken its wants wait, and what is more than may
+// wait is refused in words and not dropped. boxo drops it in silence.
+func TestWantsBeyondTheLimitAreRefusedInWords(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		server, g := gated(t, w, exchanges.MakeSouk, souk.WithEngineLimits(few))
+		partner := w.Recorder(lan, nil)
+		present := corpus.Blocks(1, 100, kib)
+		w.Put(server, present...)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		g.hold(&g.sizes)
+		partner.Tell(server, wants(present))
+		w.Pass(time.Second)
+		require.Len(t, server.Exchange.WantsOf(partner.ID()), few.Tasks+few.Waiting)
+		require.Len(t, kinds(partner.Take(), sim.DontHave), len(present)-few.Tasks-few.Waiting)
+		g.release(&g.sizes)
+		w.Pass(5 * time.Second)
+		require.Len(t, kinds(partner.Take(), sim.Block), few.Tasks+few.Waiting)
+	})
+}
+
+// More wants than a wantlist of boxo holds are all answered.
+func TestLongWantlistsAreAnswered(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
+		absent := corpus.Blocks(1, 4000, 8)
+		w.Connect(partner.Node, server)
+		w.Settle()
+		partner.Tell(server, wants(absent))
+		w.Pass(time.Minute)
+		answers := len(absent)
+		if m == exchanges.MakeBoxo {
+			answers = 1024 // It takes no more, and says nothing about the rest.
+		}
+		require.Len(t, kinds(partner.Heard(), sim.DontHave), answers)
+	})
+}
+
+func kinds(es []sim.Element, kind sim.Kind) []cid.Cid {
+	var cs []cid.Cid
+	for _, e := range es {
+		if e.Kind == kind {
+			cs = append(cs, e.CID)
+		}
+	}
+	return cs
+}
+
+// oversized is a CID over the limit, and identity one that carries its data.
+func oversized(n byte) cid.Cid { return withDigest(multihash.BLAKE3, 192, n) }
+
+func identity(n byte) cid.Cid { return withDigest(multihash.IDENTITY, 32, n) }
+
+func withDigest(code uint64, size int, n byte) cid.Cid {
+	hash, err := multihash.Encode(slices.Repeat([]byte{n}, size), code)
+	if err != nil {
+		panic(err)
+	}
+	return cid.NewCidV1(cid.Raw, hash)
+}
+
+// CIDs that never travel are passed over: what stands beside them counts, and
+// the peer is not blamed.
+func TestCIDsThatNeverTravelAreIgnored(t *testing.T) {
+	makers := map[string]func(n byte) cid.Cid{"oversized": oversized, "identity": identity}
+	for name, bad := range makers {
+		t.Run(name, func(t *testing.T) {
+			for _, m := range both {
+				t.Run(string(m), func(t *testing.T) {
+					playAll(t, 4, func(t *testing.T, w *sim.World) { ignore(t, w, m, bad) })
+				})
+			}
+		})
+	}
+}
+
+// ignore says the bad CIDs beside others, and alone, on one connection.
+func ignore(t *testing.T, w *sim.World, m exchanges.Make, bad func(n byte) cid.Cid) {
+	server, partner := w.Node(m, lan), w.Recorder(lan, nil)
+	w.Put(server, letters("z")...)
+	w.Connect(partner.Node, server)
+	w.Settle()
+	voice := partner.Open(server)
+	say := func(a ask, wants string, add ...func(message.BitSwapMessage)) {
+		t.Helper()
+		list := a.message()
+		for _, f := range add {
+			f(list)
+		}
+		voice.Say(list)
+		w.Pass(time.Second)
+		require.ElementsMatch(t, cids(wants), server.Exchange.WantsOf(partner.ID()))
+	}
+	badBlock := func(m message.BitSwapMessage) { m.AddEntry(bad(1), 0, pb.Message_Wantlist_Block, true) }
+	badHave := func(m message.BitSwapMessage) { m.AddEntry(bad(2), 0, pb.Message_Wantlist_Have, true) }
+	badCancel := func(m message.BitSwapMessage) { m.Cancel(bad(3)) }
+
+	say(ask{blocks: "1"}, "1", badBlock)
+	say(ask{haves: "2", cancels: "1"}, "2", badHave)
+	say(ask{blocks: "3"}, "23", badCancel)
+	say(ask{}, "23", badBlock, badHave)
+
+	partner.Take()
+	voice.Say(ask{blocks: "z"}.message())
+	w.Pass(time.Second)
+	require.Equal(t, answer{blocks: "z"}, answered(partner.Take()), "on the same stream of the same connection")
+	require.Len(t, partner.Network().ConnsToPeer(server.ID()), 1)
+}
+
+// A peer with one small want is served beside peers who want much: it waits for
+// a few blocks and not for all of theirs.
+func TestAPeerWithOneWantIsServedBesideHeavyOnes(t *testing.T) {
+	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
+		server := w.Node(m, sim.Link{RoundTrip: lan.RoundTrip, Bandwidth: 20 * mbs})
+		heavy, light := make([]*sim.Recorder, 10), w.Recorder(lan, nil)
+		data := corpus.Blocks(1, 50, 64*kib)
+		w.Put(server, data...)
+		w.Put(server, letters("a")...)
+		for i := range heavy {
+			heavy[i] = w.Recorder(lan, nil)
+			w.Connect(heavy[i].Node, server)
+		}
+		w.Connect(light.Node, server)
+		w.Settle()
+		for _, h := range heavy {
+			h.Tell(server, wants(data))
+		}
+		w.Pass(2 * time.Second)
+		before := heard(heavy)
+		light.Tell(server, ask{blocks: "a"}.message())
+		for len(light.Heard()) == 0 {
+			w.Pass(10 * time.Millisecond)
+		}
+		require.Less(t, heard(heavy), len(heavy)*len(data), "the heavy ones still wait")
+		require.LessOrEqual(t, heard(heavy)-before, 3*len(heavy))
+		w.Pass(2 * time.Minute)
+		require.Equal(t, len(heavy)*len(data), heard(heavy), "and are served all the same")
+	})
+}
+
+func heard(rs []*sim.Recorder) int {
+	var n int
+	for _, r := range rs {
+		n += len(kinds(r.Heard(), sim.Block))
+	}
+	return n
+}
