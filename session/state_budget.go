@@ -25,12 +25,27 @@ func (z *sizes) most() int { return max(z.now, z.before) }
 
 func (s *state) learnSize(n int) {
 	if s.sizes.most() == 0 {
-		s.mean = n
+		s.mean = max(n, 1)
+		s.recount()
 	}
 	s.mean = max(s.mean+(n-s.mean)/8, 1)
 	before := s.size()
 	s.sizes.add(n)
 	s.shed = s.shed || s.size() >= 2*before
+}
+
+// recount corrects the loads of peers that were asked while no block had been
+// seen: a guess that is far off would make those that are waited for look slow.
+func (s *state) recount() {
+	for _, p := range s.peers {
+		p.load = 0
+	}
+	for _, w := range s.wants {
+		for n := range w.at {
+			w.at[n].size = int32(s.mean)
+			s.peers[w.at[n].peer].load += s.mean
+		}
+	}
 }
 
 // shedLoad takes back what was asked for at the size of smaller blocks and is too
