@@ -3,6 +3,7 @@ package peerrouter
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -149,14 +150,27 @@ func (s *shell) perform(ctx context.Context, out effects) {
 			s.cfg.Known(c.peer, c.connected)
 		}
 	}
-	for _, n := range out.news {
-		s.links.Party(n.link).slot.Publish(Info{n.peer: n.news}, merge)
-	}
+	s.inform(out.news)
 	for _, id := range out.closed {
 		s.links.Remove(id).slot.Close()
 	}
 	for _, info := range out.dials {
 		s.dials.Go(func() { s.dial(ctx, info) })
+	}
+}
+
+// inform publishes what is new for a link in one piece: a link that begins to
+// watch must not take the first of the connected peers for all of them.
+func (s *shell) inform(news []notice) {
+	infos := make(map[linkID]Info)
+	for _, n := range news {
+		if infos[n.link] == nil {
+			infos[n.link] = make(Info)
+		}
+		infos[n.link][n.peer] = n.news
+	}
+	for _, l := range slices.Sorted(maps.Keys(infos)) {
+		s.links.Party(l).slot.Publish(infos[l], merge)
 	}
 }
 
