@@ -2,8 +2,7 @@ package sim
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,13 +14,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-msgio"
-	"github.com/multiformats/go-multihash"
 	"google.golang.org/protobuf/proto"
 )
 
 // Recorder is a peer that speaks Bitswap by hand. It writes down everything that
-// it hears, in order and with the time, and says only what the scenario or its
-// script says.
+// it hears and says, in order and with the time, and says only what the scenario
+// or its script says.
 type Recorder struct {
 	*Node
 	world    *World
@@ -29,51 +27,28 @@ type Recorder struct {
 	script   Script // nil answers nothing
 
 	mu      sync.Mutex // streams are read side by side
-	heard   []Frame
-	taken   int // frames that [Recorder.Take] has returned
+	log     []Frame
+	taken   int // of log, that [Recorder.Take] has passed
 	streams int
+	live    map[network.Stream]struct{}
 	ended   []error // how each stream ended that did, in their order
 }
 
 // Frame is one message as it was on the wire.
 type Frame struct {
 	At      time.Time
-	From    peer.ID
-	Stream  int // in the order in which the streams came, from 1
-	Bytes   []byte
+	Said    bool    // by the recorder
+	Peer    peer.ID // the other side
+	Stream  int     // of a frame that was heard: in the order in which the streams came, from 1
+	Bytes   []byte  // likewise
 	Message *pb.Message
-}
-
-// Kind is what an element of a message says.
-type Kind string
-
-// The kinds.
-const (
-	WantBlock Kind = "want-block"
-	WantHave  Kind = "want-have"
-	Cancel    Kind = "cancel"
-	Block     Kind = "block"
-	Have      Kind = "HAVE"
-	DontHave  Kind = "DONT_HAVE"
-)
-
-// Element is one element of a message.
-type Element struct {
-	At     time.Time
-	Stream int
-	Kind   Kind
-	CID    cid.Cid // undefined for a block whose prefix cannot be used
-
-	Priority     int32 // of a want
-	SendDontHave bool  // likewise
-	Data         []byte
 }
 
 // Recorder adds a peer that speaks the given protocol, or Bitswap 1.2.0 when
 // there is none, and answers by the script, each message on a stream of its own,
 // or not at all when that is nil.
 func (w *World) Recorder(l Link, script Script, speaks ...protocol.ID) *Recorder {
-	r := &Recorder{Node: w.Host(l), world: w, protocol: bitswap, script: script}
+	r := &Recorder{Node: w.Host(l), world: w, protocol: bitswap, script: script, live: make(map[network.Stream]struct{})}
 	if len(speaks) > 0 {
 		r.protocol = speaks[0]
 	}
@@ -89,7 +64,17 @@ func (r *Recorder) listen(s network.Stream) {
 	r.mu.Lock()
 	r.streams++
 	nth := r.streams
+	r.live[s] = struct{}{}
 	r.mu.Unlock()
+	err := r.read(s, nth)
+	_ = s.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, s)
+	r.ended = append(r.ended, err)
+}
+
+func (r *Recorder) read(s network.Stream, nth int) error {
 	in := msgio.NewVarintReaderSize(s, 4<<20)
 	for {
 		frame, err := in.ReadMsg()
@@ -97,29 +82,27 @@ func (r *Recorder) listen(s network.Stream) {
 			err = r.write(s, nth, frame)
 		}
 		if err != nil {
-			r.mu.Lock()
-			r.ended = append(r.ended, err)
-			r.mu.Unlock()
-			_ = s.Close()
-			return
+			return err
 		}
 	}
 }
 
 // write writes a frame down and answers it.
 func (r *Recorder) write(s network.Stream, stream int, frame []byte) error {
-	f := Frame{At: time.Now(), From: s.Conn().RemotePeer(), Stream: stream, Bytes: slices.Clone(frame), Message: new(pb.Message)}
+	f := Frame{
+		At: time.Now(), Peer: s.Conn().RemotePeer(), Stream: stream, Bytes: slices.Clone(frame), Message: new(pb.Message),
+	}
 	if err := proto.Unmarshal(frame, f.Message); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	r.heard = append(r.heard, f)
+	r.log = append(r.log, f)
 	answer := r.answer(f)
 	r.mu.Unlock()
 	if answer == nil || answer.Empty() {
 		return nil
 	}
-	return r.Say(f.From, answer)
+	return r.Say(f.Peer, answer)
 }
 
 // answer runs the script, one message at a time.
@@ -140,13 +123,16 @@ func (r *Recorder) answer(f Frame) message.BitSwapMessage {
 	return answer
 }
 
-// Say sends one message on a stream of its own.
+// Say sends one message on a stream of its own. It does not wait for the end of
+// the stream, which takes a round trip.
 func (r *Recorder) Say(to peer.ID, m message.BitSwapMessage) error {
 	v, err := r.open(to)
 	if err != nil {
 		return err
 	}
-	return errors.Join(v.say(m), v.stream.Close())
+	err = v.say(m)
+	go v.stream.Close()
+	return err
 }
 
 // Tell sends messages, each on a stream of its own.
@@ -158,9 +144,9 @@ func (r *Recorder) Tell(to *Node, ms ...message.BitSwapMessage) {
 
 // Voice is a stream that a recorder has opened.
 type Voice struct {
-	world    *World
-	stream   network.Stream
-	protocol protocol.ID
+	world  *World
+	stream network.Stream
+	of     *Recorder
 }
 
 // Open opens a stream.
@@ -183,7 +169,7 @@ func (r *Recorder) open(to peer.ID) (*Voice, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Voice{world: r.world, stream: s, protocol: r.protocol}, nil
+	return &Voice{world: r.world, stream: s, of: r}, nil
 }
 
 // Say writes messages.
@@ -195,7 +181,11 @@ func (v *Voice) Say(ms ...message.BitSwapMessage) {
 
 // say writes a message in the form that the protocol has.
 func (v *Voice) say(m message.BitSwapMessage) error {
-	if v.protocol == "/ipfs/bitswap/1.0.0" {
+	r := v.of
+	r.mu.Lock()
+	r.log = append(r.log, Frame{At: time.Now(), Said: true, Peer: v.stream.Conn().RemotePeer(), Message: m.ToProtoV1()})
+	r.mu.Unlock()
+	if r.protocol == "/ipfs/bitswap/1.0.0" || r.protocol == "/ipfs/bitswap" {
 		return m.ToNetV0(v.stream)
 	}
 	return m.ToNetV1(v.stream)
@@ -233,7 +223,14 @@ func (v *Voice) Answered() bool {
 func (r *Recorder) Frames() []Frame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.heard)
+	return heard(r.log)
+}
+
+// Log returns the elements of all that was heard and said.
+func (r *Recorder) Log() []Element {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return elements(r.log)
 }
 
 // Heard returns the elements of all that was heard.
@@ -243,9 +240,28 @@ func (r *Recorder) Heard() []Element { return elements(r.Frames()) }
 func (r *Recorder) Take() []Element {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh := elements(r.heard[r.taken:])
-	r.taken = len(r.heard)
-	return fresh
+	fresh := heard(r.log[r.taken:])
+	r.taken = len(r.log)
+	return elements(fresh)
+}
+
+func heard(log []Frame) []Frame {
+	return slices.DeleteFunc(slices.Clone(log), func(f Frame) bool { return f.Said })
+}
+
+// Wants returns what others want of the recorder now, as a server counts it: not
+// withdrawn, and not answered by the block, or by HAVE where that was asked.
+func (r *Recorder) Wants() map[cid.Cid]Kind {
+	wants := make(map[cid.Cid]Kind)
+	for _, e := range r.Log() {
+		switch {
+		case e.Said && e.Kind == Block, e.Said && e.Kind == Have && wants[e.CID] == WantHave, !e.Said && e.Kind == Cancel:
+			delete(wants, e.CID)
+		case !e.Said && (e.Kind == WantBlock || e.Kind == WantHave && wants[e.CID] == ""):
+			wants[e.CID] = e.Kind
+		}
+	}
+	return wants
 }
 
 // Streams returns how many streams others have opened.
@@ -263,66 +279,12 @@ func (r *Recorder) Ended() []error {
 	return slices.Clone(r.ended)
 }
 
-func elements(frames []Frame) []Element {
-	var all []Element
-	for _, f := range frames {
-		from := len(all)
-		for _, e := range f.Message.GetWantlist().GetEntries() {
-			all = append(all, want(e))
-		}
-		for _, p := range f.Message.GetBlockPresences() {
-			all = append(all, presence(p))
-		}
-		for _, data := range f.Message.GetBlocks() {
-			all = append(all, block(cid.NewPrefixV0(multihash.SHA2_256), data))
-		}
-		for _, b := range f.Message.GetPayload() {
-			p, err := cid.PrefixFromBytes(b.GetPrefix())
-			if err != nil {
-				p = cid.Prefix{}
-			}
-			all = append(all, block(p, b.GetData()))
-		}
-		for i := range all[from:] {
-			all[from+i].At, all[from+i].Stream = f.At, f.Stream
-		}
+// Cut resets the streams that others have opened and that are still open.
+func (r *Recorder) Cut() {
+	r.mu.Lock()
+	open := slices.Collect(maps.Keys(r.live))
+	r.mu.Unlock()
+	for _, s := range open {
+		_ = s.Reset()
 	}
-	return all
 }
-
-func want(e *pb.Message_Wantlist_Entry) Element {
-	kind := WantBlock
-	switch {
-	case e.GetCancel():
-		kind = Cancel
-	case e.GetWantType() == pb.Message_Wantlist_Have:
-		kind = WantHave
-	}
-	return Element{Kind: kind, CID: parse(e.GetBlock()), Priority: e.GetPriority(), SendDontHave: e.GetSendDontHave()}
-}
-
-func presence(p *pb.Message_BlockPresence) Element {
-	if p.GetType() == pb.Message_Have {
-		return Element{Kind: Have, CID: parse(p.GetCid())}
-	}
-	return Element{Kind: DontHave, CID: parse(p.GetCid())}
-}
-
-func block(p cid.Prefix, data []byte) Element {
-	c, err := p.Sum(data)
-	if err != nil {
-		c = cid.Undef
-	}
-	return Element{Kind: Block, CID: c, Data: data}
-}
-
-func parse(b []byte) cid.Cid {
-	c, err := cid.Cast(b)
-	if err != nil {
-		return cid.Undef
-	}
-	return c
-}
-
-// String is for failures.
-func (e Element) String() string { return fmt.Sprintf("%s %s", e.Kind, e.CID) }

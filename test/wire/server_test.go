@@ -119,7 +119,7 @@ func TestAWantHaveDoesNotReplaceAWantBlock(t *testing.T) {
 		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
 		w.Connect(partner.Node, server)
 		w.Settle()
-		partner.Tell(server, ask{blocks: "a"}.message(), ask{haves: "a"}.message())
+		partner.Open(server).Say(ask{blocks: "a"}.message(), ask{haves: "a"}.message())
 		w.Pass(time.Second)
 		w.Put(server, letters("a")...)
 		w.Pass(time.Second)
