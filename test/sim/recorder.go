@@ -288,3 +288,6 @@ func (r *Recorder) Cut() {
 		_ = s.Reset()
 	}
 }
+
+// Leave ends the peer as if its process ended.
+func (r *Recorder) Leave() { r.world.do(r.Host.Close) }

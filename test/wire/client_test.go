@@ -67,21 +67,19 @@ func TestABlockIsAskedOfOnePeerOnly(t *testing.T) {
 // at once: one is asked for the block, the others whether they have it. A peer
 // that is left out would be asked only when the others have been silent for long.
 func TestTheFirstQuestionGoesToEveryConnectedPeer(t *testing.T) {
-	for range 10 {
-		play(t, func(t *testing.T, w *sim.World) {
-			client := w.Node(exchanges.MakeSouk, lan)
-			peers := connected(w, client, 8, nil)
-			w.Call(client, cids("abc"))
-			w.Pass(lan.RoundTrip)
-			var blocks, haves string
-			for _, p := range peers {
-				blocks += spell(p.Heard(), sim.WantBlock)
-				haves += spell(p.Heard(), sim.WantHave)
-			}
-			require.Len(t, blocks, 1)
-			require.Equal(t, strings.Repeat(blocks, 7), haves)
-		})
-	}
+	repeat(t, 10, func(t *testing.T, w *sim.World) {
+		client := w.Node(exchanges.MakeSouk, lan)
+		peers := connected(w, client, 8, nil)
+		w.Call(client, cids("abc"))
+		w.Pass(lan.RoundTrip)
+		var blocks, haves string
+		for _, p := range peers {
+			blocks += spell(p.Heard(), sim.WantBlock)
+			haves += spell(p.Heard(), sim.WantHave)
+		}
+		require.Len(t, blocks, 1)
+		require.Equal(t, strings.Repeat(blocks, 7), haves)
+	})
 }
 
 // Peers that are alike are asked for their share and left in peace: the sizes of
@@ -92,19 +90,17 @@ func TestPeersThatAreAlikeShareWithoutDuplicates(t *testing.T) {
 	for _, m := range both {
 		t.Run(string(m), func(t *testing.T) {
 			var asked, duplicates int
-			for range 10 {
-				play(t, func(t *testing.T, w *sim.World) {
-					client := w.Node(m, lan)
-					peers := connected(w, client, 3, sim.Serve(letters(alphabet)))
-					w.Fetch(client, letters(alphabet), peers[0].Node, peers[1].Node, peers[2].Node)
-					w.Pass(5 * time.Second)
-					for _, p := range peers {
-						asked += len(spell(p.Heard(), sim.WantBlock))
-						require.Empty(t, p.Wants(), "nothing is left at a peer")
-					}
-					duplicates += int(client.Exchange.Counters().DupBlocks)
-				})
-			}
+			repeat(t, 10, func(t *testing.T, w *sim.World) {
+				client := w.Node(m, lan)
+				peers := connected(w, client, 3, sim.Serve(letters(alphabet)))
+				w.Fetch(client, letters(alphabet), peers[0].Node, peers[1].Node, peers[2].Node)
+				w.Pass(5 * time.Second)
+				for _, p := range peers {
+					asked += len(spell(p.Heard(), sim.WantBlock))
+					require.Empty(t, p.Wants(), "nothing is left at a peer")
+				}
+				duplicates += int(client.Exchange.Counters().DupBlocks)
+			})
 			require.InDelta(t, 10*len(alphabet), asked, 5)
 			require.LessOrEqual(t, duplicates, 5)
 		})

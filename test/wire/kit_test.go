@@ -49,12 +49,24 @@ func play(t *testing.T, scenario func(t *testing.T, w *sim.World)) {
 // playAll is [play] for a number of scenarios that share a world.
 func playAll(t *testing.T, count int, scenarios func(t *testing.T, w *sim.World)) {
 	t.Helper()
-	tally.Add(t, tally.Scenarios, count)
+	if count > 0 {
+		tally.Add(t, tally.Scenarios, count)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := sim.NewWorld(t)
 		defer w.End()
 		scenarios(t, w)
 	})
+}
+
+// repeat plays a scenario whose outcome depends on the schedule a number of
+// times, and counts it as one.
+func repeat(t *testing.T, times int, scenario func(t *testing.T, w *sim.World)) {
+	t.Helper()
+	tally.Add(t, tally.Scenarios, 1)
+	for range times {
+		playAll(t, 0, scenario)
+	}
 }
 
 // each plays a scenario with a node of each make.
