@@ -298,7 +298,13 @@ func (s *state) peerState(now time.Time, id peer.ID, connected bool, v message.V
 		return
 	}
 	p := s.peer(id)
-	lost := p.epoch != epoch || p.gen != generation || p.connected != connected
+	another := p.gen != generation || p.connected != connected
+	lost := another || p.epoch != epoch
+	if another {
+		p.late, p.patience, p.waited = false, 0, time.Time{}
+	} else if head := p.flying.first(isFlying); lost && head != nil && head.phase == sent {
+		p.waited = head.flight.due // A peer that loses every stream is as late as one that is silent.
+	}
 	p.connected, p.version, p.epoch, p.gen = connected, v, epoch, generation
 	if lost {
 		s.rewrite(now, p)
@@ -324,7 +330,6 @@ func (s *state) rewrite(now time.Time, p *peerWants) {
 	p.putBack(again)
 	p.doubted = p.busy
 	p.retryAt, p.retries = time.Time{}, 0
-	p.late, p.patience = false, 0
 }
 
 func (s *state) peer(id peer.ID) *peerWants {

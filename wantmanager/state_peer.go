@@ -40,6 +40,7 @@ type want struct {
 type flight struct {
 	from time.Time // when it was handed to the sender: an answer may come before the report that it was written
 	at   time.Time // when it was written
+	due  time.Time // since when its wants are waited for: from their first writing, over streams that were lost
 	mark mark
 	nth  uint64 // message with wants to this peer
 }
@@ -86,6 +87,7 @@ type peerWants struct {
 	hands   []cid.Cid // cancels of that message
 	busy    bool
 	handed  time.Time // when it was handed to the sender
+	waited  time.Time // since when wants are waited for that a lost stream carried
 	doubted bool      // that message may be lost even if it is reported as written
 	retryAt time.Time // after a failed write
 	retries int
@@ -250,7 +252,7 @@ func (p *peerWants) deadline() time.Time {
 	if head == nil || head.phase == inHand || !p.connected {
 		return time.Time{} // A write has a deadline of its own.
 	}
-	from := head.flight.at
+	from := head.flight.due
 	if p.heardAt.After(from) {
 		from = p.heardAt
 	}

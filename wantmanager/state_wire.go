@@ -95,7 +95,11 @@ func (s *state) written(now time.Time, id peer.ID, at time.Time, err error) {
 // flew notes that a message's wants were written.
 func (p *peerWants) flew(hand []*want, at time.Time) {
 	p.flights++
-	f := &flight{from: p.handed, at: at, mark: p.window.mark(at), nth: p.flights}
+	f := &flight{from: p.handed, at: at, due: at, mark: p.window.mark(at), nth: p.flights}
+	if !p.waited.IsZero() && slices.ContainsFunc(hand, func(w *want) bool { return w.tellings > 1 }) {
+		f.due = p.waited
+	}
+	p.waited = time.Time{}
 	for _, w := range hand {
 		if w.phase == inHand {
 			p.account(w, sent)
