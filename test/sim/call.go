@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 )
@@ -87,4 +88,16 @@ func (w *World) Disconnect(n *Node, others ...*Node) {
 		}
 		return nil
 	})
+}
+
+// Cut takes a node off the network without a word: nothing that it sends or is
+// sent arrives any more.
+func (w *World) Cut(n *Node) {
+	for _, a := range n.Network().ListenAddresses() {
+		if udp, err := manet.ToNetAddr(a); err == nil {
+			w.mu.Lock()
+			w.delays[ipv4(udp)] = 1000 * time.Hour
+			w.mu.Unlock()
+		}
+	}
 }

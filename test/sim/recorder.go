@@ -2,7 +2,9 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-msgio"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -24,7 +27,8 @@ type Recorder struct {
 	*Node
 	world    *World
 	protocol protocol.ID
-	script   Script // nil answers nothing
+	script   Script               // nil answers nothing
+	accept   func(network.Stream) // called with each stream that comes; may be nil
 
 	mu      sync.Mutex // streams are read side by side
 	log     []Frame
@@ -59,13 +63,24 @@ func (w *World) Recorder(l Link, script Script, speaks ...protocol.ID) *Recorder
 	return r
 }
 
+// Accepting calls f with each stream that comes from now on, before it is read.
+func (r *Recorder) Accepting(f func(network.Stream)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.accept = f
+}
+
 // listen reads a stream until its end.
 func (r *Recorder) listen(s network.Stream) {
 	r.mu.Lock()
 	r.streams++
 	nth := r.streams
 	r.live[s] = struct{}{}
+	accept := r.accept
 	r.mu.Unlock()
+	if accept != nil {
+		accept(s)
+	}
 	err := r.read(s, nth)
 	_ = s.Close()
 	r.mu.Lock()
@@ -142,6 +157,17 @@ func (r *Recorder) Tell(to *Node, ms ...message.BitSwapMessage) {
 	}
 }
 
+// Burst sends messages at the same time, each on a stream of its own.
+func (r *Recorder) Burst(to *Node, ms ...message.BitSwapMessage) {
+	r.world.do(func() error {
+		var all errgroup.Group
+		for _, m := range ms {
+			all.Go(func() error { return r.Say(to.ID(), m) })
+		}
+		return all.Wait()
+	})
+}
+
 // Voice is a stream that a recorder has opened.
 type Voice struct {
 	world  *World
@@ -208,15 +234,28 @@ func (v *Voice) Reset() { v.world.do(v.stream.Reset) }
 // Answered reports whether the other side has written anything on the stream
 // until now.
 func (v *Voice) Answered() bool {
-	var n int
+	n, _ := v.read()
+	return n > 0
+}
+
+// Failure returns why the stream has ended, and nil while it has not.
+func (v *Voice) Failure() error {
+	_, err := v.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+func (v *Voice) read() (n int, err error) {
 	v.world.do(func() error {
 		if err := v.stream.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 			return err
 		}
-		n, _ = v.stream.Read(make([]byte, 1)) // The deadline or the end, when there is nothing.
+		n, err = v.stream.Read(make([]byte, 1))
 		return nil
 	})
-	return n > 0
+	return n, err
 }
 
 // Frames returns all that was heard.
@@ -291,3 +330,12 @@ func (r *Recorder) Cut() {
 
 // Leave ends the peer as if its process ended.
 func (r *Recorder) Leave() { r.world.do(r.Host.Close) }
+
+// Deafen makes the peer speak Bitswap no longer, and says so to its peers.
+func (r *Recorder) Deafen() {
+	r.RemoveStreamHandler(r.protocol)
+	r.Cut()
+}
+
+// Listen makes it speak Bitswap again.
+func (r *Recorder) Listen() { r.SetStreamHandler(r.protocol, r.listen) }
