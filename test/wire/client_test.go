@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestABlockIsAskedOfOnePeerOnly(t *testing.T) {
 func TestTheFirstQuestionGoesToEveryConnectedPeer(t *testing.T) {
 	repeat(t, 10, func(t *testing.T, w *sim.World) {
 		client := w.Node(exchanges.MakeSouk, lan)
-		peers := connected(w, client, 8, nil)
+		peers := connected(w, client, 4, nil)
 		w.Call(client, cids("abc"))
 		w.Pass(lan.RoundTrip)
 		var blocks, haves string
@@ -78,7 +79,7 @@ func TestTheFirstQuestionGoesToEveryConnectedPeer(t *testing.T) {
 			haves += spell(p.Heard(), sim.WantHave)
 		}
 		require.Len(t, blocks, 1)
-		require.Equal(t, strings.Repeat(blocks, 7), haves)
+		require.Equal(t, strings.Repeat(blocks, 3), haves)
 	})
 }
 
@@ -90,7 +91,7 @@ func TestPeersThatAreAlikeShareWithoutDuplicates(t *testing.T) {
 	for _, m := range both {
 		t.Run(string(m), func(t *testing.T) {
 			var asked, duplicates int
-			repeat(t, 10, func(t *testing.T, w *sim.World) {
+			repeat(t, 5, func(t *testing.T, w *sim.World) {
 				client := w.Node(m, lan)
 				peers := connected(w, client, 3, sim.Serve(letters(alphabet)))
 				w.Fetch(client, letters(alphabet), peers[0].Node, peers[1].Node, peers[2].Node)
@@ -101,8 +102,8 @@ func TestPeersThatAreAlikeShareWithoutDuplicates(t *testing.T) {
 				}
 				duplicates += int(client.Exchange.Counters().DupBlocks)
 			})
-			require.InDelta(t, 10*len(alphabet), asked, 5)
-			require.LessOrEqual(t, duplicates, 5)
+			require.InDelta(t, 5*len(alphabet), asked, 4)
+			require.LessOrEqual(t, duplicates, 4)
 		})
 	}
 }
@@ -328,7 +329,7 @@ func TestALongWantlistIsSplit(t *testing.T) {
 			require.LessOrEqual(t, len(f.Message.GetWantlist().GetEntries()), 2048)
 			require.Less(t, len(f.Bytes), 2<<20)
 		}
-		require.ElementsMatch(t, absent, kinds(peer.Heard(), sim.WantBlock), "each once")
+		require.Equal(t, keys(absent), keys(kinds(peer.Heard(), sim.WantBlock)), "each once")
 		unanswered, standing := most(peer)
 		require.LessOrEqual(t, unanswered, 512)
 		require.LessOrEqual(t, standing, 512+256)
@@ -353,6 +354,16 @@ func most(p *sim.Recorder) (unanswered, standing int) {
 		unanswered, standing = max(unanswered, len(open)), max(standing, len(all))
 	}
 	return unanswered, standing
+}
+
+// keys puts CIDs in an order of their own.
+func keys(cs []cid.Cid) []string {
+	all := make([]string, len(cs))
+	for i, c := range cs {
+		all[i] = c.KeyString()
+	}
+	slices.Sort(all)
+	return all
 }
 
 // A peer of an old version is asked for blocks alone, without a word of

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,23 +39,23 @@ func TestAMessageWithWantsAndBlocks(t *testing.T) {
 // wants and presences that the streams carried are sent again, and no other
 // connection is needed. Blocks are not: who lacks one asks for it again.
 func TestAfterResetsEverythingIsSentAgain(t *testing.T) {
-	for _, resets := range []int{1, 3} {
+	for _, resets := range []int32{1, 3} {
 		t.Run(fmt.Sprint(resets), func(t *testing.T) {
 			play(t, func(t *testing.T, w *sim.World) {
 				node := w.Node(exchanges.MakeSouk, lan)
 				w.Put(node, letters("x")...)
 				peer := connected(w, node, 1, sim.Serve(letters("a")))[0]
-				left := resets
+				var left atomic.Int32
+				left.Store(resets)
 				peer.Accepting(func(s network.Stream) {
-					if left > 0 {
-						left--
+					if left.Add(-1) >= 0 {
 						_ = s.Reset()
 					}
 				})
 				w.Begin()
 				w.Fetch(node, letters("a"), peer.Node)
 				require.Less(t, w.Took(), 5*time.Second)
-				left = resets
+				left.Store(resets)
 				peer.Tell(node, ask{haves: "x1", dontHave: true}.message())
 				w.Pass(5 * time.Second)
 				require.Equal(t, answer{haves: "x", dontHaves: "1"}, answered(peer.Heard()))
@@ -70,9 +71,10 @@ func TestAPeerThatResetsEverythingHoldsUpNobody(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
 		client := w.Node(m, lan)
 		mad, sane := w.Recorder(lan, sim.Serve(letters("ab"))), w.Recorder(lan, sim.Serve(letters("a")))
-		raving := true
+		var raving atomic.Bool
+		raving.Store(true)
 		mad.Accepting(func(s network.Stream) {
-			if raving {
+			if raving.Load() {
 				_ = s.Reset()
 			}
 		})
@@ -84,7 +86,7 @@ func TestAPeerThatResetsEverythingHoldsUpNobody(t *testing.T) {
 		call := w.Call(client, cids("b"), mad.Node)
 		w.Pass(time.Minute)
 		require.Less(t, mad.Streams(), 60)
-		raving = false
+		raving.Store(false)
 		w.Pass(30 * time.Second)
 		if m == exchanges.MakeSouk {
 			require.Equal(t, cids("b"), call.Got())
@@ -97,7 +99,7 @@ func TestAPeerThatResetsEverythingHoldsUpNobody(t *testing.T) {
 func TestAPeerThatDoesNotReadMeetsADeadline(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
 		server, honest := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-		data := corpus.Blocks(1, 64, 256*kib)
+		data := corpus.Blocks(1, 32, 256*kib)
 		w.Put(server, data...)
 		stuck := w.Recorder(lan, nil)
 		release := make(chan struct{})
@@ -200,15 +202,18 @@ func TestMessagesAreCounted(t *testing.T) {
 func TestCloseDoesNotHangOnASilentPeer(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
 		node := w.Node(exchanges.MakeSouk, lan)
-		data := corpus.Blocks(1, 64, 256*kib)
+		data := corpus.Blocks(1, 16, 256*kib)
 		w.Put(node, data...)
-		peers := connected(w, node, 10, nil)
+		peers := connected(w, node, 5, nil)
 		for _, p := range peers {
-			w.Cut(p.Node)
+			p.Tell(node, wants(data))
 			w.Call(node, cids("ab"), p.Node)
-			go func() { _ = node.Exchange.Put(t.Context(), letters("c")...) }()
 		}
 		w.Pass(100 * time.Millisecond)
+		for _, p := range peers {
+			w.Cut(p.Node)
+		}
+		w.Pass(5 * time.Second)
 		w.Begin()
 		w.Shut(node)
 		require.Less(t, w.Took(), 500*time.Millisecond)
@@ -221,7 +226,7 @@ func TestManyCallsDoNotWaitForEachOther(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
 		client := w.Node(m, lan)
 		var calls []*sim.Call
-		peers := make([]*sim.Recorder, 50)
+		peers := make([]*sim.Recorder, 50) // as many callers as there are peers
 		data := corpus.Blocks(1, len(peers), kib)
 		for i := range peers {
 			peers[i] = w.Recorder(sim.Link{RoundTrip: time.Second, Bandwidth: mbs}, sim.Serve(data[i:i+1]))

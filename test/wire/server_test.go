@@ -396,9 +396,9 @@ func ignore(t *testing.T, w *sim.World, m exchanges.Make, bad func(n byte) cid.C
 // a few blocks and not for all of theirs.
 func TestAPeerWithOneWantIsServedBesideHeavyOnes(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server := w.Node(m, sim.Link{RoundTrip: lan.RoundTrip, Bandwidth: 20 * mbs})
+		server := w.Node(m, sim.Link{RoundTrip: lan.RoundTrip, Bandwidth: 5 * mbs})
 		heavy, light := make([]*sim.Recorder, 10), w.Recorder(lan, nil)
-		data := corpus.Blocks(1, 50, 64*kib)
+		data := corpus.Blocks(1, 50, 16*kib)
 		w.Put(server, data...)
 		w.Put(server, letters("a")...)
 		for i := range heavy {

@@ -329,3 +329,63 @@ func TestRefusalsDoNotDoubtAnEarlierHave(t *testing.T) {
 		require.Equal(t, cids("a"), call.Got())
 	})
 }
+
+// A DONT_HAVE that comes close behind a HAVE may be the older of the two, because
+// streams have no order: the fetch goes on, and takes the block when it comes.
+func TestADontHaveCloseBehindAHaveIsNoRefusal(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		client := w.Node(exchanges.MakeSouk, lan)
+		peer := connected(w, client, 1, only("z", sim.Serve(letters("z"))))[0]
+		s := w.Session(client, peer.Node)
+		s.Fetch(letters("z"))
+		call := s.Call(cids("a"))
+		w.Pass(100 * time.Millisecond)
+		peer.Tell(client, answer{haves: "a"}.message())
+		w.Pass(lan.RoundTrip / 2)
+		peer.Tell(client, answer{dontHaves: "a"}.message())
+		w.Pass(lan.RoundTrip)
+		require.Zero(t, call.Ended())
+		peer.Tell(client, answer{blocks: "a"}.message())
+		w.Pass(lan.RoundTrip)
+		require.Equal(t, cids("a"), call.Got())
+	})
+}
+
+// A want that was refused stays with the peer as long as its call does, and a
+// block that the peer gets later counts as asked for.
+func TestARefusedWantIsASubscription(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		client := w.Node(exchanges.MakeSouk, lan)
+		peer := connected(w, client, 1, nil)[0]
+		ch, err := client.Exchange.Subscribe(t.Context(), cids("a"), peer.ID())
+		require.NoError(t, err)
+		w.Pass(100 * time.Millisecond)
+		peer.Tell(client, answer{dontHaves: "a"}.message())
+		w.Pass(10 * time.Minute)
+		require.Equal(t, sim.WantBlock, peer.Wants()[letter('a').Cid()])
+		asked := len(spell(peer.Heard(), sim.WantBlock))
+		require.Greater(t, asked, 10, "at least twice a minute")
+		require.Less(t, asked, 50)
+		peer.Tell(client, answer{blocks: "a"}.message())
+		require.Equal(t, letter('a').Cid(), (<-ch).Cid())
+		receipt, _ := client.Exchange.(*exchanges.Souk).Ledger(peer.ID())
+		require.Zero(t, receipt.Faults)
+	})
+}
+
+// A peer that is silent, and the only one, hears a want a few times in ten
+// minutes, not never and not all the time.
+func TestASilentPeerIsToldAFewTimes(t *testing.T) {
+	play(t, func(t *testing.T, w *sim.World) {
+		client := w.Node(exchanges.MakeSouk, lan)
+		peer := connected(w, client, 1, nil)[0]
+		call := w.Call(client, cids("a"), peer.Node)
+		w.Pass(10 * time.Minute)
+		asked := len(spell(peer.Heard(), sim.WantBlock))
+		require.Greater(t, asked, 3)
+		require.Less(t, asked, 80)
+		peer.Tell(client, answer{blocks: "a"}.message())
+		w.Pass(time.Second)
+		require.Equal(t, cids("a"), call.Got())
+	})
+}
