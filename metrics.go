@@ -1,6 +1,7 @@
 package souk
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +16,12 @@ var (
 	bytesDesc    = prometheus.NewDesc("souk_block_bytes_total", "Bytes of blocks by direction: received, duplicate or sent.", []string{"direction"}, nil)
 	messagesDesc = prometheus.NewDesc("souk_messages_total", "Bitswap messages by direction: received or sent.", []string{"direction"}, nil)
 	busyDesc     = prometheus.NewDesc("souk_actor_busy_seconds_total", "Time an actor spent at work: its rate is the actor's saturation.", []string{"actor"}, nil)
+	panicsDesc   = prometheus.NewDesc("souk_panics_total", "Panics recovered, by the actor or what works for it. Each is a bug, here or in the host, store or hook of the embedder.", []string{"actor"}, nil)
 	depthDesc    = prometheus.NewDesc("souk_actor_inbox_depth", "Requests that wait for an actor.", []string{"actor"}, nil)
 )
 
 func (m metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{blocksDesc, bytesDesc, messagesDesc, busyDesc, depthDesc} {
+	for _, d := range []*prometheus.Desc{blocksDesc, bytesDesc, messagesDesc, busyDesc, depthDesc, panicsDesc} {
 		out <- d
 	}
 }
@@ -37,6 +39,9 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(bytesDesc, s.DataSent, "sent")
 	count(messagesDesc, s.MessagesReceived, "received")
 	count(messagesDesc, s.MessagesSent, "sent")
+	for where, n := range m.x.panics.counts() {
+		count(panicsDesc, n, where)
+	}
 	for name, a := range m.x.actors() {
 		out <- prometheus.MustNewConstMetric(busyDesc, prometheus.CounterValue, a.Busy().Seconds(), name)
 		out <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, float64(a.Depth()), name)
@@ -63,8 +68,9 @@ func (x *Exchange) register() error {
 	return x.opts.registerer.Register(metrics{x})
 }
 
-func (x *Exchange) unregister() {
+func (x *Exchange) unregister(context.Context) error {
 	if x.opts.registerer != nil {
 		x.opts.registerer.Unregister(metrics{x})
 	}
+	return nil
 }

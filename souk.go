@@ -28,6 +28,7 @@ import (
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/engine"
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
@@ -55,6 +56,7 @@ type Exchange struct {
 	opts  options
 	log   *zap.Logger
 
+	panics    *panics
 	network   *network.Network
 	ledger    *ledger.Ledger
 	peers     *peerrouter.Router
@@ -62,9 +64,9 @@ type Exchange struct {
 	wants     *wantmanager.Manager
 	engine    *engine.Engine
 	providers *providers.Directory
-	common    *session.Session // of the calls without a session of their own
 
 	mu       sync.Mutex
+	common   *session.Session              // of the calls without a session of their own
 	sessions map[*session.Session]struct{} // nil once closing
 	closed   chan struct{}                 // closed at the end of Close
 	broken   error                         // why an actor broke
@@ -83,7 +85,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	for _, o := range opts {
 		o(&x.opts)
 	}
-	x.log = x.opts.logger
+	x.log, x.panics = x.opts.logger, newPanics(x.opts.logger)
 	if err := x.build(); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
 	}
@@ -95,13 +97,15 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 
 // build makes the actors and connects them; nothing runs yet.
 func (x *Exchange) build() (err error) {
-	if x.network, err = network.New(x.opts.network(x.host)); err != nil {
+	net := x.opts.network(x.host)
+	net.Panicked = x.panics.contained
+	if x.network, err = network.New(net); err != nil {
 		return err
 	}
-	x.ledger = ledger.New(ledger.Config{Logger: x.log, Fail: x.fail})
+	x.ledger = ledger.New(ledger.Config{Fail: x.fail})
 	known := x.ledger.Port("peerrouter")
 	x.peers = peerrouter.New(peerrouter.Config{
-		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Logger: x.log,
+		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
 		Known: func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
 	})
 	if err := x.buildEngine(); err != nil {
@@ -109,14 +113,14 @@ func (x *Exchange) build() (err error) {
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
 		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
-		WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
+		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
 	})
 	x.wants = wantmanager.New(wantmanager.Config{
 		Peers: x.network.Watch(), Sender: x.network, Record: x.ledger.Port("wantmanager").Record, Fail: x.fail,
 		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log,
 	})
 	x.providers = providers.New(providers.Config{
-		Peers: x.network.Watch(), Finders: x.opts.finders, Fail: x.fail, Logger: x.log,
+		Peers: x.network.Watch(), Finders: x.opts.finders, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
 	})
 	return x.register()
 }
@@ -129,7 +133,7 @@ func (x *Exchange) buildEngine() (err error) {
 	x.engine, err = engine.New(engine.Config{
 		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.ledger.Port("engine"),
 		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
-		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail,
+		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail, Panicked: x.panics.contained,
 	})
 	return err
 }
@@ -149,7 +153,7 @@ func (x *Exchange) start() error {
 	x.blocks.Start()
 	x.wants.Start()
 	x.providers.Start()
-	x.common = x.NewSession(context.Background(), session.WithNamespace(x.opts.namespace))
+	x.common = x.NewSession(context.Background())
 	return x.network.Start(network.Sinks{
 		Wants: x.engine.ReceiveWants, Heard: x.wants.ReceiveHeard, Answers: x.blocks.ReceiveAnswers, Fault: x.ledger.Fault,
 	})
@@ -167,7 +171,7 @@ func (x *Exchange) available(bs []blocks.Block) {
 // fail is told by an actor that broke. An exchange without one of its actors
 // keeps no promise, so it closes.
 func (x *Exchange) fail(err error) {
-	x.log.Error("an actor broke; the exchange closes", zap.Error(err))
+	x.panics.note("an actor broke; the exchange closes", err)
 	x.mu.Lock()
 	x.broken = errors.Join(x.broken, err)
 	x.mu.Unlock()
@@ -178,13 +182,28 @@ func (x *Exchange) fail(err error) {
 // from peers. It blocks until the block is there, the fetch has failed with a
 // [*FetchError], or ctx ends. For several related blocks use a session.
 func (x *Exchange) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
-	return x.common.GetBlock(ctx, c)
+	return x.shared().GetBlock(ctx, c)
 }
 
 // GetBlocks fetches blocks, verified, in the order in which they come; each CID
 // once. See [session.Session.GetBlocks].
 func (x *Exchange) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.Block, error) {
-	return x.common.GetBlocks(ctx, cids)
+	return x.shared().GetBlocks(ctx, cids)
+}
+
+// shared returns the session of calls without one. One that broke has failed its
+// calls; the next gets another.
+func (x *Exchange) shared() *session.Session {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	select {
+	case <-x.common.Done():
+		if x.sessions != nil {
+			x.common = x.newSession(context.Background())
+		}
+	default:
+	}
+	return x.common
 }
 
 // NewSession starts a session, which groups related wants and remembers which
@@ -193,6 +212,11 @@ func (x *Exchange) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks
 func (x *Exchange) NewSession(ctx context.Context, opts ...session.Option) *session.Session {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.newSession(ctx, opts...)
+}
+
+// newSession is called with the lock.
+func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *session.Session {
 	if x.sessions == nil {
 		ended, end := context.WithCancel(ctx)
 		end()
@@ -201,7 +225,7 @@ func (x *Exchange) NewSession(ctx context.Context, opts ...session.Option) *sess
 	cfg := session.Config{
 		Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
-		Ended: x.ended, Fail: x.sessionBroke, Flood: x.opts.flood, Candidates: x.opts.candidates,
+		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
 		Budget: x.opts.sessionBytes, Logger: x.log,
 	}
 	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
@@ -221,7 +245,7 @@ func (x *Exchange) ended(s *session.Session) {
 // sessionBroke is told by a session that broke. Its calls get ErrClosed; others
 // do not depend on it.
 func (x *Exchange) sessionBroke(err error) {
-	x.log.Error("a session broke", zap.Error(err))
+	x.panics.note("a session broke", err)
 }
 
 // Put stores blocks and gives them to whoever waits for them, here and at peers.
@@ -325,16 +349,15 @@ func (x *Exchange) Close() error {
 func (x *Exchange) Done() <-chan struct{} { return x.closed }
 
 func (x *Exchange) stop(ctx context.Context, open map[*session.Session]struct{}) error {
-	x.unregister()
-	var errs []error
+	stops := []func(context.Context) error{x.unregister}
 	for s := range open {
-		errs = append(errs, s.Close(ctx))
+		stops = append(stops, s.Close)
 	}
-	stops := []func(context.Context) error{
-		x.providers.Stop, x.wants.Stop, x.network.Stop, x.blocks.Stop, x.engine.Stop, x.peers.Stop, x.ledger.Stop,
-	}
-	for _, stop := range stops {
-		errs = append(errs, stop(ctx))
+	stops = append(stops,
+		x.providers.Stop, x.wants.Stop, x.network.Stop, x.blocks.Stop, x.engine.Stop, x.peers.Stop, x.ledger.Stop)
+	var errs []error
+	for _, stop := range stops { // What panics does not keep the others from ending.
+		errs = append(errs, actor.Guard("close", x.panics.contained, func() error { return stop(ctx) }))
 	}
 	return errors.Join(errs...)
 }

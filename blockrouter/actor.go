@@ -39,6 +39,9 @@ type Config struct {
 	// Record takes what the ledger is to know; it must not block. May be nil.
 	Record func(...ledger.Delta)
 	Fail   func(error) // told when the actor broke; may be nil
+	// Panicked is told of a panic in Store, which is an error of what was asked
+	// of it; may be nil.
+	Panicked func(error)
 
 	WithoutStoring bool // received blocks are delivered and not stored
 	StoreBytes     int  // received and not yet stored; default 32 MiB, half of what a node may have in flight
@@ -133,7 +136,7 @@ func (r *Router) newShell() *shell {
 		Router: r,
 		state:  newState(r.cfg.limits()),
 		links:  actor.NewNumbers[linkID, *Link](),
-		work:   startWorkers(r.writing, r.cfg.Store, r.cfg.Readers),
+		work:   startWorkers(r.writing, &r.cfg),
 	}
 }
 

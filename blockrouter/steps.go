@@ -69,7 +69,7 @@ func (s *Steps) message() {
 // look is what a reader of the store does, and found what the actor does with the
 // result.
 func (s *Steps) look() {
-	s.looked = append(s.looked, look(context.Background(), s.cfg.Store, shift(&s.lookups)))
+	s.looked = append(s.looked, look(context.Background(), &s.cfg, shift(&s.lookups)))
 }
 
 func (s *Steps) found() {
@@ -81,7 +81,7 @@ func (s *Steps) found() {
 func (s *Steps) store() {
 	job := s.write
 	s.write = nil
-	s.wrote = append(s.wrote, write(context.Background(), s.cfg.Store, job))
+	s.wrote = append(s.wrote, write(context.Background(), &s.cfg, job))
 }
 
 func (s *Steps) stored() {

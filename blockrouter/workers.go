@@ -8,6 +8,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // workers are the goroutines that use the store. The actor never gives them
@@ -23,28 +25,28 @@ type workers struct {
 	running     sync.WaitGroup
 }
 
-// startWorkers starts as many readers as are named, and one writer, whose calls
-// of the store get the given context.
-func startWorkers(writing context.Context, store Store, readers int) *workers {
+// startWorkers starts the readers and one writer, whose calls of the store get
+// the given context.
+func startWorkers(writing context.Context, cfg *Config) *workers {
 	reading, stop := context.WithCancel(context.Background())
 	w := &workers{
-		lookups: make(chan lookup, readers),
-		looked:  make(chan looked, readers),
+		lookups: make(chan lookup, cfg.Readers),
+		looked:  make(chan looked, cfg.Readers),
 		writes:  make(chan []stored, 1),
 		wrote:   make(chan error, 1),
 
 		stopReading: stop,
 	}
-	for range readers {
+	for range cfg.Readers {
 		w.running.Go(func() {
 			for j := range w.lookups {
-				w.looked <- look(reading, store, j)
+				w.looked <- look(reading, cfg, j)
 			}
 		})
 	}
 	w.running.Go(func() {
 		for job := range w.writes {
-			w.wrote <- write(writing, store, job)
+			w.wrote <- write(writing, cfg, job)
 		}
 	})
 	return w
@@ -59,10 +61,13 @@ func (w *workers) stop() {
 	w.running.Wait()
 }
 
-func look(ctx context.Context, store Store, j lookup) looked {
+// look does a job. A panic of the store, which is somebody else's code, is an
+// error for the CID that it was asked for.
+func look(ctx context.Context, cfg *Config, j lookup) looked {
 	r := looked{lookup: j}
 	for _, c := range j.cids {
-		if err := r.look(ctx, store, c); err != nil {
+		err := actor.Guard("store", cfg.Panicked, func() error { return r.look(ctx, cfg.Store, c) })
+		if err != nil {
 			r.fail(c, err)
 		}
 	}
@@ -70,8 +75,7 @@ func look(ctx context.Context, store Store, j lookup) looked {
 }
 
 // look looks one CID up. An error says that the store gave no answer.
-func (r *looked) look(ctx context.Context, store Store, c cid.Cid) (err error) {
-	defer recovered(&err)
+func (r *looked) look(ctx context.Context, store Store, c cid.Cid) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,19 +123,10 @@ func notFound(err error) bool {
 	return errors.As(err, &missing) && missing.NotFound()
 }
 
-func write(ctx context.Context, store Store, job []stored) (err error) {
-	defer recovered(&err)
+func write(ctx context.Context, cfg *Config, job []stored) error {
 	bs := make([]blocks.Block, len(job))
 	for i := range job {
 		bs[i] = job[i].block
 	}
-	return store.PutFetched(ctx, bs)
-}
-
-// recovered turns a panic of the store, which is somebody else's code, into an
-// error.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("the store panicked: %v", p)
-	}
+	return actor.Guard("store", cfg.Panicked, func() error { return cfg.Store.PutFetched(ctx, bs) })
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -46,7 +45,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = zap.NewNop()
 	}
-	e.loop = actor.NewLoop("engine", e.failed)
+	e.loop = actor.NewLoop("engine", cfg.Failed)
 	if cfg.Disabled {
 		return e, nil
 	}
@@ -75,8 +74,8 @@ func (e *Engine) build() {
 	if scores := e.cfg.Scores; scores != nil {
 		e.state.debt = func(p peer.ID) float64 { return scores().Debt(p) }
 	}
-	for i := range e.cfg.Workers {
-		e.workers = append(e.workers, actor.NewLoop(fmt.Sprintf("engine worker %d", i), e.failed))
+	for range e.cfg.Workers {
+		e.workers = append(e.workers, actor.NewLoop("engine worker", e.cfg.Failed))
 	}
 }
 
@@ -85,7 +84,7 @@ func (e *Engine) Start() {
 	if e.cfg.Disabled {
 		return
 	}
-	w := worker{store: e.cfg.Store, access: e.cfg.Access}
+	w := worker{store: e.cfg.Store, access: e.cfg.Access, panicked: e.cfg.Panicked}
 	for _, l := range e.workers {
 		l.Start(func(ctx context.Context) { w.run(ctx, e.jobs, e.results) })
 	}
@@ -103,13 +102,6 @@ func (e *Engine) Stop(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-func (e *Engine) failed(err error) {
-	e.log.Error("engine failed", zap.Error(err))
-	if e.cfg.Failed != nil {
-		e.cfg.Failed(err)
-	}
 }
 
 // run is the actor. Nothing in it blocks but the select.

@@ -75,6 +75,9 @@ type Config struct {
 	Logger *zap.Logger      // nil logs nothing
 	Now    func() time.Time // the clock; nil is time.Now
 	Failed func(error)      // told when the actor has ended by a panic; may be nil
+	// Panicked is told of a panic in Store or Access, which is a failure of the
+	// store for what was asked; may be nil.
+	Panicked func(error)
 }
 
 func (c *Config) validate() error {

@@ -8,6 +8,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // job is one of the two things that workers do, and its own result.
@@ -20,6 +22,8 @@ type job struct {
 type worker struct {
 	store  Store
 	access func(p peer.ID, c cid.Cid) bool // may be nil
+
+	panicked func(error) // may be nil
 }
 
 // run does jobs until ctx ends. The place for each result is reserved.
@@ -49,11 +53,14 @@ func (w worker) do(ctx context.Context, j job) {
 }
 
 func (w worker) lookup(ctx context.Context, p peer.ID, it *lookup) {
-	it.Verdict, it.Err = judge(func() error {
+	it.Verdict, it.Err = w.judge(func() error {
 		if err := w.allow(p, it.CID); err != nil || it.Known {
 			return err
 		}
 		size, err := w.store.GetSize(ctx, it.CID)
+		if err == nil && size < 0 {
+			return fmt.Errorf("engine: the store gave %s %d bytes", it.CID, size)
+		}
 		it.Size = size
 		return err
 	})
@@ -62,7 +69,7 @@ func (w worker) lookup(ctx context.Context, p peer.ID, it *lookup) {
 // read appends the block to data, and lets the item have that part of it.
 func (w worker) read(ctx context.Context, p peer.ID, it *readItem, data []byte) []byte {
 	before := len(data)
-	it.Verdict, it.Err = judge(func() error {
+	it.Verdict, it.Err = w.judge(func() error {
 		if err := w.allow(p, it.CID); err != nil {
 			return err
 		}
@@ -86,21 +93,21 @@ func (w worker) read(ctx context.Context, p peer.ID, it *readItem, data []byte) 
 var errDenied = errors.New("access denied")
 
 func (w worker) allow(p peer.ID, c cid.Cid) error {
-	if w.access != nil && !w.access(p, c) {
-		return errDenied
+	if w.access == nil {
+		return nil
 	}
-	return nil
+	return actor.Guard("access", w.panicked, func() error {
+		if !w.access(p, c) {
+			return errDenied
+		}
+		return nil
+	})
 }
 
 // judge turns the outcome of asking a store into a verdict. A store or a hook
 // that panics has failed; it must not take the node with it.
-func judge(ask func() error) (v verdict, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			v, err = failed, fmt.Errorf("engine: panic in the store or in Config.Access: %v", r)
-		}
-	}()
-	err = ask()
+func (w worker) judge(ask func() error) (verdict, error) {
+	err := actor.Guard("store", w.panicked, ask)
 	var missing interface{ NotFound() bool }
 	switch {
 	case err == nil:

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/souk-p2p/souk/internal/actor"
 )
 
@@ -17,23 +15,14 @@ func New(cfg Config) *Ledger {
 		panic(err)
 	}
 	l := &Ledger{
-		log:   cfg.Logger,
 		now:   cfg.Now,
 		wake:  make(chan struct{}, 1),
 		state: newState(cfg.Peers, cfg.Strangers),
 	}
-	if l.log == nil {
-		l.log = zap.NewNop()
-	}
 	if l.now == nil {
 		l.now = time.Now
 	}
-	l.loop = actor.NewLoop("ledger", func(err error) {
-		l.log.Error("ledger ended by a panic", zap.Error(err))
-		if cfg.Fail != nil {
-			cfg.Fail(err)
-		}
-	})
+	l.loop = actor.NewLoop("ledger", cfg.Fail)
 	l.inbox = actor.NewInbox[request](inboxDepth, l.loop.Done())
 	l.scores.Set(&Scores{})
 	return l

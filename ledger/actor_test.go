@@ -161,7 +161,7 @@ func TestPanicIsReported(t *testing.T) {
 	l.state.accounts["a"] = nil // An account that is there and is not.
 	l.Start()
 	require.Nil(t, l.Receipts(t.Context()))
-	require.ErrorContains(t, <-failed, "actor ledger")
+	require.ErrorContains(t, <-failed, "ledger panicked")
 }
 
 func TestReceiptAsJSON(t *testing.T) {

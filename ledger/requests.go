@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
@@ -18,9 +17,6 @@ const inboxDepth = 64
 
 // Config is what a ledger is made with. The zero Config is usable.
 type Config struct {
-	// Logger is where lifecycle and bugs are logged; nil is silent.
-	Logger *zap.Logger
-
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -49,7 +45,6 @@ type Ledger struct {
 	inbox  *actor.Inbox[request]
 	wake   chan struct{} // holds a token when some port may have news
 	scores actor.Snapshot[Scores]
-	log    *zap.Logger
 	now    func() time.Time
 
 	started bool

@@ -38,8 +38,11 @@ const maxChunk = 64 << 10
 type Config struct {
 	// Host is the libp2p host. Required. The network neither starts nor closes it.
 	Host host.Host
-	// Logger gets Warn when a peer is refused, Error for a bug. Default silent.
+	// Logger gets Warn when a peer is refused. Default silent.
 	Logger *zap.Logger
+	// Panicked is told of a panic in a goroutine of the network, which ends what
+	// that was about: a message, a stream, one look at a connection. May be nil.
+	Panicked func(error)
 
 	// ProtocolPrefix goes before every protocol id, as "/custom" makes
 	// "/custom/ipfs/bitswap/1.2.0". Peers with another prefix are not Bitswap

@@ -28,10 +28,12 @@ func (n *Network) follow() (*events, error) {
 	if err != nil {
 		return nil, err
 	}
-	refresh := func(_ p2pnet.Network, c p2pnet.Conn) { n.peers.refresh(c.RemotePeer()) }
+	refresh := func(_ p2pnet.Network, c p2pnet.Conn) {
+		_ = n.life.guard("events", func() { n.peers.refresh(c.RemotePeer()) })
+	}
 	e := &events{n: n, bus: bus, notices: &p2pnet.NotifyBundle{ConnectedF: refresh, DisconnectedF: refresh}}
 	n.cfg.Host.Network().Notify(e.notices)
-	n.life.spawn(e.listen)
+	n.life.spawn("events", e.listen)
 	return e, nil
 }
 
@@ -42,7 +44,8 @@ func (e *events) listen() {
 			if !open {
 				return
 			}
-			e.handle(evt)
+			// A panic costs what this event would have told.
+			_ = e.n.life.guard("events", func() { e.handle(evt) })
 		case <-e.n.life.ctx.Done():
 			return
 		}

@@ -118,7 +118,8 @@ func (n *Network) request(ctx context.Context, p peer.ID, id protocol.ID, frame 
 		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
 	defer func() { _ = st.Reset() }() // Does nothing after the orderly end.
-	defer context.AfterFunc(ctx, func() { _ = st.SetDeadline(time.Unix(1, 0)) })()
+	cut := func() { _ = st.SetDeadline(time.Unix(1, 0)) }
+	defer context.AfterFunc(ctx, func() { _ = n.life.guard("streams", cut) })()
 	reply, err := n.exchange(st, id, frame, maxReply)
 	switch {
 	case err == nil:

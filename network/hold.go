@@ -37,7 +37,7 @@ func (n *Network) Hold(p peer.ID, tag string) {
 	defer h.mu.Unlock()
 	h.count[hold{p, tag}]++
 	if h.count[hold{p, tag}] == 1 {
-		h.manager.Protect(p, tag)
+		_ = n.life.guard("hold", func() { h.manager.Protect(p, tag) })
 	}
 }
 
@@ -52,7 +52,7 @@ func (n *Network) Release(p peer.ID, tag string) {
 		return
 	case 1:
 		delete(h.count, hold{p, tag})
-		h.manager.Unprotect(p, tag)
+		_ = n.life.guard("hold", func() { h.manager.Unprotect(p, tag) })
 	default:
 		h.count[hold{p, tag}]--
 	}
@@ -66,11 +66,11 @@ func (n *Network) Useful(p peer.ID, weight int) {
 	defer h.mu.Unlock()
 	if weight == 0 {
 		delete(h.useful, p)
-		h.manager.UntagPeer(p, usefulTag)
+		_ = n.life.guard("hold", func() { h.manager.UntagPeer(p, usefulTag) })
 		return
 	}
 	h.useful[p] = struct{}{}
-	h.manager.TagPeer(p, usefulTag, weight)
+	_ = n.life.guard("hold", func() { h.manager.TagPeer(p, usefulTag, weight) })
 }
 
 // releaseAll leaves the connection manager as if there had been no network.

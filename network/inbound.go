@@ -3,19 +3,15 @@ package network
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	p2pnet "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
 
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 )
-
-// errPanic is what ends a stream whose reader had a bug.
-var errPanic = errors.New("reader panicked")
 
 // inbound is a stream that a peer opened. We read it until its end and never
 // write on it: each side writes only on streams of its own.
@@ -65,13 +61,18 @@ func (n *Network) welcome(c p2pnet.Conn) bool {
 }
 
 // serve runs read for a stream between its admission and its end, and ends the
-// stream according to the outcome.
+// stream according to the outcome. It is called in a goroutine of libp2p's, which
+// would take the process with it.
 func (n *Network) serve(st p2pnet.Stream, read func(in *inbound) error) {
 	if !n.life.enter() {
 		_ = st.Reset()
 		return
 	}
 	defer n.life.leave()
+	_ = n.life.guard("reader", func() { n.run(st, read) })
+}
+
+func (n *Network) run(st p2pnet.Stream, read func(in *inbound) error) {
 	if !n.welcome(st.Conn()) {
 		n.count.streamsRefused.Add(1)
 		_ = st.Reset()
@@ -82,24 +83,11 @@ func (n *Network) serve(st p2pnet.Stream, read func(in *inbound) error) {
 		_ = st.Reset()
 		return
 	}
+	defer in.cancel()
 	n.count.streamsAccepted.Add(1)
-	err := n.guard(in, read)
+	err := actor.Guard("reader", n.panicked, func() error { return read(in) })
 	n.budget.dismiss(in)
 	in.finish(err)
-	in.cancel()
-}
-
-// guard turns a panic of a reader into an error.
-func (n *Network) guard(in *inbound, read func(in *inbound) error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			n.count.panics.Add(1)
-			n.log.Error("reader panicked", zap.Stringer("peer", in.peer), zap.Any("panic", r),
-				zap.ByteString("stack", debug.Stack()))
-			err = fmt.Errorf("%w: %v", errPanic, r)
-		}
-	}()
-	return read(in)
 }
 
 // finish ends the stream: politely after its end, by a reset after anything
@@ -111,6 +99,11 @@ func (in *inbound) finish(err error) {
 	}
 	_ = in.stream.Reset()
 	in.n.log.Debug("inbound stream ended", zap.Stringer("peer", in.peer), zap.Error(err))
+	var broken *actor.PanicError
+	if errors.As(err, &broken) {
+		// The bug is ours, but who knows how to set it off shall not do so for ever.
+		in.n.Strike(in.peer, message.FaultProtobuf, 1)
+	}
 	if f := in.blame(err); f != 0 {
 		in.n.fault(in.peer, f, 1)
 	}
@@ -131,8 +124,8 @@ func (in *inbound) blame(err error) message.Fault {
 
 // accept reads a stream of a Bitswap protocol.
 func (n *Network) accept(st p2pnet.Stream) {
-	version := n.protocols.versions[st.Protocol()]
 	n.serve(st, func(in *inbound) error {
+		version := n.protocols.versions[st.Protocol()]
 		m, generation := n.peers.join(in.peer, version)
 		defer n.peers.leave(m)
 		return newReader(in, m, version, generation).run()

@@ -81,7 +81,7 @@ func (n *Network) Hand(p peer.ID, lane Lane, m *message.Message, report func(Sen
 	j := job{lane: lane, msg: m, report: report}
 	if err := n.hand(p, j); err != nil {
 		sent := Sent{Peer: p, Lane: lane, Err: &SendError{Peer: p, Err: err}, At: time.Now()}
-		n.life.always(func() { report(sent) })
+		n.life.always("writer", func() { report(sent) })
 	}
 }
 

@@ -3,20 +3,25 @@ package network
 import (
 	"context"
 	"sync"
+	"time"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
-// life counts the goroutines of a network and ends them.
+// life counts the goroutines of a network and ends them. What they run may
+// panic: hosts and streams are somebody else's code.
 type life struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	panicked func(error)
 
 	mu    sync.Mutex
 	ended bool
 	wg    sync.WaitGroup
 }
 
-func newLife() *life {
-	l := &life{}
+func newLife(panicked func(error)) *life {
+	l := &life{panicked: panicked}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	return l
 }
@@ -34,23 +39,33 @@ func (l *life) enter() bool {
 
 func (l *life) leave() { l.wg.Done() }
 
+// guard runs f and recovers it. Where says in a word what f belongs to.
+func (l *life) guard(where string, f func()) error {
+	return actor.Guard(where, l.panicked, func() error { f(); return nil })
+}
+
 // spawn runs f in a counted goroutine, unless the network has ended.
-func (l *life) spawn(f func()) bool {
+func (l *life) spawn(where string, f func()) bool {
 	if !l.enter() {
 		return false
 	}
 	go func() {
 		defer l.leave()
-		f()
+		_ = l.guard(where, f) // It was told.
 	}()
 	return true
 }
 
 // always runs f in a goroutine: a counted one unless the network has ended.
-func (l *life) always(f func()) {
-	if !l.spawn(f) {
-		go f()
+func (l *life) always(where string, f func()) {
+	if !l.spawn(where, f) {
+		go func() { _ = l.guard(where, f) }()
 	}
+}
+
+// after runs f when d has passed, in a goroutine that is not counted.
+func (l *life) after(d time.Duration, where string, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { _ = l.guard(where, f) })
 }
 
 func (l *life) over() bool {

@@ -45,13 +45,13 @@ func New(cfg Config) (*Network, error) {
 		cfg:       cfg,
 		log:       cfg.Logger,
 		protocols: newProtocols(cfg.ProtocolPrefix, cfg.Versions),
-		life:      newLife(),
 		budget:    newBudget(cfg.ReceiveNode, cfg.ReceivePeer, cfg.FrameTime),
 		strikes:   newStrikes(&cfg),
 		holds:     newHolds(cfg.Host.ConnManager()),
 		handlers:  make(map[protocol.ID]p2pnet.StreamHandler),
 		stopped:   make(chan struct{}),
 	}
+	n.life = newLife(n.panicked)
 	n.peers = newRoster(n)
 	for id := range n.protocols.versions {
 		n.handlers[id] = n.accept
@@ -97,10 +97,9 @@ func (n *Network) Start(s Sinks) error {
 // the same end.
 func (n *Network) Stop(ctx context.Context) error {
 	if n.life.end() {
-		n.withdraw()
-		n.endStreams()
-		n.strikes.close()
-		n.holds.releaseAll()
+		for _, step := range []func(){n.withdraw, n.endStreams, n.strikes.close, n.holds.releaseAll} {
+			_ = n.life.guard("close", step) // The other steps end what they can.
+		}
 		close(n.stopped)
 	}
 	select {
@@ -135,7 +134,7 @@ func (n *Network) endStreams() {
 		n.life.wg.Add(1)
 		go func() {
 			defer n.life.leave()
-			s.end()
+			_ = n.life.guard("close", s.end)
 		}()
 	}
 }
@@ -214,10 +213,18 @@ func (n *Network) refuse(p peer.ID) {
 		zap.Stringer("peer", p), zap.Duration("for", n.cfg.CoolDown))
 	n.peers.refresh(p)
 	n.budget.endStreams(p)
-	n.life.spawn(func() {
+	n.life.spawn("close", func() {
 		if err := n.cfg.Host.Network().ClosePeer(p); err != nil {
 			n.log.Debug("closing a refused peer", zap.Stringer("peer", p), zap.Error(err))
 		}
 	})
-	n.strikes.afterwards(p, func() { n.meet(p) })
+	n.strikes.afterwards(p, func() { _ = n.life.guard("events", func() { n.meet(p) }) })
+}
+
+// panicked counts a panic and passes it on.
+func (n *Network) panicked(err error) {
+	n.count.panics.Add(1)
+	if n.cfg.Panicked != nil {
+		n.cfg.Panicked(err)
+	}
 }

@@ -55,7 +55,7 @@ func (p *protector) take() []string {
 
 func TestHoldsAreCounted(t *testing.T) {
 	p := &protector{}
-	n := &Network{holds: newHolds(p)}
+	n := &Network{holds: newHolds(p), life: newLife(nil)}
 	n.Hold("a", "wants")
 	n.Hold("a", "wants")
 	n.Hold("a", "tracker")

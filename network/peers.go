@@ -144,7 +144,7 @@ func (r *roster) fall(m *remote) {
 		return
 	}
 	generation := m.told.Generation
-	m.expiry = time.AfterFunc(r.n.cfg.GoneAfter, func() { r.expire(m, generation) })
+	m.expiry = r.n.life.after(r.n.cfg.GoneAfter, "events", func() { r.expire(m, generation) })
 }
 
 func (r *roster) expire(m *remote, generation uint64) {
@@ -165,7 +165,7 @@ func (r *roster) forget(m *remote) {
 	m.stopExpiry()
 	for _, s := range m.senders {
 		if s != nil {
-			r.n.life.always(s.end)
+			r.n.life.always("close", s.end)
 		}
 	}
 	if m.told.Connected || m.heard {
@@ -204,11 +204,17 @@ func (r *roster) lost(m *remote) {
 	}
 }
 
-// usable reports whether p has a connection that Bitswap may use.
-func (r *roster) usable(p peer.ID) bool {
+// usable reports whether p has a connection that Bitswap may use. A host that
+// panics has none: whoever holds the lock finishes what it began.
+func (r *roster) usable(p peer.ID) (yes bool) {
 	if r.closed || r.n.strikes.refused(p, time.Now()) {
 		return false
 	}
+	_ = r.n.life.guard("events", func() { yes = r.connected(p) })
+	return yes
+}
+
+func (r *roster) connected(p peer.ID) bool {
 	for _, c := range r.n.cfg.Host.Network().ConnsToPeer(p) {
 		if !c.IsClosed() && (r.n.cfg.AllowLimited || !c.Stat().Limited) {
 			return true

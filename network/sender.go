@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	msmux "github.com/multiformats/go-multistream"
 	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // When streams are lost soon after they were opened, the pause before that is
@@ -55,7 +57,7 @@ func (s *sender) put(j job) error {
 		return ErrNotConnected
 	case s.inHand[j.lane] >= j.lane.depth():
 		return ErrLaneFull
-	case !s.writing && !s.n.life.spawn(s.run):
+	case !s.writing && !s.n.life.spawn("writer", s.run):
 		return ErrClosed
 	}
 	s.writing = true
@@ -98,7 +100,7 @@ func (s *sender) next() (job, bool) {
 
 func (s *sender) armIdle() {
 	if s.idle == nil {
-		s.idle = time.AfterFunc(s.n.cfg.IdleStream, s.closeIdle)
+		s.idle = s.n.life.after(s.n.cfg.IdleStream, "close", s.closeIdle)
 		return
 	}
 	s.idle.Reset(s.n.cfg.IdleStream)
@@ -116,14 +118,13 @@ func (s *sender) done(l Lane) {
 // is no reason to give up the peer.
 func (s *sender) deliver(j job) Sent {
 	sent := Sent{Peer: s.to.id, Lane: j.lane}
-	o, fresh, err := s.ready()
-	if err == nil {
-		sent.Bytes, err = s.write(o, j)
-	}
-	if err != nil && !fresh && errors.Is(err, ErrReset) {
-		if o, _, err = s.ready(); err == nil {
-			sent.Bytes, err = s.write(o, j)
-		}
+	err := actor.Guard("writer", s.n.panicked, func() (err error) {
+		sent.Bytes, err = s.attempt(j)
+		return err
+	})
+	var broken *actor.PanicError
+	if errors.As(err, &broken) {
+		s.abandon(err)
 	}
 	sent.At = time.Now()
 	if err != nil {
@@ -132,6 +133,32 @@ func (s *sender) deliver(j job) Sent {
 	}
 	s.n.count.messagesSent.Add(1)
 	return sent
+}
+
+func (s *sender) attempt(j job) (int, error) {
+	o, fresh, err := s.ready()
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.write(o, j)
+	if err == nil || fresh || !errors.Is(err, ErrReset) {
+		return n, err
+	}
+	if o, _, err = s.ready(); err != nil {
+		return 0, err
+	}
+	return s.write(o, j)
+}
+
+// abandon parts with the stream after a panic: nobody knows how much of a
+// message is on it.
+func (s *sender) abandon(cause error) {
+	s.mu.Lock()
+	o := s.out
+	s.mu.Unlock()
+	if o != nil {
+		_ = s.n.life.guard("writer", func() { s.lose(o, cause) })
+	}
 }
 
 // ready returns the stream to write on, and whether it was opened for that.
@@ -184,7 +211,7 @@ func (s *sender) write(o *outbound, j job) (int, error) {
 	}
 	o.carried++
 	if !o.watched {
-		o.watched = s.n.life.spawn(func() { s.watch(o) })
+		o.watched = s.n.life.spawn("watcher", func() { s.watch(o) })
 	}
 	return n, nil
 }
@@ -199,7 +226,7 @@ func sendCause(err error) error {
 
 // watch waits for the end of a stream, in a goroutine of its own.
 func (s *sender) watch(o *outbound) {
-	err := o.await()
+	err := actor.Guard("watcher", s.n.panicked, o.await)
 	s.mu.Lock()
 	_, closed := s.leaving[o]
 	delete(s.leaving, o)
@@ -230,7 +257,7 @@ func (s *sender) shed() {
 		return
 	}
 	s.out = nil
-	s.n.life.always(func() {
+	s.n.life.always("close", func() {
 		o.close()
 		_ = o.stream.Close()
 	})
@@ -273,7 +300,7 @@ func (s *sender) makeKnown(lived time.Duration) {
 	if s.again != nil {
 		s.again.Stop()
 	}
-	s.again = time.AfterFunc(pause, func() { s.n.peers.lost(s.to) })
+	s.again = s.n.life.after(pause, "events", func() { s.n.peers.lost(s.to) })
 }
 
 // pause counts a lost stream and returns how long to wait.

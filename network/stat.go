@@ -12,7 +12,7 @@ type Stat struct {
 	StreamsAccepted  uint64
 	StreamsRefused   uint64 // over a cap, without budget, or of a refused peer
 	Refusals         uint64 // peers that were refused for their strikes
-	Panics           uint64 // recovered in readers; each is a bug
+	Panics           uint64 // recovered; each is a bug, here or in the host
 	Receiving        uint64 // bytes that are taken from the receive budget now
 }
 

@@ -33,6 +33,9 @@ type Config struct {
 	// block. May be nil.
 	Known func(p peer.ID, connected bool)
 	Fail  func(error) // told when the actor broke; may be nil
+	// Panicked is told of a panic in Dialer, which is a dial that failed; may be
+	// nil.
+	Panicked func(error)
 
 	Dials       int           // dials at once; default 8, as many as libp2p's own dialler runs for one host by default
 	DialTimeout time.Duration // of one dial; default 10 s
@@ -179,7 +182,8 @@ func (s *shell) inform(news []notice) {
 func (s *shell) dial(ctx context.Context, info peer.AddrInfo) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.DialTimeout)
 	defer cancel()
-	s.ended <- dialled{info.ID, s.cfg.Dialer.Connect(ctx, info)}
+	err := actor.Guard("dial", s.cfg.Panicked, func() error { return s.cfg.Dialer.Connect(ctx, info) })
+	s.ended <- dialled{info.ID, err}
 }
 
 // close ends every link, those as well that were opened too late, and waits for

@@ -25,6 +25,8 @@ type Config struct {
 	Peers   Peers
 	Finders []Finder    // asked in this order until there are enough candidates
 	Fail    func(error) // told when the actor broke; may be nil
+	// Panicked is told of a panic in a finder, which is passed over; may be nil.
+	Panicked func(error)
 
 	Timeout time.Duration // of one query; default 30 s, which a DHT walk may take
 	Logger  *zap.Logger
@@ -42,8 +44,6 @@ func (c *Config) setDefaults() {
 // inboxDepth lets a burst of sessions start without waiting for each other; a
 // larger one would only hide a slow directory.
 const inboxDepth = 64
-
-var errPanic = errors.New("a finder panicked")
 
 // Directory is the Providers actor. Make it with [New].
 type Directory struct {
@@ -133,10 +133,7 @@ func (s *shell) report(now time.Time, r report) {
 	}
 	s.queries[r.query]()
 	delete(s.queries, r.query)
-	switch {
-	case errors.Is(r.err, errPanic):
-		s.cfg.Logger.Error("a finder is broken", zap.Error(r.err))
-	case r.err != nil:
+	if r.err != nil {
 		s.cfg.Logger.Debug("a query for providers failed", zap.Error(r.err))
 	}
 	s.state.ended(now, r.query)
@@ -173,7 +170,8 @@ func (s *shell) ask(life, ctx context.Context, id queryID, q Query) {
 	}
 	end := report{query: id, ended: true}
 	for _, f := range s.cfg.Finders {
-		if err := ask(ctx, f, q, found); err != nil {
+		err := actor.Guard("finder", s.cfg.Panicked, func() error { return f.Find(ctx, q, found) })
+		if err != nil {
 			end.err = errors.Join(end.err, fmt.Errorf("ask %T: %w", f, err))
 		}
 		if len(seen) >= q.Most || ctx.Err() != nil {
@@ -188,17 +186,6 @@ func (s *shell) send(ctx context.Context, r report) {
 	case s.reports <- r:
 	case <-ctx.Done():
 	}
-}
-
-// ask runs one finder; a finder is somebody else's code, so its panic is an
-// error.
-func ask(ctx context.Context, f Finder, q Query, found func(peer.AddrInfo) bool) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errPanic, r)
-		}
-	}()
-	return f.Find(ctx, q, found)
 }
 
 // close ends every link, those as well that were opened too late, and waits for

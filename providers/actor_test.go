@@ -9,8 +9,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/network"
@@ -157,16 +155,15 @@ func TestStuckFinderDoesNotHoldUpTheAnswer(t *testing.T) {
 }
 
 func TestFinderThatPanicsOrFailsIsPassedOver(t *testing.T) {
-	core, logged := observer.New(zap.WarnLevel)
+	told := make(chan error, 1)
 	broken := finderFunc(func(context.Context, Query, func(peer.AddrInfo) bool) error { panic("nil map") })
 	failing := finderFunc(func(context.Context, Query, func(peer.AddrInfo) bool) error { return errRefused })
-	cfg := Config{Finders: []Finder{broken, failing, fixedNames("a")}, Logger: zap.New(core)}
+	cfg := Config{Finders: []Finder{broken, failing, fixedNames("a")}, Panicked: func(err error) { told <- err }}
 	run(t, cfg, func(t *testing.T, d *Directory) {
 		peers, err := d.Find(t.Context(), "films", 8)
 		require.NoError(t, err)
 		require.Equal(t, "a", namesOf(peers))
-		require.Len(t, logged.All(), 1)
-		require.Contains(t, logged.All()[0].ContextMap()["error"], "nil map")
+		require.EqualError(t, <-told, "finder panicked: nil map")
 	})
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Score     func(peer.ID) float64 // of a peer, 0 to 1; may be nil
 	Ended     func(*Session)        // told when the session has ended; may be nil
 	Fail      func(error)           // told when the actor broke; may be nil
+	Panicked  func(error)           // told of a panic in a call's goroutine, which ends the call; may be nil
 
 	Candidates int  // peers asked for one want in a round, K; default 8
 	Flood      bool // ask every connected peer for everything: for debugging and simulation
@@ -101,7 +102,7 @@ func (s *Session) run(ctx, stop context.Context) {
 		return
 	}
 	sh := s.newShell(ln)
-	defer func() { sh.end(context.Cause(ctx)) }()
+	defer sh.end(ctx)
 	sh.state.start()
 	sh.loopUntil(ctx, stop)
 }
@@ -218,16 +219,18 @@ func (s *shell) notice(n wantmanager.Notice) {
 	}
 }
 
-// end fails what is open and takes leave of the routers. The cause is why the
-// session's context has ended, or nil when the session was closed.
-func (s *shell) end(cause error) {
+// end fails what is open and takes leave of the routers, also when the state
+// broke and can say nothing more. The cause is why the session's context has
+// ended, unless the session was closed.
+func (s *shell) end(ctx context.Context) {
+	cause := context.Cause(ctx)
 	if cause == nil {
 		cause = ErrClosed
 	}
+	defer s.refuse(cause)
+	defer s.leave()
 	s.state.closing(cause)
 	s.results(s.state.take(time.Now()))
-	s.leave()
-	s.refuse(cause)
 }
 
 // refuse answers the requests that came too late, so that nobody waits.

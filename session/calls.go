@@ -91,7 +91,7 @@ func (s *Session) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.
 	if err := p.begin(ctx, cids); err != nil {
 		return nil, err
 	}
-	go p.run(ctx)
+	go p.guard(ctx)
 	return out, nil
 }
 
@@ -105,7 +105,7 @@ func (s *Session) Results(ctx context.Context, in <-chan cid.Cid) <-chan Result 
 	p := &pump[Result]{session: s, call: newCall(), out: out, in: in, open: make(map[cid.Cid]struct{}), convert: func(r Result) (Result, bool) {
 		return r, true
 	}}
-	go p.run(ctx)
+	go p.guard(ctx)
 	return out
 }
 

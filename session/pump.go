@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // pump is the goroutine of one GetBlocks or Results: it takes the call's
@@ -21,8 +23,17 @@ type pump[T any] struct {
 	taken consumed
 }
 
-func (p *pump[T]) run(ctx context.Context) {
+// guard runs the pump. A panic, which can only come from the caller's context,
+// ends the call.
+func (p *pump[T]) guard(ctx context.Context) {
 	defer close(p.out)
+	err := actor.Guard("call", p.session.cfg.Panicked, func() error { p.run(ctx); return nil })
+	if err != nil {
+		p.session.cancel(p.call, err)
+	}
+}
+
+func (p *pump[T]) run(ctx context.Context) {
 	results := p.call.slot.C()
 	for results != nil || len(p.held) > 0 || p.in != nil {
 		next, out := p.next()

@@ -15,4 +15,6 @@
 //     reads without asking.
 //
 // [Loop] starts the goroutine, recovers it, measures how busy it is and ends it.
+// [Guard] recovers what others do for an actor: their panic is an error of what
+// was asked of them.
 package actor

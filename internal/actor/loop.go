@@ -3,7 +3,6 @@ package actor
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +25,8 @@ type Loop struct {
 }
 
 // NewLoop returns a loop that has not started. A panic in its body is recovered
-// and given to fail as an error, after the loop's done channel is closed; fail
-// may be nil.
+// and given to fail as a [*PanicError], after the loop's done channel is closed;
+// fail may be nil.
 func NewLoop(name string, fail func(error)) *Loop {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &Loop{name: name, ctx: ctx, cancel: cancel, done: make(chan struct{}), fail: fail}
@@ -42,20 +41,12 @@ func (l *Loop) Start(body func(ctx context.Context)) {
 }
 
 func (l *Loop) run(body func(ctx context.Context)) {
-	var broken error
-	defer func() {
-		l.cancel(ErrClosed)
-		close(l.done)
-		if broken != nil && l.fail != nil {
-			l.fail(broken)
-		}
-	}()
-	defer func() {
-		if r := recover(); r != nil {
-			broken = fmt.Errorf("actor %s: %v\n%s", l.name, r, debug.Stack())
-		}
-	}()
-	body(l.ctx)
+	broken := Guard(l.name, nil, func() error { body(l.ctx); return nil })
+	l.cancel(ErrClosed)
+	close(l.done)
+	if broken != nil && l.fail != nil {
+		l.fail(broken)
+	}
 }
 
 // Stop asks the body to end and waits until it has, or until ctx ends. It may

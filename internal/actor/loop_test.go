@@ -86,8 +86,10 @@ func TestPanicEndsTheLoopAndIsReported(t *testing.T) {
 	l.Start(func(context.Context) { panic("out of range") })
 	require.NoError(t, l.Stop(t.Context()))
 	err := <-failed
-	require.ErrorContains(t, err, "actor test: out of range")
-	require.ErrorContains(t, err, "loop_test.go", "with the stack")
+	require.EqualError(t, err, "test panicked: out of range")
+	var broken *PanicError
+	require.ErrorAs(t, err, &broken)
+	require.Contains(t, string(broken.Stack), "loop_test.go")
 }
 
 func TestPanicThatNobodyIsToldOfEndsTheLoop(t *testing.T) {
