@@ -140,7 +140,7 @@ func (n *Network) exchange(st p2pnet.Stream, id protocol.ID, frame []byte, maxRe
 	if err := st.SetDeadline(time.Now().Add(n.cfg.allowance(len(frame) + maxReply))); err != nil {
 		return nil, err
 	}
-	conn := msmux.NewMSSelect(st, id)
+	conn := msmux.NewMSSelect(guarded{st, n}, id)
 	if _, err := conn.Write(appendFrame(nil, frame)); err != nil {
 		return nil, err
 	}

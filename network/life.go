@@ -63,9 +63,15 @@ func (l *life) always(where string, f func()) {
 	}
 }
 
-// after runs f when d has passed, in a goroutine that is not counted.
+// after runs f when d has passed, in a counted goroutine, unless the network has
+// ended by then.
 func (l *life) after(d time.Duration, where string, f func()) *time.Timer {
-	return time.AfterFunc(d, func() { _ = l.guard(where, f) })
+	return time.AfterFunc(d, func() {
+		if l.enter() {
+			defer l.leave()
+			_ = l.guard(where, f)
+		}
+	})
 }
 
 func (l *life) over() bool {

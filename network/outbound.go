@@ -12,6 +12,7 @@ import (
 	p2pnet "github.com/libp2p/go-libp2p/core/network"
 	msmux "github.com/multiformats/go-multistream"
 
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -61,12 +62,35 @@ func (n *Network) dial(ctx context.Context, m *remote) (*outbound, error) {
 	n.count.streamsOpened.Add(1)
 	return &outbound{
 		stream:  st,
-		conn:    msmux.NewMSSelect(st, id),
+		conn:    msmux.NewMSSelect(guarded{st, n}, id),
 		version: version,
 		cfg:     &n.cfg,
 		opened:  time.Now(),
 		sent:    func(bytes int) { n.count.bytesSent.Add(uint64(bytes)) },
 	}, nil
+}
+
+// guarded is a stream whose panics are errors, for multistream, which uses it in
+// goroutines of its own.
+type guarded struct {
+	p2pnet.Stream
+	n *Network
+}
+
+func (g guarded) Read(b []byte) (n int, err error) {
+	err = actor.Guard("watcher", g.n.panicked, func() (err error) {
+		n, err = g.Stream.Read(b)
+		return err
+	})
+	return n, err
+}
+
+func (g guarded) Write(b []byte) (n int, err error) {
+	err = actor.Guard("writer", g.n.panicked, func() (err error) {
+		n, err = g.Stream.Write(b)
+		return err
+	})
+	return n, err
 }
 
 // buffers gather the small pieces of a message with the first part of a block.

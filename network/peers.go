@@ -204,13 +204,22 @@ func (r *roster) lost(m *remote) {
 	}
 }
 
-// usable reports whether p has a connection that Bitswap may use. A host that
-// panics has none: whoever holds the lock finishes what it began.
+// lookAgain is after how long a look at connections that panicked is taken
+// again: no notice may come that would make us look.
+const lookAgain = time.Second
+
+// usable reports whether p has a connection that Bitswap may use. While the host
+// panics it has none; whoever holds the lock finishes what it began.
 func (r *roster) usable(p peer.ID) (yes bool) {
 	if r.closed || r.n.strikes.refused(p, time.Now()) {
 		return false
 	}
-	_ = r.n.life.guard("events", func() { yes = r.connected(p) })
+	if r.n.life.guard("events", func() { yes = r.connected(p) }) != nil {
+		r.n.life.after(lookAgain, "events", func() {
+			r.refresh(p)
+			r.n.meet(p)
+		})
+	}
 	return yes
 }
 

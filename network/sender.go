@@ -318,10 +318,6 @@ func (s *sender) pause(lived time.Duration) time.Duration {
 
 // closeIdle closes a stream on which nothing was written for long.
 func (s *sender) closeIdle() {
-	if !s.n.life.enter() {
-		return
-	}
-	defer s.n.life.leave()
 	s.mu.Lock()
 	o := s.out
 	if s.writing || o == nil {
