@@ -297,3 +297,22 @@ func useLink(d *Directory) {
 		}
 	}
 }
+
+// brokenPeers has news, and panics when that is taken.
+type brokenPeers chan struct{}
+
+func (p brokenPeers) C() <-chan struct{}      { return p }
+func (brokenPeers) Take() []network.PeerState { panic("a broken network") }
+
+func TestADirectoryThatBreaksEndsAndLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		news, broken := make(brokenPeers), make(chan error, 1)
+		d := New(Config{Peers: news, Fail: func(err error) { broken <- err }})
+		d.Start()
+		l := open(t, d)
+		news <- struct{}{}
+		require.EqualError(t, <-broken, "providers panicked: a broken network")
+		require.Equal(t, "closed", heard(l))
+		require.NoError(t, d.Stop(t.Context()))
+	})
+}

@@ -195,3 +195,27 @@ func TestMergedNoticesKeepTheLastWord(t *testing.T) {
 	}, merge(older, newer))
 	require.Equal(t, Notice{Budget: 7, Peers: map[peer.ID]View{a: {Share: 1}}}, merge(Notice{Budget: 5}, Notice{Budget: 7, Peers: map[peer.ID]View{a: {Share: 1}}}))
 }
+
+// brokenNetwork panics where a message is handed over.
+type brokenNetwork struct{ *fakeNetwork }
+
+func (brokenNetwork) Hand(peer.ID, network.Lane, *message.Message, func(network.Sent)) {
+	panic("a broken network")
+}
+
+func TestAManagerThatBreaksEndsAndLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &fakeNetwork{changed: make(chan struct{}, 1), held: make(map[peer.ID]int)}
+		broken := make(chan error, 1)
+		m := New(Config{Peers: n, Sender: brokenNetwork{n}, Fail: func(err error) { broken <- err }})
+		m.Start()
+		l := openLinkOf(t, m)
+		n.note(network.PeerState{Peer: "a", Connected: true, Version: message.V120, Epoch: 1, Generation: 1})
+		require.NoError(t, l.Send(t.Context(), map[peer.ID][]Ask{"a": {{CID: cidsOf(0, 1)[0]}}}))
+		require.EqualError(t, <-broken, "wantmanager panicked: a broken network")
+		for range l.C() { // Closed, or this waits for ever.
+		}
+		require.NoError(t, m.Stop(t.Context()))
+		require.Zero(t, n.held["a"])
+	})
+}

@@ -44,6 +44,10 @@ func NewSoukOver(h host.Host, d datastore.Batching, opts ...souk.Option) (*Souk,
 	return &Souk{Exchange: x, Store: store, logged: logged}, nil
 }
 
+// Logged takes out what was logged as an error so far, of which [Souk.Close] says
+// nothing then: for tests that provoke it.
+func (s *Souk) Logged() []observer.LoggedEntry { return s.logged.TakeAll() }
+
 // Close ends the exchange. It returns what was logged as an error, too.
 func (s *Souk) Close() error {
 	err := s.Exchange.Close()
