@@ -321,12 +321,21 @@ func (x *Exchange) Find(ctx context.Context, namespace string, k int) ([]peer.Ad
 	return x.providers.Find(ctx, namespace, k)
 }
 
-// closeTime bounds Close: what has not ended by then is reported.
-const closeTime = 5 * time.Second
+// The end of an exchange: what has not ended after closeTime is given up, and
+// every step has at least closeStep, which is enough for what waits for nobody
+// else's code. Together with a last wait for the store that is within 2 s.
+const (
+	closeTime = 1300 * time.Millisecond
+	closeStep = 50 * time.Millisecond
+)
 
 // Close ends every session, stores what was received, and ends the exchange. It
-// returns within 5 s and may be called twice and under load. The host and the
+// returns within 2 s and may be called twice and under load. The host and the
 // store stay open.
+//
+// What could not be stored in that time is given up. A store, a finder or a host
+// that does not return although its context has ended is left behind, and Close
+// says so with an error: whoever owns it must not close it before it returns.
 func (x *Exchange) Close() error {
 	x.mu.Lock()
 	open := x.sessions
@@ -338,9 +347,7 @@ func (x *Exchange) Close() error {
 		return x.reason()
 	}
 	defer close(x.closed)
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	err := x.stop(ctx, open)
+	err := x.stop(open)
 	return errors.Join(err, x.reason())
 }
 
@@ -348,18 +355,34 @@ func (x *Exchange) Close() error {
 // Close then returns why.
 func (x *Exchange) Done() <-chan struct{} { return x.closed }
 
-func (x *Exchange) stop(ctx context.Context, open map[*session.Session]struct{}) error {
-	stops := []func(context.Context) error{x.unregister}
-	for s := range open {
-		stops = append(stops, s.Close)
-	}
-	stops = append(stops,
-		x.providers.Stop, x.wants.Stop, x.network.Stop, x.blocks.Stop, x.engine.Stop, x.peers.Stop, x.ledger.Stop)
+func (x *Exchange) stop(open map[*session.Session]struct{}) error {
+	end := time.Now().Add(closeTime)
 	var errs []error
-	for _, stop := range stops { // What panics does not keep the others from ending.
+	for _, stop := range []func(context.Context) error{
+		x.unregister, closeAll(open), x.wants.Stop, x.network.Stop, x.blocks.Stop,
+		x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.Stop,
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(end), closeStep))
+		// What panics does not keep the others from ending.
 		errs = append(errs, actor.Guard("close", x.panics.contained, func() error { return stop(ctx) }))
+		cancel()
 	}
 	return errors.Join(errs...)
+}
+
+// closeAll closes sessions side by side.
+func closeAll(open map[*session.Session]struct{}) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ended := make(chan error, len(open))
+		for s := range open {
+			go func() { ended <- s.Close(ctx) }()
+		}
+		var errs []error
+		for range open {
+			errs = append(errs, <-ended)
+		}
+		return errors.Join(errs...)
+	}
 }
 
 func (x *Exchange) reason() error {

@@ -2,6 +2,7 @@ package blockrouter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -89,9 +90,7 @@ type Router struct {
 	inbox   *actor.Inbox[request]
 	inbound *actor.Inbox[network.Answers]
 	stat    actor.Snapshot[Stat]
-
-	writing context.Context // of the writes; ends with giveUp
-	giveUp  context.CancelFunc
+	work    *workers
 }
 
 // New returns a router that has not started.
@@ -103,7 +102,7 @@ func New(cfg Config) *Router {
 		inbox:   actor.NewInbox[request](inboxDepth, loop.Ending()),
 		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Ending()),
 	}
-	r.writing, r.giveUp = context.WithCancel(context.Background())
+	r.work = newWorkers(&r.cfg)
 	r.stat.Set(&Stat{})
 	return r
 }
@@ -113,19 +112,29 @@ func (r *Router) Start() { r.loop.Start(r.run) }
 
 // Stop takes nothing more in, waits until what was received is stored, and ends
 // the actor. When ctx ends first Stop returns its error, and what is not stored
-// is given up: the store's calls get an ended context, and the actor ends as
-// soon as they return.
+// is given up: the store's calls get an ended context. Those that do not return
+// all the same are left behind.
 func (r *Router) Stop(ctx context.Context) error {
-	defer r.giveUp()
-	return r.loop.Stop(ctx)
+	err := r.loop.Stop(ctx)
+	if err != nil {
+		r.work.giveUp()
+		<-r.loop.Done() // It waits for nothing but the store.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), returnTime)
+		defer cancel()
+	}
+	return errors.Join(err, r.work.wait(ctx))
 }
+
+// returnTime is for how long calls of the store are waited for whose context has
+// ended.
+const returnTime = 200 * time.Millisecond
 
 // shell is what the goroutine of the actor holds beside its state.
 type shell struct {
 	*Router
 	state *state
 	links *actor.Numbers[linkID, *Link]
-	work  *workers
 	// refusing says that the store failed the last time; a broken disk is not
 	// logged once more for every batch.
 	refusing bool
@@ -136,13 +145,13 @@ func (r *Router) newShell() *shell {
 		Router: r,
 		state:  newState(r.cfg.limits()),
 		links:  actor.NewNumbers[linkID, *Link](),
-		work:   startWorkers(r.writing, &r.cfg),
 	}
 }
 
 func (r *Router) run(ctx context.Context) {
 	s := r.newShell()
 	defer s.close()
+	s.work.start()
 	s.loopUntil(ctx)
 	s.settle()
 }
@@ -254,8 +263,13 @@ func (s *shell) settle() {
 	}
 	s.closeLinks() // Nobody waits for the store to hear that this is the end.
 	for len(s.state.writing) > 0 {
-		s.wrote(<-s.work.wrote)
-		s.perform(s.state.take())
+		select {
+		case err := <-s.work.wrote:
+			s.wrote(err)
+			s.perform(s.state.take())
+		case <-s.work.writing.Done(): // Given up.
+			return
+		}
 	}
 }
 
@@ -266,8 +280,7 @@ func (s *shell) close() {
 	for a := range s.inbound.Rest() {
 		a.Release()
 	}
-	s.giveUp()
-	s.work.stop()
+	s.work.end()
 }
 
 // closeLinks closes every link, those as well that were opened too late.

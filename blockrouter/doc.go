@@ -27,12 +27,14 @@
 // a want that was cancelled and renewed gets its own.
 //
 // A store that fails or panics is an error for what it was asked, and nothing
-// else: blocks are looked for at peers, delivered, and not announced. A store
-// that is stuck holds up look-ups and, once the bound is reached, what peers
-// send; it does not hold up puts and cancels.
+// else: blocks are looked for at peers, delivered, and not announced. So is a
+// call of the store that does not return: it is given up, and others go on
+// beside it, until too many are stuck; then the store counts as failed for
+// everything. Until a write is given up, which takes at most a minute, a full
+// bound holds up what peers send, never puts and cancels.
 //
 // Shutdown: Stop takes nothing more in, delivers what is in the inbox of the
 // readers, closes every link's channel, those as well that were opened at the
 // last moment, and stores what was received; when its context ends first, the
-// rest is given up. After CancelAll a link drains its channel until it is closed.
+// rest is given up, and so are calls of the store that do not return. After CancelAll a link drains its channel until it is closed.
 package blockrouter

@@ -3,7 +3,6 @@
 package blockrouter
 
 import (
-	"context"
 	"time"
 
 	"github.com/souk-p2p/souk/internal/actor"
@@ -69,7 +68,7 @@ func (s *Steps) message() {
 // look is what a reader of the store does, and found what the actor does with the
 // result.
 func (s *Steps) look() {
-	s.looked = append(s.looked, look(context.Background(), &s.cfg, shift(&s.lookups)))
+	s.looked = append(s.looked, s.work.look(shift(&s.lookups)))
 }
 
 func (s *Steps) found() {
@@ -81,7 +80,7 @@ func (s *Steps) found() {
 func (s *Steps) store() {
 	job := s.write
 	s.write = nil
-	s.wrote = append(s.wrote, write(context.Background(), &s.cfg, job))
+	s.wrote = append(s.wrote, s.work.write(job))
 }
 
 func (s *Steps) stored() {

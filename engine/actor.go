@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -22,13 +23,15 @@ type Engine struct {
 	cfg      Config
 	log      *zap.Logger
 	loop     *actor.Loop
-	workers  []*actor.Loop
+	workers  *actor.Crew
 	inbound  *actor.Inbox[wantsReceived]
 	requests *actor.Inbox[request]
 	port     *AvailablePort
 	stat     actor.Snapshot[Stat]
 	jobs     chan job
-	results  chan job // has room for every job that is out
+	results  chan job        // has room for every job that is out
+	reading  context.Context // of the workers
+	giveUp   context.CancelFunc
 
 	// The loop's alone.
 	state   *state
@@ -74,9 +77,8 @@ func (e *Engine) build() {
 	if scores := e.cfg.Scores; scores != nil {
 		e.state.debt = func(p peer.ID) float64 { return scores().Debt(p) }
 	}
-	for range e.cfg.Workers {
-		e.workers = append(e.workers, actor.NewLoop("engine worker", e.cfg.Failed))
-	}
+	e.workers = actor.NewCrew("store", e.cfg.Panicked)
+	e.reading, e.giveUp = context.WithCancel(context.Background())
 }
 
 // Start begins to serve. Later calls do nothing.
@@ -84,28 +86,39 @@ func (e *Engine) Start() {
 	if e.cfg.Disabled {
 		return
 	}
-	w := worker{store: e.cfg.Store, access: e.cfg.Access, panicked: e.cfg.Panicked}
-	for _, l := range e.workers {
-		l.Start(func(ctx context.Context) { w.run(ctx, e.jobs, e.results) })
-	}
 	e.loop.Start(e.run)
 }
 
 // Stop ends the engine and waits until its goroutines have returned, or until
-// ctx ends. It may be called at any time and any number of times. What is not
-// sent by then is not sent.
+// ctx ends; calls of the store that have not returned by then are left behind. It
+// may be called at any time and any number of times. What is not sent by then is
+// not sent.
 func (e *Engine) Stop(ctx context.Context) error {
-	err := e.loop.Stop(ctx)
-	for _, l := range e.workers {
-		if failure := l.Stop(ctx); err == nil {
-			err = failure
-		}
+	if e.cfg.Disabled {
+		return e.loop.Stop(ctx)
 	}
-	return err
+	err := e.loop.Stop(ctx)
+	e.giveUp()
+	return errors.Join(err, e.workers.Wait(ctx))
+}
+
+// startWorkers starts the workers. One that breaks has lost a job, which the
+// engine would wait for.
+func (e *Engine) startWorkers() {
+	w := worker{store: e.cfg.Store, access: e.cfg.Access, crew: e.workers, panicked: e.cfg.Panicked}
+	for range e.cfg.Workers {
+		e.workers.Go(func() {
+			err := actor.Guard("engine", nil, func() error { w.run(e.reading, e.jobs, e.results); return nil })
+			if err != nil && e.cfg.Failed != nil {
+				e.cfg.Failed(err)
+			}
+		})
+	}
 }
 
 // run is the actor. Nothing in it blocks but the select.
 func (e *Engine) run(ctx context.Context) {
+	e.startWorkers()
 	e.alarm = actor.NewAlarm()
 	defer e.alarm.Stop()
 	for {

@@ -16,7 +16,9 @@
 // A want for a block that is there is a task; a want for one that is not is a
 // subscription, answered DONT_HAVE if that was asked for, and kept until the
 // block arrives, the want is withdrawn or the peer leaves. A store that fails
-// has not said that a block is missing: the want is kept and looked up again.
+// has not said that a block is missing: the want is kept and looked up again. A
+// call of the store that does not return has failed after a while, and the wants
+// of other blocks go on beside it.
 //
 // Bounds: see [Limits]. A peer with all its tasks taken has its streams paused;
 // its cancels still count as soon as they are read. A peer that does not read
@@ -27,5 +29,5 @@
 // Blocks and presences go on different lanes and may overtake each other.
 //
 // Shutdown: [Engine.Stop] ends the loop and then the workers; callers that wait
-// get [actor.ErrClosed].
+// get [actor.ErrClosed]. Calls of the store that do not return are left behind.
 package engine

@@ -15,6 +15,7 @@ import (
 	"github.com/multiformats/go-multihash"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -97,7 +98,7 @@ type rig struct {
 func newRig(t tester, limits Limits) *rig {
 	shelf := newShelf()
 	r := &rig{
-		t: t, state: newState(limits, 4, 1), shelf: shelf, worker: worker{store: shelf},
+		t: t, state: newState(limits, 4, 1), shelf: shelf, worker: worker{store: shelf, crew: actor.NewCrew("store", nil)},
 		now:  time.Unix(1_000_000, 0),
 		said: make(map[peer.ID][]string), faults: make(map[message.Fault]int), sent: make(map[peer.ID]uint64),
 	}

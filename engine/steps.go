@@ -27,7 +27,7 @@ func NewSteps(cfg Config) (*Steps, error) {
 		return nil, err
 	}
 	e.alarm = actor.NewAlarm()
-	return &Steps{e, worker{store: cfg.Store, access: cfg.Access}}, nil
+	return &Steps{e, worker{store: cfg.Store, access: cfg.Access, crew: e.workers, panicked: cfg.Panicked}}, nil
 }
 
 // List is what the engine could do next.

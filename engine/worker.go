@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -18,10 +19,20 @@ type job struct {
 	read   *readJob
 }
 
+const (
+	// storePatience is for how long a call of the store may take: longer than a
+	// disk takes to wake up.
+	storePatience = 10 * time.Second
+	// mostStuck is how many calls may be stuck before no other is made. Each has a
+	// goroutine, and memory for a message of blocks.
+	mostStuck = 16
+)
+
 // worker does jobs with the store. It owns nothing: any number of them run.
 type worker struct {
 	store  Store
 	access func(p peer.ID, c cid.Cid) bool // may be nil
+	crew   *actor.Crew
 
 	panicked func(error) // may be nil
 }
@@ -41,52 +52,78 @@ func (w worker) run(ctx context.Context, jobs <-chan job, results chan<- job) {
 
 func (w worker) do(ctx context.Context, j job) {
 	if j.lookup != nil {
-		for i := range j.lookup.Items {
-			w.lookup(ctx, j.lookup.Peer, &j.lookup.Items[i])
-		}
-		return
-	}
-	data := make([]byte, 0, j.read.Bytes) // for all blocks, each of which is copied into it once
-	for i := range j.read.Items {
-		data = w.read(ctx, j.read.Peer, &j.read.Items[i], data)
+		w.lookUp(ctx, j.lookup)
+	} else {
+		w.read(ctx, j.read)
 	}
 }
 
-func (w worker) lookup(ctx context.Context, p peer.ID, it *lookup) {
-	it.Verdict, it.Err = w.judge(func() error {
-		if err := w.allow(p, it.CID); err != nil || it.Known {
-			return err
-		}
-		size, err := w.store.GetSize(ctx, it.CID)
-		if err == nil && size < 0 {
-			return fmt.Errorf("engine: the store gave %s %d bytes", it.CID, size)
-		}
-		it.Size = size
-		return err
+func (w worker) lookUp(ctx context.Context, j *lookupJob) {
+	actor.Run(w.crew, actor.Calls[int]{
+		N: len(j.Items), Patience: storePatience, MostStuck: mostStuck,
+		Key: func(i int) string { return string(j.Items[i].CID.Hash()) },
+		Call: func(i, _ int) (int, error) {
+			it := &j.Items[i]
+			return w.size(ctx, j.Peer, it.CID, it.Known)
+		},
+		Take: func(i, size int, err error) {
+			it := &j.Items[i]
+			if !it.Known {
+				it.Size = size
+			}
+			it.Verdict, it.Err = judge(err)
+		},
 	})
 }
 
-// read appends the block to data, and lets the item have that part of it.
-func (w worker) read(ctx context.Context, p peer.ID, it *readItem, data []byte) []byte {
-	before := len(data)
-	it.Verdict, it.Err = w.judge(func() error {
-		if err := w.allow(p, it.CID); err != nil {
-			return err
-		}
-		err := w.store.View(ctx, it.CID, func(stored []byte) error {
-			data = append(data, stored...)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		it.Block, err = blocks.NewBlockWithCid(data[before:len(data):len(data)], it.CID)
-		return err
-	})
-	if it.Verdict != found {
-		return data[:before]
+// size asks whether p may have a block, and how large it is if that is not known.
+func (w worker) size(ctx context.Context, p peer.ID, c cid.Cid, known bool) (int, error) {
+	if err := w.allow(p, c); err != nil || known {
+		return 0, err
 	}
-	return data
+	size, err := w.store.GetSize(ctx, c)
+	if err == nil && size < 0 {
+		return 0, fmt.Errorf("engine: the store gave %s %d bytes", c, size)
+	}
+	return size, err
+}
+
+// read reads the blocks of a message, each of which is copied once, into room
+// for all of them.
+func (w worker) read(ctx context.Context, j *readJob) {
+	used := 0
+	actor.Run(w.crew, actor.Calls[[]byte]{
+		N: len(j.Items), Patience: storePatience, MostStuck: mostStuck,
+		Key: func(i int) string { return string(j.Items[i].CID.Hash()) },
+		Call: func(i int, room []byte) ([]byte, error) {
+			if room == nil { // The first, or a call that is stuck may still write there.
+				room = make([]byte, 0, j.Bytes)
+			}
+			return w.view(ctx, j.Peer, j.Items[i].CID, room)
+		},
+		Take: func(i int, filled []byte, err error) {
+			it := &j.Items[i]
+			if err == nil {
+				it.Block, err = blocks.NewBlockWithCid(filled[used:len(filled):len(filled)], it.CID)
+				used = len(filled)
+			} else if errors.Is(err, actor.ErrStuck) {
+				used = 0
+			}
+			it.Verdict, it.Err = judge(err)
+		},
+	})
+}
+
+// view appends a block to what is in the room.
+func (w worker) view(ctx context.Context, p peer.ID, c cid.Cid, room []byte) ([]byte, error) {
+	if err := w.allow(p, c); err != nil {
+		return nil, err
+	}
+	err := w.store.View(ctx, c, func(stored []byte) error {
+		room = append(room, stored...)
+		return nil
+	})
+	return room, err
 }
 
 // errDenied is a refusal by Config.Access.
@@ -106,8 +143,7 @@ func (w worker) allow(p peer.ID, c cid.Cid) error {
 
 // judge turns the outcome of asking a store into a verdict. A store or a hook
 // that panics has failed; it must not take the node with it.
-func (w worker) judge(ask func() error) (verdict, error) {
-	err := actor.Guard("store", w.panicked, ask)
+func judge(err error) (verdict, error) {
 	var missing interface{ NotFound() bool }
 	switch {
 	case err == nil:

@@ -2,9 +2,9 @@ package peerrouter
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -71,27 +71,33 @@ type Router struct {
 	cfg   Config
 	loop  *actor.Loop
 	inbox *actor.Inbox[request]
+	dials *actor.Crew
 }
 
 // New returns a router that has not started.
 func New(cfg Config) *Router {
 	cfg.setDefaults()
 	loop := actor.NewLoop("peerrouter", cfg.Fail)
-	return &Router{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending())}
+	return &Router{
+		cfg: cfg, loop: loop,
+		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		dials: actor.NewCrew("dial", cfg.Panicked),
+	}
 }
 
 // Start starts the actor.
 func (r *Router) Start() { r.loop.Start(r.run) }
 
 // Stop ends the actor and the dials under way, and waits for them, or for ctx.
-func (r *Router) Stop(ctx context.Context) error { return r.loop.Stop(ctx) }
+func (r *Router) Stop(ctx context.Context) error {
+	return errors.Join(r.loop.Stop(ctx), r.dials.Wait(ctx))
+}
 
 // shell is what the goroutine of the actor holds beside its state.
 type shell struct {
 	*Router
 	state *state
 	links *actor.Numbers[linkID, *Link]
-	dials sync.WaitGroup
 	ended chan dialled // has room for every dial that can be under way
 }
 
@@ -186,9 +192,8 @@ func (s *shell) dial(ctx context.Context, info peer.AddrInfo) {
 	s.ended <- dialled{info.ID, err}
 }
 
-// close ends every link, those as well that were opened too late, and waits for
-// the dials, which the end of the loop makes short. It asks nothing of the state,
-// which may have broken.
+// close ends every link, those as well that were opened too late. It asks nothing
+// of the state, which may have broken.
 func (s *shell) close() {
 	s.loop.End()
 	for l := range s.links.All() {
@@ -199,7 +204,6 @@ func (s *shell) close() {
 			o.link.slot.Close()
 		}
 	}
-	s.dials.Wait()
 }
 
 // merge keeps the last word about each peer.

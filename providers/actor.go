@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -50,20 +49,28 @@ type Directory struct {
 	cfg   Config
 	loop  *actor.Loop
 	inbox *actor.Inbox[request]
+	asks  *actor.Crew
 }
 
 // New returns a directory that has not started.
 func New(cfg Config) *Directory {
 	cfg.setDefaults()
 	loop := actor.NewLoop("providers", cfg.Fail)
-	return &Directory{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending())}
+	return &Directory{
+		cfg: cfg, loop: loop,
+		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		asks:  actor.NewCrew("finder", cfg.Panicked),
+	}
 }
 
 // Start starts the actor.
 func (d *Directory) Start() { d.loop.Start(d.run) }
 
-// Stop ends the actor and its queries, and waits for them, or for ctx.
-func (d *Directory) Stop(ctx context.Context) error { return d.loop.Stop(ctx) }
+// Stop ends the actor and its queries, and waits for them, or for ctx. A finder
+// that has not returned by then is left behind.
+func (d *Directory) Stop(ctx context.Context) error {
+	return errors.Join(d.loop.Stop(ctx), d.asks.Wait(ctx))
+}
 
 // shell is what the goroutine of the actor holds beside its state.
 type shell struct {
@@ -71,7 +78,6 @@ type shell struct {
 	state   *state
 	links   *actor.Numbers[linkID, *Link]
 	queries map[queryID]context.CancelFunc
-	running sync.WaitGroup
 	reports chan report // of the queries; they may wait until the actor reads it
 }
 
@@ -150,7 +156,7 @@ func (s *shell) perform(ctx context.Context, out effects) {
 		query := Query{Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most}
 		asking, cancel := context.WithCancel(ctx)
 		s.queries[q.id] = cancel
-		s.running.Go(func() { s.ask(ctx, asking, q.id, query) })
+		s.asks.Go(func() { s.ask(ctx, asking, q.id, query) })
 	}
 	for _, id := range out.stop {
 		s.queries[id]()
@@ -188,9 +194,8 @@ func (s *shell) send(ctx context.Context, r report) {
 	}
 }
 
-// close ends every link, those as well that were opened too late, and waits for
-// the queries, which the end of the loop makes short. It asks nothing of the
-// state, which may have broken.
+// close ends every link, those as well that were opened too late, and every query.
+// It asks nothing of the state, which may have broken.
 func (s *shell) close() {
 	s.loop.End()
 	for l := range s.links.All() {
@@ -201,7 +206,6 @@ func (s *shell) close() {
 			o.link.slot.Close()
 		}
 	}
-	s.running.Wait()
 	for _, cancel := range s.queries {
 		cancel()
 	}

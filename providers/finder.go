@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"iter"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -50,13 +51,30 @@ func (d contentDiscovery) Find(ctx context.Context, q Query, found func(peer.Add
 	defer cancel() // Ends the search when enough was found.
 	n := 0
 	for _, key := range keys {
-		for p := range d.FindProvidersAsync(ctx, key, q.Most) {
+		for p := range until(ctx, d.FindProvidersAsync(ctx, key, q.Most)) {
 			if n++; n > q.Most || !found(p) {
 				return nil
 			}
 		}
 	}
 	return ctx.Err()
+}
+
+// until receives from a channel until it is closed or ctx ends: not every router
+// closes its channel then.
+func until(ctx context.Context, peers <-chan peer.AddrInfo) iter.Seq[peer.AddrInfo] {
+	return func(yield func(peer.AddrInfo) bool) {
+		for {
+			select {
+			case p, more := <-peers:
+				if !more || !yield(p) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // NamespaceCID is the key under which a namespace stands in content routing:
