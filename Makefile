@@ -44,12 +44,18 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 	if [ -n "$$race" ] && [ "$$($(GO) env CGO_ENABLED)" = 0 ]; then \
 		echo 'No C compiler: testing without the race detector.'; race=; fi; \
 	$(GO) test $$race $(FLAGS) $(PKGS)
-	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory sim
+	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory sim leaks
 
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 .PHONY: sim
 sim: ## Play SEEDS runs of many nodes' cores in one loop, and find every planted fault.
 	$(GO) test -tags simulation -timeout=0 ./test/cores -args -seeds $(SEEDS)
+
+# The runtime can find goroutines that wait for what nobody can do any more. It
+# is built anew for that, with all dependencies, which the build cache keeps.
+.PHONY: leaks
+leaks: ## Close nodes under load and let the runtime look for goroutines that are left.
+	GOEXPERIMENT=goroutineleakprofile $(GO) test $(FLAGS) -run=Shutdown ./test/stress
 
 .PHONY: race
 race: ## Run the tests under the race detector without the cache, or fail where it cannot run.

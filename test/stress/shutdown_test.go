@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -146,6 +147,7 @@ func (l *load) finish(t *testing.T, way int) {
 	require.ErrorIs(t, l.Put(context.Background(), corpus.Blocks(1, 1, 8)...), souk.ErrClosed)
 	l.end()
 	l.running.Wait()
+	requireNoLeaks(t)
 }
 
 // Nodes under load close at any moment, in virtual time; what is left running is
@@ -190,15 +192,11 @@ func TestShutdownUnderLoadOverTCP(t *testing.T) {
 	var others []*exchanges.Souk
 	var hosts []host.Host
 	for range 2 * neighbours {
-		x, h := loopback(t)
-		t.Cleanup(func() {
-			require.NoError(t, x.Close())
-			require.NoError(t, h.Close())
-		})
+		x, h := onLoopback(t, inMemory())
 		others, hosts = append(others, x), append(hosts, h)
 	}
 	for run := range runs {
-		busy, h := loopback(t, souk.WithRouting(slowRouting{}))
+		busy, h := loopback(t, inMemory(), souk.WithRouting(slowRouting{}))
 		h.Peerstore().AddAddrs(nowhere.ID, nowhere.Addrs, peerstore.PermanentAddrTTL)
 		for _, o := range hosts {
 			require.NoError(t, h.Connect(t.Context(), peer.AddrInfo{ID: o.ID(), Addrs: o.Addrs()}))
@@ -212,12 +210,23 @@ func TestShutdownUnderLoadOverTCP(t *testing.T) {
 
 // loopback returns an exchange on a host of its own, both of which the caller
 // closes.
-func loopback(t *testing.T, opts ...souk.Option) (*exchanges.Souk, host.Host) {
+func loopback(t *testing.T, data datastore.Batching, opts ...souk.Option) (*exchanges.Souk, host.Host) {
 	t.Helper()
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())
 	require.NoError(t, err)
-	x, err := exchanges.NewSouk(h, opts...)
+	x, err := exchanges.NewSoukOver(h, data, opts...)
 	require.NoError(t, err)
+	return x, h
+}
+
+// onLoopback is loopback for the length of the test.
+func onLoopback(t *testing.T, data datastore.Batching, opts ...souk.Option) (*exchanges.Souk, host.Host) {
+	t.Helper()
+	x, h := loopback(t, data, opts...)
+	t.Cleanup(func() {
+		require.NoError(t, x.Close())
+		require.NoError(t, h.Close())
+	})
 	return x, h
 }
 
