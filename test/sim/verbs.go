@@ -171,6 +171,12 @@ func (w *World) FetchTogether(nodes []*Node, share func(i int) []blocks.Block, f
 	})
 }
 
+// Fetch gets all blocks in one call of a fetcher, and checks that each arrives
+// exactly once.
+func Fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block) error {
+	return fetch(ctx, f, want, nil)
+}
+
 // fetch gets want in one call and checks that each arrives exactly once. It
 // calls half, if there is one, when half of them have come.
 func fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block, half func()) error {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -123,7 +122,7 @@ type hooked struct {
 }
 
 func newHooked(hook func(op string, hash multihash.Multihash) error) *hooked {
-	return &hooked{dssync.MutexWrap(datastore.NewMapDatastore()), hook}
+	return &hooked{inMemory(), hook}
 }
 
 // on returns a hook that runs f at an operation on one of the CIDs.
@@ -137,12 +136,15 @@ func on(op string, f func() error, cids ...cid.Cid) func(string, multihash.Multi
 	}
 }
 
-func (d *hooked) at(op string, key datastore.Key) error {
+func (d *hooked) at(op string, key datastore.Key) error { return d.hook(op, hashOf(key)) }
+
+// hashOf is the multihash of the block that is kept under a key.
+func hashOf(key datastore.Key) multihash.Multihash {
 	hash, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key.BaseNamespace())
 	if err != nil {
-		return err
+		panic(err) // Nothing else is kept there.
 	}
-	return d.hook(op, hash)
+	return hash
 }
 
 func (d *hooked) Has(ctx context.Context, key datastore.Key) (bool, error) {

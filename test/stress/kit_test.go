@@ -52,7 +52,7 @@ func newNode(t *testing.T, w *sim.World, s setup) *node {
 	t.Helper()
 	n := &node{Node: w.Host(link), metrics: prometheus.NewRegistry()}
 	if s.data == nil {
-		s.data = dssync.MutexWrap(datastore.NewMapDatastore())
+		s.data = inMemory()
 	}
 	h := n.Host
 	if s.host != nil {
@@ -64,6 +64,8 @@ func newNode(t *testing.T, w *sim.World, s setup) *node {
 	n.Node.Exchange = n.souk
 	return n
 }
+
+func inMemory() datastore.Batching { return dssync.MutexWrap(datastore.NewMapDatastore()) }
 
 func (n *node) info() peer.AddrInfo { return peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()} }
 
