@@ -27,8 +27,9 @@ var floors = map[string]int{
 
 	".": 4, // the root package, which embedders import
 
-	"adapter/boxo":   5,
-	"adapter/unixfs": 5,
+	"adapter/boxo":     5,
+	"adapter/pebbledb": 5,
+	"adapter/unixfs":   5,
 
 	"debug":    6,
 	"cmd/node": 6,

@@ -23,10 +23,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/adapter/pebbledb"
 	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
-	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
 // The roles of the nodes.
@@ -113,7 +113,7 @@ func (d *Demo) ahead() int {
 
 // start brings up one node on the loopback interface.
 func (d *Demo) start(ctx context.Context, role string, options ...souk.Option) error {
-	data, err := repo.OpenBlocks(filepath.Join(d.dir, role))
+	data, err := pebbledb.Open(filepath.Join(d.dir, role))
 	if err != nil {
 		return fmt.Errorf("make the store of %q: %w", role, err)
 	}

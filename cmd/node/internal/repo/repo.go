@@ -12,6 +12,8 @@ import (
 	"github.com/ipfs/go-datastore"
 	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"github.com/souk-p2p/souk/adapter/pebbledb"
 )
 
 // Layout is the number of the layout that this package reads and writes.
@@ -67,7 +69,7 @@ func (r *Repo) load() (err error) {
 	if r.key, err = Identity(r.dir); err != nil {
 		return err
 	}
-	if r.store, err = OpenBlocks(filepath.Join(r.dir, blocksDir)); err != nil {
+	if r.store, err = pebbledb.Open(filepath.Join(r.dir, blocksDir)); err != nil {
 		return fmt.Errorf("open the blocks of %s: %w", r.dir, err)
 	}
 	return nil

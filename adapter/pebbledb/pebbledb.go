@@ -1,4 +1,5 @@
-package repo
+// Package pebbledb opens Pebble databases that are made for blocks.
+package pebbledb
 
 import (
 	"time"
@@ -27,8 +28,13 @@ const (
 	garbageAge   = 5 * time.Minute
 )
 
-// OpenBlocks opens a database made for blocks and makes it when there is none.
-func OpenBlocks(dir string) (*pebbleds.Datastore, error) {
+// Open opens the database in dir and makes it when there is none.
+func Open(dir string) (*pebbleds.Datastore, error) {
+	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(Options()))
+}
+
+// Options returns the options that [Open] uses, for callers that change some.
+func Options() *pebble.Options {
 	// Pinned, so that what one release of this layout writes the others read.
 	options := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, MemTableSize: memTableSize}
 	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
@@ -40,5 +46,5 @@ func OpenBlocks(dir string) (*pebbleds.Datastore, error) {
 			TargetGarbageRatio:    garbageRatio,
 		}
 	}
-	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(options))
+	return options
 }
