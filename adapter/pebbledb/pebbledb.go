@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	pebbleds "github.com/ipfs/go-ds-pebble"
 )
 
@@ -30,13 +31,18 @@ const (
 
 // Open opens the database in dir and makes it when there is none.
 func Open(dir string) (*pebbleds.Datastore, error) {
-	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(Options()))
+	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(Options(vfs.Default)))
 }
 
-// Options returns the options that [Open] uses, for callers that change some.
-func Options() *pebble.Options {
-	// Pinned, so that what one release of this layout writes the others read.
-	options := &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, MemTableSize: memTableSize}
+// Options returns the options that [Open] uses, but on the given file system,
+// for callers that change some.
+func Options(fs vfs.FS) *pebble.Options {
+	options := &pebble.Options{
+		FS: ordered{fs},
+		// Pinned, so that what one release of this layout writes the others read.
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		MemTableSize:       memTableSize,
+	}
 	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
 			Enabled:               true,
