@@ -1,0 +1,86 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ipfs/go-datastore"
+
+	"github.com/souk-p2p/souk/blockstore"
+)
+
+// A PowerLoss is a workload on a disk that loses power before and after each of
+// its syncs, and after each operation. Every time the store is opened on what
+// is left, and looked at, and the workload goes on as if nothing had been.
+type PowerLoss struct {
+	Workload
+	Spared int // percent of what was not synced that is there all the same
+	Again  int // of so many recoveries one is itself cut short, at each of its syncs
+
+	// Wrap takes something from the datastore that is written to, if not nil.
+	Wrap func(datastore.Batching) datastore.Batching
+
+	mu     sync.Mutex
+	points int
+	found  []error
+}
+
+// Run returns how often the power was lost, and what was found to be wrong. The
+// second error is that of the workload itself.
+func (p *PowerLoss) Run(ctx context.Context) (points int, found, failed error) {
+	disk, history := NewDisk(p.Seed), NewHistory()
+	crash := func() { p.crash(ctx, disk, history) }
+	disk.AtSync, p.After = crash, crash
+	d, err := disk.OpenBlocks()
+	if err != nil {
+		return 0, nil, err
+	}
+	var data datastore.Batching = d
+	if p.Wrap != nil {
+		data = p.Wrap(d)
+	}
+	err = p.Workload.Run(ctx, blockstore.New(data), history)
+	err = errors.Join(err, d.Close())
+	crash()
+	return p.points, errors.Join(p.found...), err
+}
+
+// crash takes the power from the disk and looks at what is left of it.
+func (p *PowerLoss) crash(ctx context.Context, disk *Disk, history *History) {
+	var left *Disk
+	then := history.At(func() { left = disk.LosePower(p.Spared) })
+	n := p.count()
+	if p.Again > 0 && n%p.Again == 0 {
+		left.AtSync = func() {
+			p.note(p.count(), recovers(ctx, left.LosePower(p.Spared), then))
+		}
+	}
+	p.note(n, recovers(ctx, left, then))
+}
+
+func (p *PowerLoss) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.points++
+	return p.points
+}
+
+func (p *PowerLoss) note(n int, err error) {
+	if err == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found = append(p.found, fmt.Errorf("power lost for the %d. time: %w", n, err))
+}
+
+// recovers opens the database on what is left of a disk and looks at it.
+func recovers(ctx context.Context, disk *Disk, h *History) error {
+	d, err := disk.OpenBlocks()
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.Check(ctx, d), d.Close())
+}
