@@ -1,10 +1,12 @@
 package crash
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 
@@ -15,43 +17,76 @@ import (
 	"github.com/souk-p2p/souk/blockstore"
 )
 
+// step is what happens between a store and one who uses it.
+type step byte
+
+const (
+	putting      step = 'p' // about to be handed in: from here on it may be there
+	acknowledged step = 'a' // a durable put has returned: it must be there
+	deleting     step = 'd' // about to be deleted: it may be there or not
+)
+
 // A History is what the users of a store did and were told. It knows what must
 // be in the store after a crash, and what may be.
 type History struct {
-	mu   sync.Mutex
-	put  map[cid.Cid]blocks.Block // whatever was ever handed in
-	safe map[cid.Cid]blocks.Block // acknowledged, and not deleted since
+	mu      sync.Mutex
+	journal io.Writer        // of each step, nil for none
+	put     map[cid.Cid]bool // whatever was ever handed in
+	safe    map[cid.Cid]bool // acknowledged, and not deleted since
 }
 
-// NewHistory returns the history of an empty store.
-func NewHistory() *History {
-	return &History{put: make(map[cid.Cid]blocks.Block), safe: make(map[cid.Cid]blocks.Block)}
+// NewHistory returns the history of an empty store. Each step is written to the
+// journal, if there is one, before anything else can happen: [History.Replay]
+// reads it.
+func NewHistory(journal io.Writer) *History {
+	return &History{journal: journal, put: make(map[cid.Cid]bool), safe: make(map[cid.Cid]bool)}
 }
 
-// Putting notes that blocks are about to be handed in. From here on they may be
-// there.
-func (h *History) Putting(bs ...blocks.Block) {
+// Note adds a step of some blocks.
+func (h *History) Note(s step, bs ...blocks.Block) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, b := range bs {
-		h.put[b.Cid()] = b
+		h.note(s, b.Cid())
+		if h.journal == nil {
+			continue
+		}
+		if _, err := fmt.Fprintf(h.journal, "%c %s\n", s, b.Cid()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *History) note(s step, c cid.Cid) {
+	c = cid.NewCidV1(cid.Raw, c.Hash()) // as it is listed
+	switch s {
+	case putting:
+		h.put[c] = true
+	case acknowledged:
+		h.safe[c] = true
+	case deleting:
+		delete(h.safe, c)
 	}
 }
 
-// Acknowledged notes that a durable put has returned. The blocks must be there.
-func (h *History) Acknowledged(bs ...blocks.Block) {
+// Replay adds the steps of a journal, the end of which may be missing.
+func (h *History) Replay(journal []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, b := range bs {
-		h.safe[b.Cid()] = b
+	for lines := bufio.NewScanner(bytes.NewReader(journal)); lines.Scan(); {
+		var s step
+		var name string
+		if _, err := fmt.Sscanf(lines.Text(), "%c %s", &s, &name); err != nil {
+			return fmt.Errorf("journal: %q: %w", lines.Text(), err)
+		}
+		c, err := cid.Decode(name)
+		if err != nil {
+			return fmt.Errorf("journal: %q: %w", lines.Text(), err)
+		}
+		h.note(s, c)
 	}
-}
-
-// Deleting notes that a block is about to be deleted. It may be there or not.
-func (h *History) Deleting(b blocks.Block) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.safe, b.Cid())
+	return nil
 }
 
 // At runs crash at a moment at which nobody is told anything, and returns the
@@ -67,54 +102,54 @@ func (h *History) At(crash func()) *History {
 var probe = blocks.NewBlock([]byte("put after the crash"))
 
 // Check looks at a store after a crash. It returns an error for each block that
-// is lost, torn, or from nowhere, and when the store cannot be written.
+// is lost, torn, or from nowhere, and when the store cannot be written. It
+// leaves a block of its own there, which belongs to the history from then on.
 func (h *History) Check(ctx context.Context, d datastore.Batching) error {
 	s := blockstore.New(d)
 	listed, err := h.checkListed(ctx, s)
 	errs := []error{err}
-	for _, b := range h.safe {
-		if listed[string(b.Cid().Hash())] {
-			continue
+	for c := range h.safe {
+		if !listed[c] {
+			errs = append(errs, fmt.Errorf("acknowledged block is lost: %s", c))
 		}
-		_, err := s.Get(ctx, b.Cid())
-		errs = append(errs, fmt.Errorf("acknowledged block is not listed: %s (%v)", b.Cid(), err))
 	}
-	errs = append(errs, s.Put(ctx, probe), serves(ctx, s, probe))
-	return errors.Join(errs...)
+	if err := errors.Join(h.Note(putting, probe), s.Put(ctx, probe), serves(ctx, s, probe.Cid())); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	return errors.Join(append(errs, h.Note(acknowledged, probe))...)
 }
 
-// checkListed looks at every block that the store lists, and returns their
-// multihashes.
-func (h *History) checkListed(ctx context.Context, s blockstore.Blockstore) (map[string]bool, error) {
-	put := map[string]blocks.Block{string(probe.Cid().Hash()): probe}
-	for c, b := range h.put {
-		put[string(c.Hash())] = b
-	}
-	listed := make(map[string]bool)
+// checkListed looks at every block that the store lists, and returns their CIDs.
+func (h *History) checkListed(ctx context.Context, s blockstore.Blockstore) (map[cid.Cid]bool, error) {
+	listed := make(map[cid.Cid]bool)
 	var errs []error
 	for c, err := range s.AllKeys(ctx) {
 		if err != nil {
 			return listed, fmt.Errorf("list: %w", err)
 		}
-		key := string(c.Hash())
-		listed[key] = true
-		if b, known := put[key]; !known {
-			errs = append(errs, fmt.Errorf("%s is listed and was never put", c))
-		} else if err := serves(ctx, s, b); err != nil {
+		listed[c] = true
+		if !h.put[c] {
+			errs = append(errs, fmt.Errorf("block from nowhere is listed: %s", c))
+		}
+		if err := serves(ctx, s, c); err != nil {
 			errs = append(errs, fmt.Errorf("listed block: %w", err))
 		}
 	}
 	return listed, errors.Join(errs...)
 }
 
-// serves returns an error unless the store has b whole.
-func serves(ctx context.Context, s blockstore.Blockstore, b blocks.Block) error {
-	got, err := s.Get(ctx, b.Cid())
+// serves returns an error unless the store has the block whole.
+func serves(ctx context.Context, s blockstore.Blockstore, c cid.Cid) error {
+	b, err := s.Get(ctx, c)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(got.RawData(), b.RawData()) {
-		return fmt.Errorf("%s is served with other bytes", b.Cid())
+	sum, err := c.Prefix().Sum(b.RawData())
+	if err != nil {
+		return err
+	}
+	if !sum.Equals(c) {
+		return fmt.Errorf("block is torn: the %d bytes of %s hash to %s", len(b.RawData()), c, sum)
 	}
 	return nil
 }

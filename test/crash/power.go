@@ -30,7 +30,7 @@ type PowerLoss struct {
 // Run returns how often the power was lost, and what was found to be wrong. The
 // second error is that of the workload itself.
 func (p *PowerLoss) Run(ctx context.Context) (points int, found, failed error) {
-	disk, history := NewDisk(p.Seed), NewHistory()
+	disk, history := NewDisk(p.Seed), NewHistory(nil)
 	crash := func() { p.crash(ctx, disk, history) }
 	disk.AtSync, p.After = crash, crash
 	d, err := disk.OpenBlocks()
@@ -49,22 +49,24 @@ func (p *PowerLoss) Run(ctx context.Context) (points int, found, failed error) {
 
 // crash takes the power from the disk and looks at what is left of it.
 func (p *PowerLoss) crash(ctx context.Context, disk *Disk, history *History) {
-	var left *Disk
-	then := history.At(func() { left = disk.LosePower(p.Spared) })
-	n := p.count()
+	left, then, n := p.losePower(disk, history)
 	if p.Again > 0 && n%p.Again == 0 {
 		left.AtSync = func() {
-			p.note(p.count(), recovers(ctx, left.LosePower(p.Spared), then))
+			left, then, n := p.losePower(left, then)
+			p.note(n, recovers(ctx, left, then))
 		}
 	}
 	p.note(n, recovers(ctx, left, then))
 }
 
-func (p *PowerLoss) count() int {
+// losePower returns what is left of a disk, the history up to then, and how often
+// this has happened.
+func (p *PowerLoss) losePower(disk *Disk, h *History) (left *Disk, then *History, n int) {
+	then = h.At(func() { left = disk.LosePower(p.Spared) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.points++
-	return p.points
+	return left, then, p.points
 }
 
 func (p *PowerLoss) note(n int, err error) {
@@ -82,5 +84,5 @@ func recovers(ctx context.Context, disk *Disk, h *History) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(h.Check(ctx, d), d.Close())
+	return errors.Join(h.Check(ctx, d), d.DB.Close()) // Its own Close would write everything out first.
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/souk-p2p/souk/test/internal/tally"
 )
 
-var ops = flag.Int("ops", 16, "how many operations the writers do before the power is back for good")
+var ops = flag.Int("ops", 12, "how many operations the writers do before the power is back for good")
 
 func TestPowerLossTakesNothingThatWasAcknowledged(t *testing.T) {
 	for _, c := range []struct {
@@ -21,7 +21,7 @@ func TestPowerLossTakesNothingThatWasAcknowledged(t *testing.T) {
 		t.Run(fmt.Sprintf("%d writers, %d percent spared", c.writers, c.spared), func(t *testing.T) {
 			p := PowerLoss{
 				Workload: Workload{Seed: uint64(c.writers), Writers: c.writers, Ops: *ops / c.writers},
-				Spared:   c.spared, Again: 20,
+				Spared:   c.spared, Again: 40,
 			}
 			points, found, err := p.Run(t.Context())
 			require.NoError(t, err)

@@ -72,25 +72,27 @@ func (w *writer) op(ctx context.Context) error {
 }
 
 func (w *writer) put(ctx context.Context, b blocks.Block) error {
-	w.history.Putting(b)
-	if err := w.store.Put(ctx, b); err != nil {
-		return err
-	}
-	w.history.Acknowledged(b)
-	return nil
+	return w.durable(func() error { return w.store.Put(ctx, b) }, b)
 }
 
 func (w *writer) putMany(ctx context.Context, bs []blocks.Block) error {
-	w.history.Putting(bs...)
-	if err := w.store.PutMany(ctx, bs); err != nil {
+	return w.durable(func() error { return w.store.PutMany(ctx, bs) }, bs...)
+}
+
+func (w *writer) durable(put func() error, bs ...blocks.Block) error {
+	if err := w.history.Note(putting, bs...); err != nil {
 		return err
 	}
-	w.history.Acknowledged(bs...)
-	return nil
+	if err := put(); err != nil {
+		return err
+	}
+	return w.history.Note(acknowledged, bs...)
 }
 
 func (w *writer) putFetched(ctx context.Context, bs []blocks.Block) error {
-	w.history.Putting(bs...)
+	if err := w.history.Note(putting, bs...); err != nil {
+		return err
+	}
 	return w.store.PutFetched(ctx, bs)
 }
 
@@ -98,7 +100,9 @@ func (w *writer) delete(ctx context.Context, b blocks.Block) error {
 	if len(b.RawData()) == 0 {
 		return nil
 	}
-	w.history.Deleting(b)
+	if err := w.history.Note(deleting, b); err != nil {
+		return err
+	}
 	return w.store.Delete(ctx, b.Cid())
 }
 

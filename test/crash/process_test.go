@@ -1,0 +1,162 @@
+package crash
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// built is where the command is, for the time of the test binary.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// souk builds the command, the first time, and returns its path.
+func souk(t testing.TB) string {
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "souk-crash-"); built.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "souk"), "github.com/souk-p2p/souk/cmd/node").CombinedOutput()
+		if err != nil {
+			built.err = &buildError{err, string(out)}
+		}
+	})
+	require.NoError(t, built.err)
+	return filepath.Join(built.dir, "souk")
+}
+
+type buildError struct {
+	error
+	output string
+}
+
+func (e *buildError) Error() string { return e.error.Error() + ": " + e.output }
+
+// process is a program that runs and may be killed.
+type process struct {
+	cmd    *exec.Cmd
+	out    *output
+	errors *output
+	ended  chan struct{}
+	err    error // once it has ended
+}
+
+// output gathers what a process writes, to be read meanwhile.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// launch starts a program and does not wait for it. What is left of it at the
+// end of the test is killed.
+func launch(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, out: &output{}, errors: &output{}, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.out, p.errors
+	require.NoError(t, cmd.Start())
+	go func() {
+		defer close(p.ended)
+		p.err = cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+// start launches the command on a repository.
+func start(t testing.TB, repo string, args ...string) *process {
+	t.Helper()
+	return launch(t, exec.Command(souk(t), append([]string{"--repo", repo}, args...)...))
+}
+
+// run runs the command on a repository to its successful end.
+func run(t testing.TB, repo string, args ...string) string {
+	t.Helper()
+	p := start(t, repo, args...)
+	require.NoError(t, p.wait(), "souk %s: %s", strings.Join(args, " "), p.errors)
+	return p.out.String()
+}
+
+// patience is what nothing here needs, on however slow a machine.
+const patience = time.Minute
+
+var errHangs = errors.New("the process does not end")
+
+// wait returns when the process has ended by itself, with an error unless it
+// did what it should. One that hangs is killed.
+func (p *process) wait() error {
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(patience):
+		p.kill()
+		return errHangs
+	}
+}
+
+// kill ends the process as a crash would: it has no say in it.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// lines returns the complete lines of the output so far.
+func (p *process) lines() []string {
+	text := p.out.String()
+	whole := text[:strings.LastIndexByte(text, '\n')+1]
+	return strings.FieldsFunc(whole, func(r rune) bool { return r == '\n' })
+}
+
+// node is a running node.
+type node struct {
+	*process
+	repo string
+	Addr []string `json:"addresses"`
+}
+
+// serve starts a node on a repository.
+func serve(t testing.TB, repo string) *node {
+	t.Helper()
+	return &node{process: start(t, repo, "--json", "run", "--debug", "off", "--listen", "/ip4/127.0.0.1/tcp/0"), repo: repo}
+}
+
+// ready waits until the node can be asked, and reports false when it has ended
+// before.
+func (n *node) ready(t testing.TB) bool {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		if lines := n.lines(); len(lines) > 0 {
+			require.NoError(t, json.Unmarshal([]byte(lines[0]), n))
+			return true
+		}
+		select {
+		case <-n.ended:
+			return false
+		case <-time.After(5 * time.Millisecond):
+			require.True(t, time.Now().Before(end), "the node is not ready: %s", n.errors)
+		}
+	}
+}
