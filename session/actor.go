@@ -188,7 +188,10 @@ func (s *shell) heard(info blockrouter.Info) {
 	for _, k := range sortedPresences(info.Presences) {
 		s.state.presence(now, k.Peer, k.CID, info.Presences[k])
 	}
-	s.state.located(info.Local, append(info.Missing, sortedCIDs(info.Failed)...))
+	s.state.located(info.Local, info.Missing)
+	for _, c := range sortedCIDs(info.Failed) {
+		s.state.unreadable(c, info.Failed[c])
+	}
 }
 
 func (s *shell) peerNews(info peerrouter.Info) {

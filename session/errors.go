@@ -60,6 +60,7 @@ type FetchError struct {
 	CID     cid.Cid
 	Answers []Answer // in the order of the peers' ids
 	Err     error    // what ended the fetch: a context's error, ErrNoProviders, ErrClosed; nil when every peer named has refused
+	Store   error    // why our own store could not be read, which may have the block; nil when it does not
 }
 
 func (e *FetchError) Error() string {
@@ -79,6 +80,9 @@ func (e *FetchError) Error() string {
 	}
 	if len(e.Answers) > 0 {
 		b.WriteString(")")
+	}
+	if e.Store != nil {
+		fmt.Fprintf(&b, "; it may be stored here, but: %v", e.Store)
 	}
 	return b.String()
 }
@@ -105,8 +109,8 @@ func (e *FetchError) refusal() string {
 	}
 }
 
-// Unwrap makes [errors.Is] see what ended the fetch, and ErrNoProviders when
-// nobody was there to be asked.
+// Unwrap makes [errors.Is] see what ended the fetch, the store's error, and
+// ErrNoProviders when nobody was there to be asked.
 func (e *FetchError) Unwrap() []error {
 	var errs []error
 	if e.Err != nil {
@@ -116,13 +120,17 @@ func (e *FetchError) Unwrap() []error {
 	if e.Err != ErrNoProviders && !slices.ContainsFunc(e.Answers, asked) && !errors.Is(e.Err, ErrClosed) {
 		errs = append(errs, ErrNoProviders)
 	}
+	if e.Store != nil {
+		errs = append(errs, e.Store)
+	}
 	return errs
 }
 
 // NotFound reports whether the block is not to be had from the peers that could
-// be asked, rather than that time ran out or the caller gave up.
+// be asked and is not stored here, rather than that the store failed, time ran
+// out or the caller gave up.
 func (e *FetchError) NotFound() bool {
-	return e.Err == nil || e.Err == ErrNoProviders
+	return e.Store == nil && (e.Err == nil || e.Err == ErrNoProviders)
 }
 
 // Timeout reports whether time ran out.

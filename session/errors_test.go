@@ -32,3 +32,13 @@ func TestAFailureSaysWhatThePeersDid(t *testing.T) {
 		require.Equal(t, c.err != nil, e.Timeout())
 	}
 }
+
+func TestAFailureOfTheStoreIsNotTakenForAnAbsence(t *testing.T) {
+	disk := errors.New("disk on fire")
+	for _, cause := range []error{nil, ErrNoProviders} {
+		e := &FetchError{CID: blocks.NewBlock([]byte("x")).Cid(), Err: cause, Store: disk}
+		require.False(t, e.NotFound())
+		require.ErrorIs(t, e, disk)
+		require.ErrorContains(t, e, "it may be stored here, but: disk on fire")
+	}
+}

@@ -41,9 +41,10 @@ type state struct {
 
 	began time.Time // times inside the state count from here
 
-	wants map[cid.Cid]*wanted
-	calls map[callID]*callState
-	turns turns
+	wants  map[cid.Cid]*wanted
+	unread map[cid.Cid]error // of those wants that the store failed for, why
+	calls  map[callID]*callState
+	turns  turns
 
 	peers []*sessionPeer // by index, which stays while there are wants
 	index map[peer.ID]int
@@ -166,7 +167,7 @@ func (c *callState) add(w *wanted) {
 func newState(r rules) *state {
 	s := &state{
 		rules: r, wants: make(map[cid.Cid]*wanted), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
-		budget: r.budget, mean: unknownMean, search: newSearch(),
+		budget: r.budget, mean: unknownMean, search: newSearch(), unread: make(map[cid.Cid]error),
 	}
 	return s
 }
@@ -317,6 +318,7 @@ func (s *state) forget(w *wanted, from int) {
 	s.search.forget(w)
 	w.stage = 0
 	delete(s.wants, w.cid)
+	delete(s.unread, w.cid)
 }
 
 // consumed says that a caller has taken results.
@@ -345,6 +347,17 @@ func (s *state) located(here, missing []cid.Cid) {
 			s.enqueue(w, open)
 		}
 	}
+}
+
+// unreadable notes that the store could not say whether it has a block, or not
+// read it. Peers are asked for it, and if they do not have it either, that does
+// not mean that the block is nowhere.
+func (s *state) unreadable(c cid.Cid, err error) {
+	if s.wants[c] == nil {
+		return
+	}
+	s.unread[c] = err
+	s.located(nil, []cid.Cid{c})
 }
 
 // received takes a block on its way to the calls that wait for it.

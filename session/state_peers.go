@@ -437,7 +437,7 @@ func (s *state) refuse(w *wanted, i int) {
 
 // failure says what became of asking for w.
 func (s *state) failure(w *wanted, cause error) *FetchError {
-	err := &FetchError{CID: w.cid, Err: cause}
+	err := &FetchError{CID: w.cid, Err: cause, Store: s.unread[w.cid]}
 	for i, p := range s.peers {
 		bits := w.knows(i)
 		if bits == 0 && !p.named && p.err == nil {

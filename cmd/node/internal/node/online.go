@@ -132,7 +132,8 @@ type sessionFetcher struct {
 
 func (f *sessionFetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	b, err := f.Session.GetBlock(ctx, c)
-	if f.alone && errors.Is(err, session.ErrNoProviders) {
+	var missing *session.FetchError
+	if f.alone && errors.As(err, &missing) && missing.NotFound() {
 		return nil, &NoPeersError{CID: c}
 	}
 	return b, err
