@@ -29,13 +29,22 @@ const (
 	garbageAge   = 5 * time.Minute
 )
 
-// Open opens the database in dir and makes it when there is none.
-func Open(dir string) (*pebbleds.Datastore, error) {
-	return pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(Options(vfs.Default)))
+// Open opens the database in dir and makes it when there is none. It has
+// checksums over everything that it reads from the disk, so that a store over it
+// needs none: see blockstore.WithTrustedReads.
+func Open(dir string) (*Datastore, error) { return OpenWith(dir, Options(vfs.Default)) }
+
+// OpenWith is [Open] with other options.
+func OpenWith(dir string, o *pebble.Options) (*Datastore, error) {
+	d, err := pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(o))
+	if err != nil {
+		return nil, err
+	}
+	return &Datastore{Datastore: d, fs: o.FS, dir: dir}, nil
 }
 
-// Options returns the options that [Open] uses, but on the given file system,
-// for callers that change some.
+// Options returns the options that [Open] uses, but on the given file system, for
+// callers that change some.
 func Options(fs vfs.FS) *pebble.Options {
 	options := &pebble.Options{
 		FS: ordered{fs},
@@ -52,5 +61,9 @@ func Options(fs vfs.FS) *pebble.Options {
 			TargetGarbageRatio:    garbageRatio,
 		}
 	}
+	// Without a listener Pebble ends the process when it reads bytes that have
+	// changed: one bad sector under one block, for which any peer can ask, would
+	// keep a node down. The error goes to who has read.
+	options.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	return options
 }

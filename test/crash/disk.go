@@ -3,10 +3,10 @@ package crash
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	pebbleds "github.com/ipfs/go-ds-pebble"
 
 	"github.com/souk-p2p/souk/adapter/pebbledb"
 )
@@ -43,13 +43,43 @@ func (d *Disk) LosePower(spared int) *Disk {
 	return diskOf(clone, d.rng.Uint64())
 }
 
+// SetFree says how many bytes are free on the disk. Nothing is held to it.
+func (d *Disk) SetFree(n uint64) {
+	d.memory.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: n, TotalBytes: n})
+}
+
+// Flip changes one bit of what is on the disk, and returns in which file.
+func (d *Disk) Flip() (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names, err := d.List(dir)
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(names)
+	for {
+		name := d.PathJoin(dir, names[d.rng.IntN(len(names))])
+		data, err := d.memory.UnsafeGetFileDataBuffer(name)
+		if err != nil {
+			return "", err
+		}
+		if len(data) > 0 {
+			data[d.rng.IntN(len(data))] ^= 1 << d.rng.IntN(8)
+			return name, nil
+		}
+	}
+}
+
+// dir is where the database is on a disk.
+const dir = "blocks"
+
 // OpenBlocks opens the database on the disk, as a repository would but for a memory
 // table that is small enough to be written out in the course of a test.
-func (d *Disk) OpenBlocks() (*pebbleds.Datastore, error) {
+func (d *Disk) OpenBlocks() (*pebbledb.Datastore, error) {
 	options := pebbledb.Options(d)
 	options.MemTableSize = 64 << 10
 	options.Logger = silent{}
-	return pebbleds.NewDatastore("blocks", pebbleds.WithPebbleOpts(options))
+	return pebbledb.OpenWith(dir, options)
 }
 
 // silent drops what Pebble says about what it recovers.

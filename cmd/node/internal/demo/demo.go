@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 
 	"github.com/ipfs/go-cid"
-	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -71,7 +70,7 @@ type Node struct {
 	Bytes  uint64
 
 	store   blockstore.Blockstore
-	data    *pebbleds.Datastore
+	data    *pebbledb.Datastore
 	stopped bool
 }
 

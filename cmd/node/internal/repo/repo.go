@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/ipfs/go-datastore"
-	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p/core/crypto"
 
 	"github.com/souk-p2p/souk/adapter/pebbledb"
@@ -30,7 +29,7 @@ const (
 type Repo struct {
 	dir   string
 	key   crypto.PrivKey
-	store *pebbleds.Datastore
+	store *pebbledb.Datastore
 	lock  *os.File
 }
 
@@ -119,8 +118,9 @@ func (r *Repo) Dir() string { return r.dir }
 // Key is the node's private key.
 func (r *Repo) Key() crypto.PrivKey { return r.key }
 
-// Blocks is the datastore in which the blocks are. It belongs to the repository
-// and is closed with it.
+// Blocks is the datastore in which the blocks are, and which notices by itself
+// when their bytes have changed. It belongs to the repository and is closed with
+// it.
 func (r *Repo) Blocks() datastore.Batching { return r.store }
 
 // Close closes the datastore and then lets others have the repository.
