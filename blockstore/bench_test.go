@@ -23,6 +23,23 @@ func BenchmarkHasOnMap(b *testing.B) {
 	}
 }
 
+// BenchmarkView shows what hashing what is read costs.
+func BenchmarkView(b *testing.B) {
+	for name, opts := range map[string][]blockstore.Option{"hashed": nil, "trusted": {blockstore.WithTrustedReads()}} {
+		b.Run(name, func(b *testing.B) {
+			block := blocks.NewBlock(make([]byte, 256<<10))
+			s := blockstore.New(lender{newMap()}, opts...)
+			require.NoError(b, s.Put(b.Context(), block))
+			b.SetBytes(int64(len(block.RawData())))
+			for b.Loop() {
+				if err := s.View(b.Context(), block.Cid(), readNothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkPutOnPebble(b *testing.B) {
 	put := map[string]func(context.Context, blockstore.Blockstore, blocks.Block) error{
 		"synced": func(ctx context.Context, s blockstore.Blockstore, k blocks.Block) error { return s.Put(ctx, k) },

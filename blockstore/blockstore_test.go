@@ -188,11 +188,11 @@ func TestFailedSyncFailsThePutButNotWhatNeedsNone(t *testing.T) {
 	require.NoError(t, relaxed.PutMany(t.Context(), bs))
 }
 
-func TestVerifyOnReadNeverServesWrongBytes(t *testing.T) {
+func TestWrongBytesAreServedOnlyWhenReadsAreTrusted(t *testing.T) {
 	for name, data := range map[string]datastore.Batching{"copying": newMap(), "lending": lender{newMap()}} {
 		t.Run(name, func(t *testing.T) {
-			trusting := blockstore.New(data)
-			checking := blockstore.New(data, blockstore.WithVerifyOnRead())
+			trusting := blockstore.New(data, blockstore.WithTrustedReads())
+			checking := blockstore.New(data)
 			good, bad := blocks.NewBlock([]byte("good")), mislabelled("damaged", "intact")
 			require.NoError(t, trusting.PutMany(t.Context(), []blocks.Block{good, bad}))
 			requireStored(t, trusting, []blocks.Block{good, bad})

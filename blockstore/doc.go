@@ -26,5 +26,7 @@
 //
 // Nothing here hashes what is put: whoever hands in a block vouches that its
 // bytes hash to its CID. The exchange has verified what it fetched, and an
-// importer has just computed the hash. [WithVerifyOnRead] hashes what is read.
+// importer has just computed the hash. What is read is hashed, because bytes
+// change on disks: a caller would work with them, and a peer would hold it
+// against us. [WithTrustedReads] is for datastores that notice by themselves.
 package blockstore

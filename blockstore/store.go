@@ -16,10 +16,10 @@ import (
 // store is the [Blockstore] over a datastore. It holds no state of its own
 // beside the calls that wait for a sync.
 type store struct {
-	data   datastore.Batching
-	viewer Viewer     // data, when it can lend values; else nil
-	verify bool       // hash what is read
-	sync   *groupSync // nil when nothing is to be synced
+	data    datastore.Batching
+	viewer  Viewer     // data, when it can lend values; else nil
+	trusted bool       // do not hash what is read
+	sync    *groupSync // nil when nothing is to be synced
 }
 
 func (s *store) Has(ctx context.Context, c cid.Cid) (bool, error) {
@@ -102,9 +102,9 @@ func (s *store) lend(ctx context.Context, c cid.Cid, read func([]byte) error) er
 	return readError("view", c, err)
 }
 
-// check hashes what was read when the store was told to.
+// check hashes what was read, unless the store was told not to.
 func (s *store) check(c cid.Cid, data []byte) error {
-	if !s.verify {
+	if s.trusted {
 		return nil
 	}
 	sum, err := c.Prefix().Sum(data)

@@ -88,7 +88,7 @@ func (o *runOptions) run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	n, err := node.Start(ctx, r.Key(), blockstore.New(r.Blocks()), cfg)
+	n, err := node.Start(ctx, r.Key(), blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), cfg)
 	var deaf *node.ListenError
 	if errors.As(err, &deaf) {
 		return fmt.Errorf("%w (choose other addresses with --listen)", err)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/sim"
 )
@@ -59,7 +60,7 @@ func newNode(t *testing.T, w *sim.World, s setup) *node {
 		h = s.host(h)
 	}
 	var err error
-	n.souk, err = exchanges.NewSoukOver(h, s.data, append([]souk.Option{souk.WithRegisterer(n.metrics)}, s.opts...)...)
+	n.souk, err = exchanges.NewSoukOver(h, blockstore.New(s.data), append([]souk.Option{souk.WithRegisterer(n.metrics)}, s.opts...)...)
 	require.NoError(t, err)
 	n.Node.Exchange = n.souk
 	return n

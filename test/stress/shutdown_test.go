@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/session"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
@@ -214,7 +215,7 @@ func loopback(t *testing.T, data datastore.Batching, opts ...souk.Option) (*exch
 	t.Helper()
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.DisableMetrics())
 	require.NoError(t, err)
-	x, err := exchanges.NewSoukOver(h, data, opts...)
+	x, err := exchanges.NewSoukOver(h, blockstore.New(data), opts...)
 	require.NoError(t, err)
 	return x, h
 }

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/internal/tally"
 	"github.com/souk-p2p/souk/test/sim"
@@ -150,7 +151,7 @@ func gated(t *testing.T, w *sim.World, m exchanges.Make, opts ...souk.Option) (*
 		n.Exchange = exchanges.NewBoxoOver(n.Host, g)
 		return n, g
 	}
-	x, err := exchanges.NewSoukOver(n.Host, g, opts...)
+	x, err := exchanges.NewSoukOver(n.Host, blockstore.New(g), opts...)
 	require.NoError(t, err)
 	n.Exchange = x
 	return n, g

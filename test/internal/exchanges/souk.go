@@ -7,7 +7,6 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
@@ -29,12 +28,11 @@ type Souk struct {
 
 // NewSouk starts Souk's exchange on h, with a store in memory.
 func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
-	return NewSoukOver(h, memory(), opts...)
+	return NewSoukOver(h, blockstore.New(memory(), blockstore.WithTrustedReads()), opts...)
 }
 
-// NewSoukOver starts Souk's exchange on h and a datastore.
-func NewSoukOver(h host.Host, d datastore.Batching, opts ...souk.Option) (*Souk, error) {
-	store := blockstore.New(d)
+// NewSoukOver starts Souk's exchange on h over a store.
+func NewSoukOver(h host.Host, store blockstore.Blockstore, opts ...souk.Option) (*Souk, error) {
 	core, logged := observer.New(zap.ErrorLevel)
 	opts = append([]souk.Option{souk.WithLogger(zap.New(core))}, opts...)
 	x, err := souk.New(context.Background(), h, store, opts...)

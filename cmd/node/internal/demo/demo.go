@@ -117,7 +117,7 @@ func (d *Demo) start(ctx context.Context, role string, options ...souk.Option) e
 		return fmt.Errorf("make the store of %q: %w", role, err)
 	}
 	// What is here for a minute need not outlive a power failure.
-	n := &Node{Role: role, data: data, store: blockstore.New(data, blockstore.WithoutSync())}
+	n := &Node{Role: role, data: data, store: blockstore.New(data, blockstore.WithTrustedReads(), blockstore.WithoutSync())}
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err == nil {
 		n.Online, err = node.Start(ctx, key, n.store, node.Config{

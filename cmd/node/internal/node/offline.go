@@ -29,7 +29,7 @@ type Offline struct {
 // listen.
 func NewOffline(r *repo.Repo, cfg Config) *Offline {
 	cfg.Listen = nil
-	return &Offline{repo: r, store: blockstore.New(r.Blocks()), cfg: cfg}
+	return &Offline{repo: r, store: blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), cfg: cfg}
 }
 
 // PutMany implements [Node].
