@@ -31,6 +31,12 @@ func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
 	return NewSoukOver(h, blockstore.New(memory(), blockstore.WithTrustedReads()), opts...)
 }
 
+// NewSoukSilent starts Souk's exchange on h over a store that may fail: nothing is
+// logged, so Close returns nothing of it.
+func NewSoukSilent(h host.Host, store blockstore.Blockstore) (*Souk, error) {
+	return NewSoukOver(h, store, souk.WithLogger(zap.NewNop()))
+}
+
 // NewSoukOver starts Souk's exchange on h over a store.
 func NewSoukOver(h host.Host, store blockstore.Blockstore, opts ...souk.Option) (*Souk, error) {
 	core, logged := observer.New(zap.ErrorLevel)
