@@ -49,10 +49,13 @@ func withFaults(t *testing.T, scenario func(w *faulted)) {
 	tally.Add(t, tally.StoreFaults, 1)
 }
 
+// keys is how the names of blocks are written in their keys.
+var keys = base32.StdEncoding.WithPadding(base32.NoPadding)
+
 func keysOf(bs []blocks.Block) func(datastore.Key) bool {
 	names := make(map[string]bool)
 	for _, b := range bs {
-		names[base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b.Cid().Hash())] = true
+		names[keyName(b)] = true
 	}
 	return func(key datastore.Key) bool { return names[key.BaseNamespace()] }
 }
