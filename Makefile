@@ -62,14 +62,21 @@ race: ## Run the tests under the race detector without the cache, or fail where 
 	$(GO) test -race $(FLAGS) -count=$(or $(COUNT),1) $(PKGS)
 
 # A fuzz run takes one target of one package, so they are found and run in turn.
+# After each a line says how often it was executed, which is also counted where
+# the tests count what they prove (test/internal/tally).
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@targets=$$(grep -rE '^func Fuzz[A-Za-z0-9_]*\(' --include='*_test.go' . \
 		| sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1:\2|' | sort); \
 	[ -n "$$targets" ] || { echo 'No fuzz target found.'; exit 1; }; \
+	log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	for target in $$targets; do \
 		echo "== $${target#*:} in $${target%:*}"; \
-		$(GO) test -run='^$$' -fuzz="^$${target#*:}$$" -fuzztime=$(FUZZTIME) "$${target%:*}" || exit 1; \
+		{ $(GO) test -run='^$$' -fuzz="^$${target#*:}$$" -fuzztime=$(FUZZTIME) "$${target%:*}" 2>&1 || echo FAILED; } | tee "$$log"; \
+		if grep -q '^FAILED$$' "$$log"; then exit 1; fi; \
+		n=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$log" | tail -n 1); \
+		echo "executions: $${n:-0} of $${target#*:} in $${target%:*}"; \
+		[ -z "$$SOUK_TALLY" ] || echo "$${n:-0} fuzz executions" >> "$$SOUK_TALLY"; \
 	done
 
 .PHONY: lint
