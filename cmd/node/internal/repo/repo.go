@@ -76,7 +76,7 @@ func (r *Repo) load() (err error) {
 
 // prepare makes what is missing of the directory itself and checks its layout.
 func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("make the repository: %w", err)
 	}
 	path := filepath.Join(dir, versionFile)
@@ -94,8 +94,33 @@ func prepare(dir string) error {
 	return nil
 }
 
-// createOnce writes a file that only its owner may read, whole or not at all,
-// and leaves one that somebody else made in the same moment as it is.
+// makeDir makes a directory and those above it that are missing, and returns when
+// they would survive a loss of power: blocks that are put into them are to.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// createOnce writes a file that only its owner may read, whole or not at all, so
+// that it survives a loss of power, and leaves one that somebody else made in the
+// same moment as it is.
 func createOnce(path string, content []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // mode 0600
 	if err != nil {
@@ -109,7 +134,7 @@ func createOnce(path string, content []byte) error {
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil
+	return syncDir(filepath.Dir(path))
 }
 
 // Dir is the repository's directory.
@@ -128,13 +153,18 @@ func (r *Repo) Close() error {
 	return errors.Join(r.store.Close(), r.lock.Close())
 }
 
-// LayoutError says that a repository has a layout that this release cannot read.
+// LayoutError says that a repository has a layout that this release cannot read,
+// or that the file that names it is damaged.
 type LayoutError struct {
 	Dir   string
 	Found string
 }
 
 func (e *LayoutError) Error() string {
+	if _, err := strconv.Atoi(e.Found); err != nil {
+		return fmt.Sprintf("%s: the file %q holds %q and no number, so it is damaged: write %d into it if this souk made the repository",
+			e.Dir, versionFile, e.Found, Layout)
+	}
 	return fmt.Sprintf("%s: the repository has layout %q and this souk reads %d: use the souk that wrote it, or upgrade",
 		e.Dir, e.Found, Layout)
 }

@@ -72,6 +72,44 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 	require.Equal(t, "2", layout.Found)
 }
 
+func TestADamagedLayoutIsNotTakenForANewerOne(t *testing.T) {
+	for _, found := range []string{"", "\x00\x00", "one"} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, versionFile), []byte(found), 0o600))
+		_, err := Open(dir)
+		var layout *LayoutError
+		require.ErrorAs(t, err, &layout)
+		require.ErrorContains(t, err, "damaged: write 1 into it")
+	}
+}
+
+func TestALockThatADeadProcessLeftHoldsNobodyUp(t *testing.T) {
+	dir := t.TempDir()
+	for _, left := range []string{"1\n", "", "not a process"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, lockFile), []byte(left), 0o600))
+		require.NoError(t, open(t, dir).Close())
+	}
+}
+
+func TestADamagedRedirectionIsReplacedAndNotFollowed(t *testing.T) {
+	precious := filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.WriteFile(precious, []byte("data"), 0o600))
+	for _, found := range []string{"", ".", precious, "relative/souk-control-1/control.sock"} {
+		dir := t.TempDir()
+		r := open(t, dir)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, redirectFile), []byte(found), 0o600))
+		_, err := Dial(t.Context(), dir)
+		require.ErrorContains(t, err, "holds no path of a control socket")
+
+		l, err := r.Listen()
+		require.NoError(t, err)
+		exchange(t, l, dir)
+		require.NoError(t, l.Close())
+		require.NoError(t, r.Close())
+	}
+	require.FileExists(t, precious)
+}
+
 func TestAnIdentityThatOthersMayReadIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Identity(dir)

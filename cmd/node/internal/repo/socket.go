@@ -68,6 +68,10 @@ func (l *listener) Close() error {
 	return l.err
 }
 
+// errRedirect says that what stands where the way to the socket should is none
+// that we have written.
+var errRedirect = errors.New("holds no path of a control socket")
+
 // socketPath is where the socket of the repository in dir is.
 func socketPath(dir string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, redirectFile))
@@ -77,7 +81,16 @@ func socketPath(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return strings.TrimSpace(string(text)), nil
+	path := strings.TrimSpace(string(text))
+	if !filepath.IsAbs(path) || !isRedirected(path) {
+		return "", fmt.Errorf("%s %w: %q", filepath.Join(dir, redirectFile), errRedirect, path)
+	}
+	return path, nil
+}
+
+// isRedirected reports whether a socket is in a directory of its own.
+func isRedirected(path string) bool {
+	return filepath.Base(path) == socketFile && strings.HasPrefix(filepath.Base(filepath.Dir(path)), redirectStem)
 }
 
 // placeSocket decides where the socket goes: into the repository, or, where
@@ -102,12 +115,15 @@ func placeSocket(dir string) (string, error) {
 // holder of the lock may call it.
 func clearSocket(dir string) error {
 	path, err := socketPath(dir)
+	if errors.Is(err, errRedirect) {
+		path, err = filepath.Join(dir, socketFile), nil // What it points at is not ours.
+	}
 	if err != nil {
 		return err
 	}
 	err = remove(path)
-	if parent := filepath.Dir(path); strings.HasPrefix(filepath.Base(parent), redirectStem) {
-		err = errors.Join(err, remove(parent))
+	if isRedirected(path) {
+		err = errors.Join(err, remove(filepath.Dir(path)))
 	}
 	return errors.Join(err, remove(filepath.Join(dir, redirectFile)))
 }
