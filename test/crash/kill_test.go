@@ -110,7 +110,7 @@ func startWriter(t *testing.T, kind, dir string, seed int) *process {
 
 func TestKilledWriterLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
-	for kind, percent := range map[string]int{"pebble": 40, "flatfs": 20} {
+	for kind, percent := range map[string]int{"pebble": 30, "flatfs": 20} {
 		t.Run(kind, func(t *testing.T) {
 			when := undisturbed(t, func() { require.NoError(t, startWriter(t, kind, t.TempDir(), 0).wait()) })
 			var dir string
