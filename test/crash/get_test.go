@@ -34,8 +34,7 @@ func TestKilledGetGoesOnWhereItStopped(t *testing.T) {
 		repo, output := filepath.Join(dir, "repo"), filepath.Join(dir, "to", "out")
 		require.NoError(t, os.Mkdir(filepath.Dir(output), 0o755))
 		p := start(t, repo, get(output)...)
-		time.Sleep(when.next())
-		p.kill()
+		p.killAfter(when.next())
 		if _, err := os.Stat(output); err == nil {
 			requireGot(t, src, output)
 		}

@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -120,8 +118,7 @@ func TestKilledWriterLosesNothingThatWasAcknowledged(t *testing.T) {
 					dir, h = t.TempDir(), NewHistory(nil)
 				}
 				p := startWriter(t, kind, dir, i)
-				time.Sleep(when.next())
-				p.kill()
+				p.killAfter(when.next())
 				require.NoError(t, h.Replay([]byte(p.out.String())))
 				requireWhole(t, h, kind, dir)
 			}
@@ -140,13 +137,12 @@ func requireWhole(t *testing.T, h *History, kind, dir string) {
 }
 
 // The proof that the test above can find a loss: this store has written nothing
-// yet when it answers.
-func TestKillFindsAWriteThatIsInMemoryAlone(t *testing.T) {
+// when it answers, nor when its process ends.
+func TestEndOfAProcessFindsWritesThatAreInMemoryAlone(t *testing.T) {
 	t.Parallel()
 	dir, h := t.TempDir(), NewHistory(nil)
 	p := startWriter(t, "memory", dir, 1)
-	require.Eventually(t, func() bool { return slices.ContainsFunc(p.lines(), isAcknowledged) }, patience, time.Millisecond)
-	p.kill()
+	require.NoError(t, p.wait())
 	require.NoError(t, h.Replay([]byte(p.out.String())))
 	d, err := stores["pebble"](dir)
 	require.NoError(t, err)
@@ -154,8 +150,6 @@ func TestKillFindsAWriteThatIsInMemoryAlone(t *testing.T) {
 	require.NoError(t, d.Close())
 	tally.Add(t, tally.PlantedFaults, 1)
 }
-
-func isAcknowledged(line string) bool { return strings.HasPrefix(line, string(acknowledged)) }
 
 func TestKilledAddLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
@@ -170,8 +164,7 @@ func TestKilledAddLosesNothingThatWasAcknowledged(t *testing.T) {
 		src := newSource(t, uint64(i+1))
 		src.putting(t, h)
 		p := start(t, repo, addAll(src)...)
-		time.Sleep(when.next())
-		p.kill()
+		p.killAfter(when.next())
 		src.acknowledged(t, h, p.lines())
 		requireRepository(t, h, repo)
 

@@ -123,6 +123,15 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+// killAfter kills the process when it has had so much time, if it takes as long.
+func (p *process) killAfter(d time.Duration) {
+	select {
+	case <-p.ended:
+	case <-time.After(d):
+		p.kill()
+	}
+}
+
 // lines returns the complete lines of the output so far.
 func (p *process) lines() []string {
 	text := p.out.String()

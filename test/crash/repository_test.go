@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,8 +22,7 @@ func TestRepositoryKilledWhileItIsMadeIsMadeByTheNextUse(t *testing.T) {
 	for range share(t, 10) {
 		repo := filepath.Join(t.TempDir(), "deep", "repo")
 		p := add(repo)
-		time.Sleep(when.next())
-		p.kill()
+		p.killAfter(when.next())
 		before, err := os.ReadFile(filepath.Join(repo, "identity.key"))
 		require.True(t, err == nil || os.IsNotExist(err))
 
