@@ -12,40 +12,81 @@ import (
 type metrics struct{ x *Exchange }
 
 var (
-	blocksDesc   = prometheus.NewDesc("souk_blocks_total", "Blocks by direction: received, duplicate or sent.", []string{"direction"}, nil)
-	bytesDesc    = prometheus.NewDesc("souk_block_bytes_total", "Bytes of blocks by direction: received, duplicate or sent.", []string{"direction"}, nil)
-	messagesDesc = prometheus.NewDesc("souk_messages_total", "Bitswap messages by direction: received or sent.", []string{"direction"}, nil)
-	busyDesc     = prometheus.NewDesc("souk_actor_busy_seconds_total", "Time an actor spent at work: its rate is the actor's saturation.", []string{"actor"}, nil)
-	panicsDesc   = prometheus.NewDesc("souk_panics_total", "Panics recovered, by the actor or what works for it. Each is a bug, here or in the host, store or hook of the embedder.", []string{"actor"}, nil)
-	depthDesc    = prometheus.NewDesc("souk_actor_inbox_depth", "Requests that wait for an actor.", []string{"actor"}, nil)
+	blocksDesc   = desc("blocks_total", "Blocks by direction: received, duplicate or sent.", "direction")
+	bytesDesc    = desc("block_bytes_total", "Bytes of blocks by direction: received, duplicate or sent.", "direction")
+	messagesDesc = desc("messages_total", "Bitswap messages by direction: received or sent.", "direction")
+	faultsDesc   = desc("faults_total", "What peers did wrong, by reason.", "reason")
+	refusedDesc  = desc("refused_total", "What was turned away: peers for a while, streams, wants.", "what")
+	peersDesc    = desc("peers", "Peers of which an actor keeps something.", "actor")
+	streamsDesc  = desc("inbound_streams", "Streams of peers that are read.")
+	busyDesc     = desc("actor_busy_seconds_total", "Time an actor spent at work: its rate is the actor's saturation.", "actor")
+	depthDesc    = desc("actor_inbox_depth", "Requests that wait for an actor.", "actor")
+	panicsDesc   = desc("panics_total", "Panics recovered, by the actor or what works for it. Each is a bug, here or in the host, store or hook of the embedder.", "actor")
 )
 
+func desc(name, says string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("souk_"+name, says, labels, nil)
+}
+
 func (m metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{blocksDesc, bytesDesc, messagesDesc, busyDesc, depthDesc, panicsDesc} {
+	for _, d := range []*prometheus.Desc{
+		blocksDesc, bytesDesc, messagesDesc, faultsDesc, refusedDesc, peersDesc, streamsDesc, busyDesc, depthDesc, panicsDesc,
+	} {
 		out <- d
 	}
 }
 
 func (m metrics) Collect(out chan<- prometheus.Metric) {
-	s := m.x.Stat()
-	count := func(d *prometheus.Desc, n uint64, label string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), label)
-	}
-	count(blocksDesc, s.BlocksReceived, "received")
-	count(blocksDesc, s.DupBlksReceived, "duplicate")
-	count(blocksDesc, s.BlocksSent, "sent")
-	count(bytesDesc, s.DataReceived, "received")
-	count(bytesDesc, s.DupDataReceived, "duplicate")
-	count(bytesDesc, s.DataSent, "sent")
-	count(messagesDesc, s.MessagesReceived, "received")
-	count(messagesDesc, s.MessagesSent, "sent")
+	m.collectTraffic(out)
+	m.collectFaults(out)
+	m.collectPeers(out)
 	for where, n := range m.x.panics.counts() {
-		count(panicsDesc, n, where)
+		count(out, panicsDesc, n, where)
 	}
 	for name, a := range m.x.actors() {
-		out <- prometheus.MustNewConstMetric(busyDesc, prometheus.CounterValue, a.Busy().Seconds(), name)
-		out <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, float64(a.Depth()), name)
+		count(out, busyDesc, a.Busy().Seconds(), name)
+		gauge(out, depthDesc, a.Depth(), name)
 	}
+}
+
+func (m metrics) collectTraffic(out chan<- prometheus.Metric) {
+	s := m.x.Stat()
+	count(out, blocksDesc, s.BlocksReceived, "received")
+	count(out, blocksDesc, s.DupBlksReceived, "duplicate")
+	count(out, blocksDesc, s.BlocksSent, "sent")
+	count(out, bytesDesc, s.DataReceived, "received")
+	count(out, bytesDesc, s.DupDataReceived, "duplicate")
+	count(out, bytesDesc, s.DataSent, "sent")
+	count(out, messagesDesc, s.MessagesReceived, "received")
+	count(out, messagesDesc, s.MessagesSent, "sent")
+}
+
+func (m metrics) collectFaults(out chan<- prometheus.Metric) {
+	faults := m.x.ledger.Faults(context.Background())
+	for f, n := range faults.All() {
+		count(out, faultsDesc, n, f.String())
+	}
+	e, n := m.x.engine.Stat(), m.x.network.Stat()
+	count(out, refusedDesc, n.Refusals, "peer")
+	count(out, refusedDesc, n.StreamsRefused, "stream")
+	count(out, refusedDesc, e.RefusedAccess+e.RefusedSize+e.RefusedOverflow+e.RefusedCID, "want")
+}
+
+func (m metrics) collectPeers(out chan<- prometheus.Metric) {
+	n := m.x.network.Stat()
+	gauge(out, streamsDesc, n.Streams)
+	gauge(out, peersDesc, n.Peers, "network")
+	gauge(out, peersDesc, m.x.engine.Stat().Partners, "engine")
+	gauge(out, peersDesc, m.x.peers.Count(context.Background()), "peerrouter")
+	gauge(out, peersDesc, m.x.wants.Count(context.Background()), "wantmanager")
+}
+
+func count[N uint64 | float64](out chan<- prometheus.Metric, d *prometheus.Desc, n N, label string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), label)
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, n int, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
 }
 
 // load is what an actor tells of how busy it is.

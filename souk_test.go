@@ -20,6 +20,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/session"
 )
 
@@ -357,11 +358,12 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 }
 
 func TestMetricsComeAndGo(t *testing.T) {
+	const traffic, faults, refused, peers, actors = 8, message.NumFaults - 1, 3, 5, 6
 	r := prometheus.NewRegistry()
 	a := start(t, souk.WithRegisterer(r))
 	n, err := testutil.GatherAndCount(r)
 	require.NoError(t, err)
-	require.Equal(t, 8+2*6, n)
+	require.Equal(t, traffic+faults+refused+peers+2*actors, n)
 	require.NoError(t, a.Close())
 	n, err = testutil.GatherAndCount(r)
 	require.NoError(t, err)

@@ -85,6 +85,8 @@ func (l *Ledger) handle(r request) {
 	switch r := r.(type) {
 	case faultReport:
 		l.state.fault(l.now(), r.peer, r.fault, r.n)
+	case faultsQuery:
+		r.reply <- l.state.faults
 	case receiptQuery:
 		r.reply <- l.state.receipt(l.now(), r.peer)
 	case receiptsQuery:

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"iter"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/message"
 )
 
 // Receipt is a copy of one account.
@@ -42,3 +45,18 @@ type Receipt struct {
 
 // Bytes is the block data that passed in both directions.
 func (r Receipt) Bytes() uint64 { return r.BytesSent + r.BytesReceived }
+
+// Faults counts what all peers did wrong, by reason.
+type Faults [message.NumFaults]uint64
+
+// All returns every reason, also those that did not occur, and how often, in the
+// order of [message.Fault].
+func (c *Faults) All() iter.Seq2[message.Fault, uint64] {
+	return func(yield func(message.Fault, uint64) bool) {
+		for f := message.Fault(1); int(f) < len(c); f++ {
+			if !yield(f, c[f]) {
+				return
+			}
+		}
+	}
+}

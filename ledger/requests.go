@@ -136,6 +136,18 @@ func (l *Ledger) Receipts(ctx context.Context) []Receipt {
 	return all
 }
 
+// Faults returns how often peers did what is wrong, by reason, since the start.
+// It is zero when ctx ends first and after the ledger has ended.
+func (l *Ledger) Faults(ctx context.Context) Faults {
+	counts, err := actor.Ask(ctx, l.inbox, func(reply chan<- Faults) request {
+		return faultsQuery{reply: reply}
+	})
+	if err != nil {
+		return Faults{}
+	}
+	return counts
+}
+
 // Scores returns how the peers stood at most [RefreshEvery] ago. It never
 // blocks and is never nil.
 func (l *Ledger) Scores() *Scores { return l.scores.Get() }
@@ -164,6 +176,11 @@ type receiptsQuery struct {
 	reply chan<- []Receipt
 }
 
+type faultsQuery struct {
+	reply chan<- Faults
+}
+
 func (faultReport) isRequest()   {}
+func (faultsQuery) isRequest()   {}
 func (receiptQuery) isRequest()  {}
 func (receiptsQuery) isRequest() {}

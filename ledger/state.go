@@ -33,6 +33,8 @@ type state struct {
 	alien    int // accounts that faults alone keep
 	decaying int // accounts with a penalty, as of the last refresh
 
+	faults Faults // of all peers, those without an account as well
+
 	changed   bool      // since the last refresh
 	refreshed time.Time // when that was
 }
@@ -76,6 +78,9 @@ func (s *state) fault(now time.Time, p peer.ID, f message.Fault, n uint64) {
 }
 
 func (s *state) applyTally(now time.Time, p peer.ID, t *tally) {
+	for f, n := range t.faults {
+		s.faults[f] += n
+	}
 	a := s.accounts[p]
 	if a == nil {
 		if !t.lasting() && t.link != LinkUp {

@@ -81,6 +81,24 @@ func TestEveryLastingThingOutlivesTheConnection(t *testing.T) {
 	}
 }
 
+// Accounts come and go with their peers; the sum over all peers only grows.
+func TestFaultsOfAllPeersAddUp(t *testing.T) {
+	s := newState(1, 1)
+	for i := range 5 {
+		s.fault(epoch, peer.ID(fmt.Sprint(i)), message.FaultCID, 3)
+	}
+	s.record(epoch, fault("a", message.FaultInvalid))
+	require.Len(t, s.accounts, 1)
+	require.EqualValues(t, 15, s.faults[message.FaultCID])
+	require.EqualValues(t, 1, s.faults[message.FaultInvalid])
+	total := uint64(0)
+	for f, n := range s.faults.All() {
+		require.NotZero(t, f)
+		total += n
+	}
+	require.EqualValues(t, 16, total)
+}
+
 // Counts come from one port and connections from another: both may tell of a
 // peer's whole stay in one batch.
 func TestAWholeStayInOneBatch(t *testing.T) {

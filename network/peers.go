@@ -253,6 +253,12 @@ func (r *roster) version(m *remote) message.Version {
 	return m.versions.newest()
 }
 
+func (r *roster) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byID)
+}
+
 func (r *roster) find(p peer.ID) *remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,6 +14,8 @@ type Stat struct {
 	Refusals         uint64 // peers that were refused for their strikes
 	Panics           uint64 // recovered; each is a bug, here or in the host
 	Receiving        uint64 // bytes that are taken from the receive budget now
+	Peers            int    // of which something is kept now
+	Streams          int    // that peers opened and that are read now
 }
 
 // counters are the moving parts of Stat.
@@ -37,5 +39,7 @@ func (n *Network) Stat() Stat {
 		Refusals:         n.count.refusals.Load(),
 		Panics:           n.count.panics.Load(),
 		Receiving:        uint64(n.budget.taken()),
+		Peers:            n.peers.size(),
+		Streams:          n.budget.streams(),
 	}
 }

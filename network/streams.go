@@ -61,6 +61,17 @@ func (a *account) idlest(before time.Time) *inbound {
 	return idlest
 }
 
+// streams returns how many streams are admitted.
+func (b *budget) streams() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, acct := range b.accounts {
+		n += len(acct.streams)
+	}
+	return n
+}
+
 // endStreams ends the streams of p. Their readers do the rest.
 func (b *budget) endStreams(p peer.ID) {
 	b.mu.Lock()

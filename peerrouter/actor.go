@@ -150,6 +150,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.cancelAll(s.links.Of(req.link))
 	case watch:
 		s.state.watch(s.links.Of(req.link))
+	case count:
+		req.reply <- len(s.state.peers)
 	}
 }
 

@@ -43,6 +43,7 @@ type (
 	}
 	cancelAll struct{ link *Link }
 	watch     struct{ link *Link }
+	count     struct{ reply chan<- int }
 )
 
 // dialled is the result of a dial.
@@ -56,6 +57,7 @@ func (interest) isRequest()  {}
 func (cancel) isRequest()    {}
 func (cancelAll) isRequest() {}
 func (watch) isRequest()     {}
+func (count) isRequest()     {}
 
 // Link is one party's line to the router. Its methods may be used by one
 // goroutine at a time; they block only while the router's inbox is full.
@@ -101,6 +103,14 @@ func (l *Link) Watch(ctx context.Context) error {
 // channel is closed.
 func (l *Link) CancelAll(ctx context.Context) error {
 	return l.router.inbox.Send(ctx, cancelAll{l})
+}
+
+// Count returns how many peers the router keeps: those that are connected, and
+// those that somebody is interested in. It is zero when ctx ends first and after
+// the router has ended.
+func (r *Router) Count(ctx context.Context) int {
+	n, _ := actor.Ask(ctx, r.inbox, func(reply chan<- int) request { return count{reply} })
+	return n
 }
 
 // Busy is the time that the actor has spent at work.

@@ -148,6 +148,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.cancelAll(now, s.links.Of(req.link))
 	case written:
 		s.state.written(now, req.Peer, req.At, req.Err)
+	case count:
+		req.reply <- len(s.state.peers)
 	}
 }
 

@@ -61,6 +61,7 @@ type (
 	}
 	cancelAll struct{ link *Link }
 	written   struct{ network.Sent }
+	count     struct{ reply chan<- int }
 )
 
 func (openLink) isRequest()  {}
@@ -70,6 +71,7 @@ func (cancelAt) isRequest()  {}
 func (drop) isRequest()      {}
 func (cancelAll) isRequest() {}
 func (written) isRequest()   {}
+func (count) isRequest()     {}
 
 // Link is one session's line to the manager. Its methods may be used by one
 // goroutine at a time; they block only while the manager's inbox is full.
@@ -122,6 +124,13 @@ func (l *Link) CancelAll(ctx context.Context) error {
 // the BlockRouter. It blocks while the inbox is full.
 func (m *Manager) ReceiveHeard(ctx context.Context, h network.Heard) error {
 	return m.heard.Send(ctx, h)
+}
+
+// Count returns how many peers the manager keeps something of. It is zero when ctx
+// ends first and after the manager has ended.
+func (m *Manager) Count(ctx context.Context) int {
+	n, _ := actor.Ask(ctx, m.inbox, func(reply chan<- int) request { return count{reply} })
+	return n
 }
 
 // Busy is the time that the actor has spent at work.
