@@ -59,7 +59,8 @@ const (
 type Delta struct {
 	Peer peer.ID
 	Counters
-	Fault message.Fault // counted once
+	Fault message.Fault
+	Times uint64        // how often Fault occurred; 0 for once
 	RTT   time.Duration // one measurement, from a want to the first byte of its answer
 	Rate  float64       // one measurement of verified data over the time it took, bytes per second
 	Link  Link
@@ -110,7 +111,7 @@ func one(v float64) samples {
 func (t *tally) addDelta(d *Delta) {
 	t.Counters.Add(&d.Counters)
 	if d.Fault != 0 {
-		t.addFault(d.Fault, 1)
+		t.addFault(d.Fault, max(d.Times, 1))
 	}
 	t.rtt.add(one(d.RTT.Seconds()))
 	t.rate.add(one(d.Rate))

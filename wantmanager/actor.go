@@ -154,16 +154,16 @@ func (s *shell) handle(now time.Time, req request) {
 }
 
 func (s *shell) perform(ctx context.Context, out effects) {
-	for _, o := range out.messages {
-		s.cfg.Sender.Hand(o.peer, network.LaneWants, o.message, func(r network.Sent) {
-			_ = s.inbox.Send(ctx, written{r}) // Fails only when the actor has ended.
-		})
-	}
 	for _, p := range out.hold {
 		s.cfg.Sender.Hold(p, holdTag)
 	}
 	for _, p := range out.release {
 		s.cfg.Sender.Release(p, holdTag)
+	}
+	for _, o := range out.messages {
+		s.cfg.Sender.Hand(o.peer, network.LaneWants, o.message, func(r network.Sent) {
+			_ = s.inbox.Send(ctx, written{r}) // Fails only when the actor has ended.
+		})
 	}
 	for _, n := range out.notices {
 		s.links.Party(n.link).slot.Publish(n.notice, merge)
@@ -178,8 +178,8 @@ func (s *shell) perform(ctx context.Context, out effects) {
 
 func (s *shell) record(m measured) {
 	s.cfg.Record(ledger.Delta{Peer: m.peer, Counters: ledger.Counters{WantsSent: m.wants}, RTT: m.rtt, Rate: m.rate})
-	for range m.unasked {
-		s.cfg.Record(ledger.Delta{Peer: m.peer, Fault: message.FaultUnasked})
+	for f, n := range m.faults {
+		s.cfg.Record(ledger.Delta{Peer: m.peer, Fault: f, Times: n})
 	}
 }
 

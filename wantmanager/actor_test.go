@@ -154,7 +154,7 @@ func TestUnaskedBlocksAreFaults(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, m.ReceiveHeard(t.Context(), network.Heard{From: a, Blocks: []network.Sized{{CID: cidsOf(0, 1)[0], Size: 1}}}))
 		synctest.Wait()
-		require.Contains(t, n.deltas, ledger.Delta{Peer: a, Fault: message.FaultUnasked})
+		require.Contains(t, n.deltas, ledger.Delta{Peer: a, Fault: message.FaultUnasked, Times: 1})
 	})
 }
 

@@ -16,8 +16,8 @@
 //
 // Bounds: at most 512 unanswered wants at a peer and 256 answered DONT_HAVE,
 // so that a server that keeps 1,024 drops none; what a session queues is
-// bounded by the share of the window that it was given; 1,024 CIDs withdrawn and
-// 1,024 answered of late a peer; a slot holds one entry a peer.
+// bounded by the share of the window that it was given; 1,024 CIDs withdrawn,
+// 1,024 answered and 1,024 promised of late a peer; a slot holds one entry a peer.
 //
 // Ordering: wants of one priority go out in the order in which they came. A
 // cancel is never overtaken by a later want for the same CID.

@@ -30,7 +30,8 @@ type rig struct {
 	passed map[linkID][]cid.Cid
 	budget map[linkID]int
 	held   map[peer.ID]bool
-	faults int
+	faults int // of all kinds
+	blamed blame
 	closed []linkID
 	moved  time.Time // last byte from any peer
 	steps  int
@@ -41,6 +42,7 @@ func newRig(t *testing.T) *rig {
 		state: newState(16<<20, 64<<20), t: t, now: time.Unix(1000, 0),
 		hands: make(map[peer.ID][]*message.Message), views: make(map[linkID]map[peer.ID]View),
 		passed: make(map[linkID][]cid.Cid), budget: make(map[linkID]int), held: make(map[peer.ID]bool),
+		blamed: make(blame),
 	}
 	r.open(1)
 	r.open(2)
@@ -83,7 +85,10 @@ func (r *rig) settle() {
 		delete(r.held, p)
 	}
 	for _, m := range out.measured {
-		r.faults += m.unasked
+		for f, n := range m.faults {
+			r.faults += int(n)
+			r.blamed[f] += n
+		}
 	}
 	r.closed = append(r.closed, out.closed...)
 	r.check()

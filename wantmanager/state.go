@@ -90,11 +90,21 @@ type linkNotice struct {
 
 // measured is what the ledger is told.
 type measured struct {
-	peer    peer.ID
-	wants   uint64
-	rtt     time.Duration
-	rate    float64
-	unasked int
+	peer   peer.ID
+	wants  uint64
+	rtt    time.Duration
+	rate   float64
+	faults blame
+}
+
+// blame is what a peer did wrong, and how often.
+type blame map[message.Fault]uint64
+
+func (b *blame) add(f message.Fault) {
+	if *b == nil {
+		*b = make(blame)
+	}
+	(*b)[f]++
 }
 
 func newState(linkBytes, nodeBytes int) *state {

@@ -95,6 +95,7 @@ type peerWants struct {
 	cancels   cancels // to be written
 	withdrawn recent  // CIDs that a CANCEL was due for
 	answered  recent  // CIDs that a block or HAVE came for
+	promised  recent  // CIDs that a HAVE came for
 
 	window     window
 	bytes      int    // of block wants in hand or sent

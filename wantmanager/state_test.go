@@ -329,6 +329,49 @@ func TestOnlyWhatWasNotAskedWithinAMinuteIsAFault(t *testing.T) {
 	require.Equal(t, 2, r.faults, "of one that has left nothing is known")
 }
 
+func TestAHaveThatWasNotAskedForIsAFault(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 3)
+	r.connect(a)
+	r.have(1, a, c[0], c[1])
+	r.drainHands(a)
+	r.hear(a, nil, c[:1], nil)
+	r.hear(a, nil, c[:1], nil)
+	r.cancel(r.now, 1, c[1:2])
+	r.settle()
+	r.hear(a, nil, c[1:2], nil)
+	require.Zero(t, r.faults, "twice, or late")
+	r.hear(a, nil, c[2:], nil)
+	require.Equal(t, blame{message.FaultUnasked: 1}, r.blamed)
+	r.hear(a, nil, nil, c[2:])
+	require.Equal(t, 1, r.faults, "who has not got it misleads nobody")
+}
+
+// A block with other bytes than were asked for has another CID.
+func TestAnotherBlockThanTheOneThatIsDueIsInvalid(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 2)
+	r.connect(a)
+	r.block(1, a, c[0])
+	r.hand(a)
+	r.sends(a, 10, c[1])
+	require.Equal(t, blame{message.FaultInvalid: 1}, r.blamed)
+	require.Equal(t, sent, r.peers[a].wants[c[0]].phase, "the want stays")
+}
+
+func TestWhoSaysHaveAndSendsNothingIsBlamedOnceEachTimeThatItIsLate(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 8)
+	r.connect(a)
+	r.connect("silent")
+	r.have(1, a, c...)
+	r.drainHands(a)
+	r.hear(a, nil, c, nil)
+	r.block(1, a, c...)
+	r.block(1, "silent", c...)
+	r.drainHands(a)
+	r.drainHands("silent")
+	r.pass(unknownPatience + time.Millisecond)
+	require.Equal(t, blame{message.FaultBroken: 1}, r.blamed, "and who never said so is not")
+}
+
 // With more blocks within a minute than can be remembered, nobody is blamed.
 func TestAFastPeerIsNotBlamedForWhatWasForgotten(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, maxRecent+200)

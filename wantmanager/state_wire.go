@@ -131,21 +131,23 @@ func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, hav
 	if len(bs)+len(haves)+len(dontHaves) > 0 {
 		p.heardAt, p.late, p.patience = at, false, 0
 	}
-	unasked := 0
+	var faults blame
 	for _, b := range bs {
 		if !s.gotBlock(now, p, at, b) {
-			unasked++
+			faults.add(p.unaskedBlock())
 		}
 	}
 	for _, c := range haves {
-		s.gotHave(now, p, at, c)
+		if !s.gotHave(now, p, at, c) {
+			faults.add(message.FaultUnasked)
+		}
 	}
 	for _, c := range dontHaves {
 		s.gotDontHave(now, p, at, c)
 	}
 	s.overtaken(now, p)
 	s.out.measured = append(s.out.measured, measured{
-		peer: from, rtt: p.window.rtt.lowest(), rate: p.window.rate.highest(), unasked: unasked,
+		peer: from, rtt: p.window.rtt.lowest(), rate: p.window.rate.highest(), faults: faults,
 	})
 	s.touch(p)
 }
@@ -154,23 +156,42 @@ func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, hav
 func (s *state) gotBlock(now time.Time, p *peerWants, at time.Time, b sized) bool {
 	w := p.wants[b.cid]
 	if w == nil {
-		since := now.Add(-asked)
-		return p.withdrawn.has(b.cid, since) || p.answered.has(b.cid, since)
+		return p.wasAsked(now, b.cid)
 	}
 	p.measure(w, at, b.size, p.limited())
 	s.satisfied(now, p, w)
 	return true
 }
 
-// gotHave ends a want-have: the server forgets it with its answer. A want-block
-// stays until the block comes.
-func (s *state) gotHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) {
-	w := p.wants[c]
-	if w == nil || w.kind == message.WantBlock || w.phase == queued {
-		return
+// wasAsked reports whether the CID was wanted of the peer not long ago.
+func (p *peerWants) wasAsked(now time.Time, c cid.Cid) bool {
+	since := now.Add(-asked)
+	return p.withdrawn.has(c, since) || p.answered.has(c, since)
+}
+
+// unaskedBlock is what is wrong with a block that was not asked for. A block does
+// not carry its CID, so that one with other bytes than were asked for is a block
+// that nobody asked for, too; while an answer is due, it is taken for that.
+func (p *peerWants) unaskedBlock() message.Fault {
+	if p.bytes > 0 {
+		return message.FaultInvalid
 	}
-	p.measure(w, at, 0, false)
-	s.satisfied(now, p, w)
+	return message.FaultUnasked
+}
+
+// gotHave ends a want-have: the server forgets it with its answer. A want-block
+// stays until the block comes. It reports whether the peer was asked not long ago.
+func (s *state) gotHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) bool {
+	w := p.wants[c]
+	if w == nil {
+		return p.wasAsked(now, c)
+	}
+	p.promised.add(now, c)
+	if w.kind != message.WantBlock && w.phase != queued {
+		p.measure(w, at, 0, false)
+		s.satisfied(now, p, w)
+	}
+	return true
 }
 
 // satisfied removes a want that the peer has answered for good. One that was
@@ -246,6 +267,7 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 		return
 	}
 	p.late = true
+	s.blameBroken(now, p, slices.DeleteFunc(slices.Clone(p.flying.wants), func(w *want) bool { return w.phase != sent }))
 	p.window.shrink()
 	p.patience = min(2*p.currentPatience(), mostPatience)
 	p.heardAt = now // The next deadline counts from here.
@@ -256,6 +278,20 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 	p.putBack(p.untold(func(*want) bool { return true }))
 	s.trimStanding(now, p)
 	s.touch(p)
+}
+
+// blameBroken counts a fault when one of the want-blocks that nothing came for
+// was answered HAVE before. It is one fault, however many they are: what stopped
+// may be the connection.
+func (s *state) blameBroken(now time.Time, p *peerWants, waited []*want) {
+	since := now.Add(-asked)
+	broken := slices.ContainsFunc(waited, func(w *want) bool {
+		at, promised := p.promised.at[w.cid]
+		return promised && !at.Before(since) && w.kind == message.WantBlock
+	})
+	if broken {
+		s.out.measured = append(s.out.measured, measured{peer: p.id, faults: blame{message.FaultBroken: 1}})
+	}
 }
 
 // untold lists the unanswered want-blocks, oldest first, that may be written
@@ -278,7 +314,9 @@ func (s *state) overtaken(now time.Time, p *peerWants) {
 	if head := p.flying.first(isFlying); head != nil && head.phase == sent && now.Sub(head.flight.at) >= retellAfter {
 		p.lost(p.untold(func(w *want) bool { return now.Sub(w.flight.at) >= retellAfter && over(w) }))
 	}
-	for _, w := range p.giveUp(now, over) {
+	given := p.giveUp(now, over)
+	s.blameBroken(now, p, given)
+	for _, w := range given {
 		for _, l := range w.links {
 			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
 		}
