@@ -116,7 +116,7 @@ func (x *Exchange) build() (err error) {
 		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
 	})
 	x.wants = wantmanager.New(wantmanager.Config{
-		Peers: x.network.Watch(), Sender: x.network, Record: x.ledger.Port("wantmanager").Record, Fail: x.fail,
+		Peers: x.network.Watch(), Sender: x.network, Record: x.account("wantmanager").Record, Fail: x.fail,
 		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log,
 	})
 	x.providers = providers.New(providers.Config{
@@ -131,11 +131,32 @@ func (x *Exchange) buildEngine() (err error) {
 		peers = x.network.Watch()
 	}
 	x.engine, err = engine.New(engine.Config{
-		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.ledger.Port("engine"),
+		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.account("engine"),
 		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
 		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail, Panicked: x.panics.contained,
 	})
 	return err
+}
+
+// account is where an actor records what passed. The faults that it found count
+// as strikes too, like those that the readers of streams find.
+type account struct {
+	port    *ledger.Port
+	network *network.Network
+}
+
+func (x *Exchange) account(actor string) account {
+	return account{port: x.ledger.Port(actor), network: x.network}
+}
+
+// Record does not block.
+func (a account) Record(deltas ...ledger.Delta) {
+	a.port.Record(deltas...)
+	for i := range deltas {
+		if f := deltas[i].Fault; f != 0 {
+			a.network.Strike(deltas[i].Peer, f, int(max(deltas[i].Times, 1)))
+		}
+	}
 }
 
 // nobody is the watch of an engine that serves nobody: one that is never read
