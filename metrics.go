@@ -19,6 +19,7 @@ var (
 	refusedDesc  = desc("refused_total", "What was turned away: peers for a while, streams, wants.", "what")
 	peersDesc    = desc("peers", "Peers of which an actor keeps something.", "actor")
 	streamsDesc  = desc("inbound_streams", "Streams of peers that are read.")
+	memoryDesc   = desc("held_bytes", "Bytes held for peers: being received, being sent, or of their wants.", "what")
 	busyDesc     = desc("actor_busy_seconds_total", "Time an actor spent at work: its rate is the actor's saturation.", "actor")
 	depthDesc    = desc("actor_inbox_depth", "Requests that wait for an actor.", "actor")
 	panicsDesc   = desc("panics_total", "Panics recovered, by the actor or what works for it. Each is a bug, here or in the host, store or hook of the embedder.", "actor")
@@ -30,7 +31,7 @@ func desc(name, says string, labels ...string) *prometheus.Desc {
 
 func (m metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		blocksDesc, bytesDesc, messagesDesc, faultsDesc, refusedDesc, peersDesc, streamsDesc, busyDesc, depthDesc, panicsDesc,
+		blocksDesc, bytesDesc, messagesDesc, faultsDesc, refusedDesc, peersDesc, streamsDesc, memoryDesc, busyDesc, depthDesc, panicsDesc,
 	} {
 		out <- d
 	}
@@ -73,10 +74,13 @@ func (m metrics) collectFaults(out chan<- prometheus.Metric) {
 }
 
 func (m metrics) collectPeers(out chan<- prometheus.Metric) {
-	n := m.x.network.Stat()
+	e, n := m.x.engine.Stat(), m.x.network.Stat()
+	gauge(out, memoryDesc, int(n.Receiving), "receiving")
+	gauge(out, memoryDesc, e.InFlightBytes, "sending")
+	gauge(out, memoryDesc, e.TableBytes, "wants")
 	gauge(out, streamsDesc, n.Streams)
 	gauge(out, peersDesc, n.Peers, "network")
-	gauge(out, peersDesc, m.x.engine.Stat().Partners, "engine")
+	gauge(out, peersDesc, e.Partners, "engine")
 	gauge(out, peersDesc, m.x.peers.Count(context.Background()), "peerrouter")
 	gauge(out, peersDesc, m.x.wants.Count(context.Background()), "wantmanager")
 }

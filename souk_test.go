@@ -358,12 +358,12 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 }
 
 func TestMetricsComeAndGo(t *testing.T) {
-	const traffic, faults, refused, peers, actors = 8, message.NumFaults - 1, 3, 5, 6
+	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 3, 5 + 3, 6
 	r := prometheus.NewRegistry()
 	a := start(t, souk.WithRegisterer(r))
 	n, err := testutil.GatherAndCount(r)
 	require.NoError(t, err)
-	require.Equal(t, traffic+faults+refused+peers+2*actors, n)
+	require.Equal(t, traffic+faults+refused+held+2*actors, n)
 	require.NoError(t, a.Close())
 	n, err = testutil.GatherAndCount(r)
 	require.NoError(t, err)
