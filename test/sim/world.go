@@ -72,6 +72,8 @@ type Node struct {
 	host.Host
 	Exchange exchanges.Exchange
 	Link     Link
+
+	ip net.IP
 }
 
 // NewWorld returns a network without nodes. It has to be called inside a
@@ -106,10 +108,19 @@ func (w *World) Node(m exchanges.Make, l Link) *Node {
 }
 
 // Host adds a node that has no exchange yet.
-func (w *World) Host(l Link) *Node {
-	n := &Node{Link: l}
+func (w *World) Host(l Link) *Node { return w.add(simnet.IntToPublicIPv4(len(w.nodes)), l) }
+
+// Beside adds a node without an exchange behind the address of another, as if
+// both were behind one router: it has the same IP, another port, and a link of its
+// own with the same round trip.
+func (w *World) Beside(o *Node, bandwidth int) *Node {
+	return w.add(o.ip, Link{RoundTrip: o.Link.RoundTrip, Bandwidth: bandwidth})
+}
+
+func (w *World) add(ip net.IP, l Link) *Node {
+	n := &Node{Link: l, ip: ip}
 	w.do(func() (err error) {
-		if n.Host, err = w.host(l); err != nil {
+		if n.Host, err = w.host(ip, l); err != nil {
 			return fmt.Errorf("host %d: %w", len(w.nodes), err)
 		}
 		w.nodes = append(w.nodes, n)
@@ -135,21 +146,24 @@ func (w *World) Nodes(count int, m exchanges.Make, l Link) []*Node {
 	return nodes
 }
 
-func (w *World) host(l Link) (host.Host, error) {
+// firstPort is that of the first node. The others count up, so that no two nodes
+// at one address have the same.
+const firstPort = 8000
+
+func (w *World) host(ip net.IP, l Link) (host.Host, error) {
 	var seed [32]byte
 	seed[0], seed[1] = byte(len(w.nodes)), byte(len(w.nodes)>>8)
 	key, _, err := crypto.GenerateEd25519Key(rand.NewChaCha8(seed))
 	if err != nil {
 		return nil, err
 	}
-	ip := simnet.IntToPublicIPv4(len(w.nodes))
 	w.mu.Lock()
 	w.delays[[4]byte(ip.To4())] = l.RoundTrip / 4
 	w.mu.Unlock()
 	rate := simnet.LinkSettings{BitsPerSecond: l.Bandwidth}
 	return libp2p.New(
 		libp2p.Identity(key),
-		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", ip)),
+		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/%d/quic-v1", ip, firstPort+len(w.nodes))),
 		libp2p.Transport(libp2pquic.NewTransport),
 		simlibp2p.QUICSimnet(w.net, simnet.NodeBiDiLinkSettings{Uplink: rate, Downlink: rate}),
 		libp2p.DisableIdentifyAddressDiscovery(), // never idle, so that virtual time would stand still
@@ -158,6 +172,9 @@ func (w *World) host(l Link) (host.Host, error) {
 		libp2p.DisableMetrics(),
 	)
 }
+
+// Do runs a verb of the caller's unless one before it failed.
+func (w *World) Do(verb func() error) { w.do(verb) }
 
 // do runs a verb unless one before it failed.
 func (w *World) do(verb func() error) {
