@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"math/rand/v2"
-	"runtime"
 	"testing"
 	"time"
 
@@ -14,21 +13,6 @@ import (
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 )
-
-// Usage is what a process holds.
-type Usage struct {
-	Goroutines int
-	Heap       uint64
-}
-
-func usage() Usage {
-	time.Sleep(time.Minute) // virtual: what lingers ends
-	runtime.GC()
-	runtime.GC() // what finalizers and pools held
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return Usage{Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc}
-}
 
 // A thousand sessions are opened and given up at random while others fetch, and
 // then the exchange closes: neither goroutines nor memory stay behind.
@@ -59,7 +43,7 @@ func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 	w.Connect(client, sources...)
 	for range 2 {
 		w.Settle()
-		before = usage()
+		before = Rest()
 		w.Open(client, exchanges.MakeSouk)
 		w.Settle()
 		w.do(func() error {
@@ -70,7 +54,7 @@ func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 			w.Expect(func() bool { return len(s.Exchange.WantsOf(client.ID())) == 0 }, "no want is left at a peer")
 		}
 		w.Shut(client)
-		after = usage()
+		after = Rest()
 	}
 	return before, after
 }
