@@ -34,8 +34,8 @@ type badInput struct {
 	also   []message.Fault
 	// within is how long the node may take to notice; 5 s if it is zero.
 	within time.Duration
-	// slow cases do not add up to a refusal: their strikes are too far apart.
-	slow bool
+	// once is for what would take too long to repeat until it adds up to a refusal.
+	once bool
 }
 
 const (
@@ -75,11 +75,11 @@ func assault(a *arena, c badInput) {
 	}
 	a.notices(c, before)
 	a.judges(x, c)
-	if len(c.faults) > 0 && !c.slow {
+	if len(c.faults) > 0 && !c.once {
 		a.repeats(x, c)
 	}
 	require.LessOrEqual(a.t, p99(a.end(work)), 2*baseline, "the honest peer keeps its speed")
-	if len(c.faults) > 0 && !c.slow {
+	if len(c.faults) > 0 && !c.once {
 		a.refuses(x)
 	}
 	a.trusts()
@@ -178,6 +178,7 @@ func (x *attacker) leaves(before map[string]float64) {
 	x.t.Helper()
 	require.NoError(x.t, x.host.Network().ClosePeer(x.self.ID()))
 	close(x.left)
+	x.forgets()
 	time.Sleep(gone)
 	r, known := x.node.Ledger(x.host.ID())
 	require.False(x.t, r.Connected)

@@ -6,13 +6,18 @@ import (
 	"time"
 
 	pb "github.com/ipfs/boxo/bitswap/message/pb"
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-msgio"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/internal/corpus"
 )
 
 // The protocols.
@@ -35,6 +40,7 @@ type attacker struct {
 	// deaf leaves what the node writes unread.
 	deaf bool
 	left chan struct{} // closed when it leaves
+	made uint64        // blocks of fresh
 
 	mu   sync.Mutex
 	said []*pb.Message // by the node
@@ -191,13 +197,55 @@ func (x *attacker) served() bool {
 // connections is how many the attacker has to the node.
 func (x *attacker) connections() int { return len(x.host.Network().ConnsToPeer(x.self.ID())) }
 
-// fetch starts a fetch at the node from this attacker and whoever else is named.
-// The channel tells the outcome.
-func (x *attacker) nodeFetches(ctx context.Context, c cid.Cid) <-chan error {
-	done := make(chan error, 1)
+// fetched is the outcome of a fetch.
+type fetched struct {
+	block blocks.Block
+	err   error
+}
+
+// asked starts a fetch at the node, from the attacker and, where with says so, from
+// the honest peer as well. A session that only has the attacker waits for it.
+func (x *attacker) asked(ctx context.Context, c cid.Cid, with ...peer.ID) <-chan fetched {
+	ctx, end := context.WithCancel(ctx)
+	s := x.node.NewSession(ctx, session.WithPeers(append(with, x.host.ID())...), session.WithWaiting())
+	done := make(chan fetched, 1)
 	go func() {
-		_, err := x.node.Fetcher(ctx, x.host.ID()).GetBlock(ctx, c)
-		done <- err
+		defer end()
+		b, err := s.GetBlock(ctx, c)
+		done <- fetched{b, err}
 	}()
 	return done
+}
+
+// wanted waits until the node has asked the attacker for a block.
+func (x *attacker) wanted(c cid.Cid) {
+	x.t.Helper()
+	x.expect("the node wants it", func(g got) bool { return g.wanted[string(c.Bytes())] > 0 })
+}
+
+// delivers waits for a fetch that must succeed.
+func (x *attacker) delivers(done <-chan fetched, want blocks.Block) {
+	x.t.Helper()
+	select {
+	case f := <-done:
+		require.NoError(x.t, f.err)
+		require.Equal(x.t, want.Cid(), f.block.Cid())
+		require.Equal(x.t, want.RawData(), f.block.RawData())
+	case <-time.After(time.Minute):
+		x.t.Fatal("the fetch does not end")
+	}
+}
+
+// fresh is a block that only the test knows. Each call makes another.
+func (x *attacker) fresh(size int) blocks.Block {
+	x.made++
+	return corpus.Blocks(1000+x.made, 1, size)[0]
+}
+
+// kept reports whether the node has stored a block.
+func (x *attacker) kept(c cid.Cid) bool {
+	x.t.Helper()
+	has, err := x.node.Has(x.t.Context(), c)
+	require.NoError(x.t, err)
+	return has
 }
