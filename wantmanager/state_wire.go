@@ -143,7 +143,9 @@ func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, hav
 		}
 	}
 	for _, c := range dontHaves {
-		s.gotDontHave(now, p, at, c)
+		if !s.gotDontHave(now, p, at, c) {
+			faults.add(message.FaultUnasked)
+		}
 	}
 	s.overtaken(now, p)
 	s.out.measured = append(s.out.measured, measured{
@@ -205,15 +207,19 @@ func (s *state) satisfied(now time.Time, p *peerWants, w *want) {
 	s.remove(p, w)
 }
 
-// gotDontHave keeps the want as a subscription, within bounds.
-func (s *state) gotDontHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) {
+// gotDontHave keeps the want as a subscription, within bounds. It reports whether
+// the peer was asked not long ago.
+func (s *state) gotDontHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) bool {
 	w := p.wants[c]
-	if w == nil || (w.phase != sent && w.phase != inHand) {
-		return
+	switch {
+	case w == nil:
+		return p.wasAsked(now, c)
+	case w.phase == sent, w.phase == inHand:
+		p.measure(w, at, 0, false)
+		p.stand(w)
+		s.trimStanding(now, p)
 	}
-	p.measure(w, at, 0, false)
-	p.stand(w)
-	s.trimStanding(now, p)
+	return true
 }
 
 // trimStanding withdraws the oldest subscriptions over the bound.
