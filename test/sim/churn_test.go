@@ -53,6 +53,7 @@ func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 		for _, s := range sources {
 			w.Expect(func() bool { return len(s.Exchange.WantsOf(client.ID())) == 0 }, "no want is left at a peer")
 		}
+		w.Expect(func() bool { return len(faults(w.nodes)) == 0 }, "nobody is blamed")
 		w.Shut(client)
 		after = Rest()
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -18,6 +19,8 @@ type Figures struct {
 	Duplicates uint64  // blocks that a downloader received and had already
 	Messages   uint64  // received, all nodes together
 	Asked      int     // nodes that received any message and have nothing
+
+	Faults []string // that nodes of Souk blamed others for, with how often
 }
 
 // Ratio is the time taken over the ideal time.
@@ -137,5 +140,23 @@ func (w *World) figures(ideal time.Duration, data []blocks.Block, seeds []*Node,
 		Copies:     float64(Sum(seeds...).BytesSent) / float64(corpus.Bytes(data)),
 		Duplicates: Sum(clients...).DupBlocks,
 		Messages:   Sum(w.nodes...).MessagesReceived,
+		Faults:     faults(w.nodes),
 	}
+}
+
+// faults lists what the nodes of Souk blamed their peers for.
+func faults(nodes []*Node) []string {
+	var list []string
+	for i, n := range nodes {
+		x, ok := n.Exchange.(*exchanges.Souk)
+		if !ok {
+			continue
+		}
+		for _, r := range x.Ledgers() {
+			for reason, times := range r.Faults {
+				list = append(list, fmt.Sprintf("node %d: %s, %d times", i, reason, times))
+			}
+		}
+	}
+	return list
 }

@@ -20,6 +20,7 @@ func TestSwarmOfBothMakesCompletes(t *testing.T) {
 	}
 	f := play(t, func(w *World) Figures { return Swarm(w, makes, corpus.Blocks(1, 120, 32*kib), lan) })
 	require.Less(t, f.Took, time.Minute)
+	require.Empty(t, f.Faults, "all are honest")
 }
 
 // Peers that are not named get no message at all.

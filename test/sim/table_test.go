@@ -129,6 +129,7 @@ func median(t *testing.T, r row, s Sides) Figures {
 }
 
 func (r row) check(t *testing.T, s Sides, f Figures) {
+	require.Empty(t, f.Faults, "all are honest")
 	if s.Client == exchanges.MakeSouk {
 		require.LessOrEqual(t, f.Ratio(), r.ratio, "ratio to the ideal of %s", f.Ideal)
 	}
