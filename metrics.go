@@ -16,7 +16,7 @@ var (
 	bytesDesc    = desc("block_bytes_total", "Bytes of blocks by direction: received, duplicate or sent.", "direction")
 	messagesDesc = desc("messages_total", "Bitswap messages by direction: received or sent.", "direction")
 	faultsDesc   = desc("faults_total", "What peers did wrong, by reason.", "reason")
-	refusedDesc  = desc("refused_total", "What was turned away: peers for a while, streams, wants.", "what")
+	refusedDesc  = desc("refused_total", "What was refused: peers for a while, peers of a crowd behind one address, streams, wants.", "what")
 	peersDesc    = desc("peers", "Peers of which an actor keeps something.", "actor")
 	streamsDesc  = desc("inbound_streams", "Streams of peers that are read.")
 	memoryDesc   = desc("held_bytes", "Bytes held for peers: being received, being sent, or of their wants.", "what")
@@ -69,6 +69,7 @@ func (m metrics) collectFaults(out chan<- prometheus.Metric) {
 	}
 	e, n := m.x.engine.Stat(), m.x.network.Stat()
 	count(out, refusedDesc, n.Refusals, "peer")
+	count(out, refusedDesc, n.TurnedAway, "crowd")
 	count(out, refusedDesc, n.StreamsRefused, "stream")
 	count(out, refusedDesc, e.RefusedAccess+e.RefusedSize+e.RefusedOverflow+e.RefusedCID, "want")
 }

@@ -36,6 +36,8 @@ type options struct {
 	allowLimited bool
 	receivePeer  int
 	receiveNode  int
+	perAddress   int
+	perNetwork   int
 	sessionBytes int
 	nodeBytes    int
 	storeBytes   int
@@ -50,6 +52,7 @@ func (o *options) network(h host.Host) network.Config {
 	return network.Config{
 		Host: h, Logger: o.logger, ProtocolPrefix: o.prefix, Versions: o.versions, AllowLimited: o.allowLimited,
 		ReceivePeer: o.receivePeer, ReceiveNode: o.receiveNode,
+		PeersPerAddress: o.perAddress, PeersPerNetwork: o.perNetwork,
 	}
 }
 
@@ -116,6 +119,14 @@ func WithLimitedConnections() Option { return func(o *options) { o.allowLimited 
 // default) and of the node (64 MiB).
 func WithReceiveBytes(ofPeer, ofNode int) Option {
 	return func(o *options) { o.receivePeer, o.receiveNode = ofPeer, ofNode }
+}
+
+// WithPeersPer bounds how many peers take part at a time that connect from one
+// address (64 by default; an IPv6 address counts with its /64) and from one network
+// (256 by default; a /24 of IPv4, a /48 of IPv6). Those that exchanged blocks keep
+// their place. Loopback is not counted.
+func WithPeersPer(address, network int) Option {
+	return func(o *options) { o.perAddress, o.perNetwork = address, network }
 }
 
 // WithFetchBytes bounds the bytes in flight or undelivered, of one session (16

@@ -97,12 +97,12 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 
 // build makes the actors and connects them; nothing runs yet.
 func (x *Exchange) build() (err error) {
+	x.ledger = ledger.New(ledger.Config{Fail: x.fail})
 	net := x.opts.network(x.host)
-	net.Panicked = x.panics.contained
+	net.Panicked, net.Proven = x.panics.contained, x.proven
 	if x.network, err = network.New(net); err != nil {
 		return err
 	}
-	x.ledger = ledger.New(ledger.Config{Fail: x.fail})
 	known := x.ledger.Port("peerrouter")
 	x.peers = peerrouter.New(peerrouter.Config{
 		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
@@ -157,6 +157,12 @@ func (a account) Record(deltas ...ledger.Delta) {
 			a.network.Strike(deltas[i].Peer, f, int(max(deltas[i].Times, 1)))
 		}
 	}
+}
+
+// proven reports whether blocks were exchanged with a peer.
+func (x *Exchange) proven(p peer.ID) bool {
+	scores := x.ledger.Scores()
+	return scores.Debt(p) > 0 || scores.Of(p) > ledger.Unknown
 }
 
 // nobody is the watch of an engine that serves nobody: one that is never read

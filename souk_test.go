@@ -358,7 +358,7 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 }
 
 func TestMetricsComeAndGo(t *testing.T) {
-	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 3, 5 + 3, 6
+	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 4, 5 + 3, 6
 	r := prometheus.NewRegistry()
 	a := start(t, souk.WithRegisterer(r))
 	n, err := testutil.GatherAndCount(r)

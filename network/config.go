@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"go.uber.org/zap"
 
@@ -28,6 +29,8 @@ const (
 	DefaultStrikeWindow   = time.Minute
 	DefaultCoolDown       = time.Minute
 	DefaultGoneAfter      = 5 * time.Second // after which nothing of a peer may be left
+	DefaultPerAddress     = 64              // eight times the connections that libp2p takes from one address: an office behind one router
+	DefaultPerNetwork     = 256             // as many as a /24 has addresses
 )
 
 // maxChunk is the largest chunk: a want waits for one behind blocks.
@@ -90,6 +93,17 @@ type Config struct {
 	Strikes      int
 	StrikeWindow time.Duration
 	CoolDown     time.Duration
+	// PeersPerAddress bounds the peers behind one address (the /64 of an IPv6
+	// one), PeersPerNetwork those of one network (the /24 of an IPv4 address, the
+	// /48 of an IPv6 one), that take part at a time, apart from those that we
+	// dialled. Loopback is not counted. Too small locks out people who share a
+	// router, too large lets one who makes up identities have that many shares.
+	PeersPerAddress int
+	PeersPerNetwork int
+	// Proven reports whether a peer has exchanged blocks: such a peer keeps its
+	// place, another may have to leave it after ten seconds. It is called under
+	// locks, so it must be fast and call nothing of the network. May be nil.
+	Proven func(peer.ID) bool
 	// GoneAfter is how long a peer that disconnected may have readers that are
 	// still handing on what it sent; then they are ended.
 	GoneAfter time.Duration
@@ -113,6 +127,8 @@ func (c Config) withDefaults() Config {
 	c.StrikeWindow = or(c.StrikeWindow, DefaultStrikeWindow)
 	c.CoolDown = or(c.CoolDown, DefaultCoolDown)
 	c.GoneAfter = or(c.GoneAfter, DefaultGoneAfter)
+	c.PeersPerAddress = or(c.PeersPerAddress, DefaultPerAddress)
+	c.PeersPerNetwork = or(c.PeersPerNetwork, DefaultPerNetwork)
 	return c
 }
 
@@ -161,6 +177,8 @@ func (c Config) validateSigns() error {
 		{"StrikeWindow", int64(c.StrikeWindow)},
 		{"CoolDown", int64(c.CoolDown)},
 		{"GoneAfter", int64(c.GoneAfter)},
+		{"PeersPerAddress", int64(c.PeersPerAddress)},
+		{"PeersPerNetwork", int64(c.PeersPerNetwork)},
 	}
 	for _, n := range numbers {
 		if n.value < 0 {

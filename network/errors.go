@@ -19,6 +19,7 @@ var (
 	ErrTooLarge     = errors.New("frame is over the limit")
 	ErrRefused      = errors.New("peer is refused for a while")
 	errNoRoom       = errors.New("no room in the receive budget")
+	errCrowded      = errors.New("too many peers behind the address")
 )
 
 // SendError says that a message or request did not reach a peer. The peer may

@@ -126,7 +126,11 @@ func (in *inbound) blame(err error) message.Fault {
 func (n *Network) accept(st p2pnet.Stream) {
 	n.serve(st, func(in *inbound) error {
 		version := n.protocols.versions[st.Protocol()]
-		m, generation := n.peers.join(in.peer, version)
+		m, generation, ok := n.peers.join(in.peer, version)
+		if !ok {
+			n.count.streamsRefused.Add(1)
+			return errCrowded
+		}
 		defer n.peers.leave(m)
 		return newReader(in, m, version, generation).run()
 	})

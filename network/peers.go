@@ -2,6 +2,7 @@ package network
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,10 @@ type roster struct {
 	watches    []*Watch
 	generation uint64 // last one given; of all peers, so that it grows for each
 	epoch      uint64 // likewise
+	places     *places
+	from       func(peer.ID) netip.Addr // that a peer connects from; not valid when we dialled it
+	turnedAway bool                     // somebody was, since the host's peers were looked through
+	again      *time.Timer              // until they are
 	closed     bool
 }
 
@@ -34,15 +39,20 @@ type remote struct {
 
 	// Under the lock of the roster.
 	versions versionSet // that both sides have
-	up       bool       // has a usable connection, and is not refused
-	readers  int        // of its inbound streams
-	heard    bool       // a reader may have handed something on
-	told     PeerState  // as last noted in the watches
+	up       bool       // has a usable connection and a place, and is not refused
+	crowded  bool       // there was no place for it, as long as it is known
+	places   []netip.Prefix
+	since    time.Time // when it took its place
+	readers  int       // of its inbound streams
+	heard    bool      // a reader may have handed something on
+	told     PeerState // as last noted in the watches
 	expiry   *time.Timer
 	senders  [linesPerPeer]*sender
 }
 
-func newRoster(n *Network) *roster { return &roster{n: n, byID: make(map[peer.ID]*remote)} }
+func newRoster(n *Network) *roster {
+	return &roster{n: n, byID: make(map[peer.ID]*remote), places: newPlaces(&n.cfg), from: n.origin}
+}
 
 // refresh looks at the connections of p again. libp2p calls it, through the
 // notices of connections.
@@ -81,16 +91,22 @@ func (r *roster) unlearn(p peer.ID, versions versionSet) {
 
 // join notes that a reader of p's streams begins, and that p speaks v: it opened
 // a stream with it. It also returns the generation of the connection. The reader
-// calls leave at its end.
-func (r *roster) join(p peer.ID, v message.Version) (*remote, uint64) {
+// calls leave at its end. It reports false when there is no place for the peer: its
+// streams are not read.
+func (r *roster) join(p peer.ID, v message.Version) (m *remote, generation uint64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.enlist(p)
+	m = r.enlist(p)
 	m.versions |= setOf(v)
 	m.readers++
-	m.heard = true
 	r.settle(m)
-	return m, m.told.Generation
+	if m.crowded {
+		m.readers--
+		r.settle(m)
+		return nil, 0, false
+	}
+	m.heard = true
+	return m, m.told.Generation, true
 }
 
 func (r *roster) leave(m *remote) {
@@ -115,13 +131,13 @@ func (r *roster) enlist(p peer.ID) *remote {
 func (r *roster) settle(m *remote) {
 	up := m.versions != 0 && r.usable(m.id)
 	switch {
-	case up && !m.up:
+	case up && !m.up && r.admit(m):
 		r.rise(m)
-	case up && m.told.Version != m.versions.newest():
+	case up && m.up && m.told.Version != m.versions.newest():
 		r.tell(m)
 	case !up && m.up:
 		r.fall(m)
-	case !up && m.readers == 0:
+	case !m.up && m.readers == 0:
 		r.forget(m)
 	}
 }
@@ -139,6 +155,7 @@ func (r *roster) rise(m *remote) {
 // what came before.
 func (r *roster) fall(m *remote) {
 	m.up = false
+	r.vacate(m)
 	if m.readers == 0 {
 		r.forget(m)
 		return
@@ -270,6 +287,9 @@ func (r *roster) close() []*sender {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+	if r.again != nil {
+		r.again.Stop()
+	}
 	var senders []*sender
 	for _, p := range slices.Sorted(maps.Keys(r.byID)) {
 		m := r.byID[p]

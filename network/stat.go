@@ -12,6 +12,7 @@ type Stat struct {
 	StreamsAccepted  uint64
 	StreamsRefused   uint64 // over a cap, without budget, or of a refused peer
 	Refusals         uint64 // peers that were refused for their strikes
+	TurnedAway       uint64 // peers for which there was no place beside others of their address or network
 	Panics           uint64 // recovered; each is a bug, here or in the host
 	Receiving        uint64 // bytes that are taken from the receive budget now
 	Peers            int    // of which something is kept now
@@ -23,7 +24,7 @@ type counters struct {
 	messagesReceived, messagesSent                 atomic.Uint64
 	bytesReceived, bytesSent                       atomic.Uint64
 	streamsOpened, streamsAccepted, streamsRefused atomic.Uint64
-	refusals, panics                               atomic.Uint64
+	refusals, turnedAway, panics                   atomic.Uint64
 }
 
 // Stat returns what has passed so far. The numbers are not of one instant.
@@ -37,6 +38,7 @@ func (n *Network) Stat() Stat {
 		StreamsAccepted:  n.count.streamsAccepted.Load(),
 		StreamsRefused:   n.count.streamsRefused.Load(),
 		Refusals:         n.count.refusals.Load(),
+		TurnedAway:       n.count.turnedAway.Load(),
 		Panics:           n.count.panics.Load(),
 		Receiving:        uint64(n.budget.taken()),
 		Peers:            n.peers.size(),
