@@ -32,12 +32,16 @@ func (n *Network) open(st p2pnet.Stream) (*inbound, bool) {
 	in.ctx, in.cancel = context.WithCancel(n.life.ctx)
 	in.wire = wire{ctx: in.ctx, stream: st, cfg: &n.cfg, idle: noNews, arrived: noBytes}
 	evicted, ok := n.budget.admit(in, n.cfg.InboundStreams, time.Now())
-	if evicted != nil {
-		evicted.end()
+	for _, idle := range evicted {
+		idle.end()
 	}
-	if evicted != nil || !ok {
-		n.count.streamsRefused.Add(1)
-		n.fault(in.peer, message.FaultFlood, 1)
+	refused := len(evicted)
+	if !ok {
+		refused++
+	}
+	if refused > 0 {
+		n.count.streamsRefused.Add(uint64(refused))
+		n.fault(in.peer, message.FaultFlood, refused)
 	}
 	if !ok || n.life.ctx.Err() != nil {
 		in.cancel()

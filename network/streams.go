@@ -19,20 +19,22 @@ const (
 )
 
 // admit counts a stream of a peer and gives it its allowance. When the peer has
-// too many it returns the idlest, which has to end; when that does not help, it
+// too many it returns the idlest, which have to end; when that does not help, it
 // reports false.
-func (b *budget) admit(in *inbound, limit int, now time.Time) (evicted *inbound, ok bool) {
+func (b *budget) admit(in *inbound, limit int, now time.Time) (evicted []*inbound, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	acct := b.account(in.peer)
-	if len(acct.streams) >= limit {
-		evicted = acct.idlest(now.Add(-idleTime))
-		if evicted == nil && len(acct.streams) >= limit*overbooking {
-			return nil, false
+	for len(acct.streams) >= limit {
+		idlest := acct.idlest(now.Add(-idleTime))
+		if idlest == nil {
+			break
 		}
+		delete(acct.streams, idlest)
+		evicted = append(evicted, idlest)
 	}
-	if evicted != nil {
-		delete(acct.streams, evicted)
+	if len(acct.streams) >= limit*overbooking {
+		return evicted, false
 	}
 	acct.streams[in] = struct{}{}
 	in.share = &allowance{b: b, acct: acct, ctx: in.ctx}
