@@ -23,6 +23,8 @@ type badInput struct {
 	// speak is the protocol; 1.2.0 if it is empty.
 	speak protocol.ID
 	opts  []souk.Option
+	// prepare is what has to be there before anything is measured.
+	prepare func(x *attacker)
 	// attack is what the peer does, once. It is done again until the peer is
 	// refused, unless it is legal.
 	attack func(x *attacker)
@@ -66,6 +68,9 @@ func assault(a *arena, c badInput) {
 	a.t.Helper()
 	baseline := p99(a.end(a.start()))
 	x := a.newAttacker(orDefault(c.speak, v120))
+	if c.prepare != nil {
+		c.prepare(x)
+	}
 	before, rest := a.metrics(), sim.Rest()
 	work := a.start()
 	x.joins()
