@@ -120,7 +120,9 @@ func (in *inbound) blame(err error) message.Fault {
 	if in.ctx.Err() != nil || !errors.As(err, &frame) {
 		return 0
 	}
-	if frame.Fault == message.FaultFrameCut && in.stream.Conn().IsClosed() {
+	// Streams may hear of the end of their connection before it says that it is closed.
+	ended := errors.As(err, new(*p2pnet.ConnError)) || in.stream.Conn().IsClosed()
+	if frame.Fault == message.FaultFrameCut && ended {
 		return 0
 	}
 	return frame.Fault
