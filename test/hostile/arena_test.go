@@ -32,8 +32,6 @@ type place interface {
 	newHost(t *testing.T) host.Host
 	// pace is how long the honest peer rests after each block.
 	pace() time.Duration
-	// rest is how long after the last peer has left nothing lingers any more.
-	rest() time.Duration
 }
 
 // arena is our node with an honest peer that fetches from it.
@@ -153,13 +151,17 @@ func (a *arena) start() *pulse {
 			select {
 			case <-p.stop:
 				return
-			case <-time.After(a.place.pace()):
+			case <-time.After(a.place.pace() * time.Duration(1+i/often)):
 			}
 			p.fetch(ctx, s, a.data[i%len(a.data)])
 		}
 	}()
 	return p
 }
+
+// often is after how many blocks the honest peer becomes slower: some cases last for
+// minutes.
+const often = 2 * samples
 
 // honestLimit is how long the honest peer waits for one block at most.
 const honestLimit = 20 * time.Second
@@ -179,11 +181,17 @@ func (p *pulse) fetch(ctx context.Context, s *session.Session, want blocks.Block
 	p.done.Add(1)
 }
 
-// end lets the honest peer fetch some blocks at least, and returns how long each
-// took.
-func (a *arena) end(p *pulse) []time.Duration {
+// fetches lets the honest peer fetch n blocks, and returns how long each took.
+func (a *arena) fetches(n int) []time.Duration {
 	a.t.Helper()
-	for int(p.done.Load()) < samples {
+	return a.end(a.start(), n)
+}
+
+// end lets the honest peer fetch until it has n blocks at least, and returns how
+// long each took.
+func (a *arena) end(p *pulse, n int) []time.Duration {
+	a.t.Helper()
+	for int(p.done.Load()) < n {
 		time.Sleep(a.place.pace())
 		select {
 		case <-p.ended:

@@ -34,16 +34,25 @@ type attacker struct {
 	host  host.Host
 	speak protocol.ID
 
-	// answer, if there is one, makes the frames that are sent back for each entry
-	// of a wantlist of the node's that is no cancel.
-	answer func(e *pb.Message_Wantlist_Entry) [][]byte
 	// deaf leaves what the node writes unread.
 	deaf bool
 	left chan struct{} // closed when it leaves
 	made uint64        // blocks of fresh
 
-	mu   sync.Mutex
-	said []*pb.Message // by the node
+	mu     sync.Mutex
+	said   []*pb.Message // by the node
+	answer answer
+}
+
+// answer makes the frames that are sent back for an entry of a wantlist of the
+// node's that is no cancel.
+type answer func(e *pb.Message_Wantlist_Entry) [][]byte
+
+// answers sets how wants are answered from now on.
+func (x *attacker) answers(a answer) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.answer = a
 }
 
 // newAttacker returns an attacker that is not connected to the node.
@@ -82,10 +91,11 @@ func (x *attacker) listen(s network.Stream) {
 func (x *attacker) hear(m *pb.Message) {
 	x.mu.Lock()
 	x.said = append(x.said, m)
+	answer := x.answer
 	x.mu.Unlock()
 	for _, e := range m.GetWantlist().GetEntries() {
-		if x.answer != nil && !e.GetCancel() {
-			x.sends(x.answer(e)...)
+		if answer != nil && !e.GetCancel() {
+			x.sends(answer(e)...)
 		}
 	}
 }

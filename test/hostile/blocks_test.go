@@ -128,7 +128,7 @@ func TestBlocksThatAreNotWhatWasAsked(t *testing.T) {
 func (x *attacker) liesAbout(lie func(b blocks.Block) []byte) {
 	x.t.Helper()
 	b := x.fresh(1000)
-	x.answer = func(e *pb.Message_Wantlist_Entry) [][]byte {
+	x.answers(func(e *pb.Message_Wantlist_Entry) [][]byte {
 		if string(e.GetBlock()) != string(b.Cid().Bytes()) {
 			return nil
 		}
@@ -136,7 +136,7 @@ func (x *attacker) liesAbout(lie func(b blocks.Block) []byte) {
 			return [][]byte{frame(have(b.Cid()))}
 		}
 		return [][]byte{frame(lie(b))}
-	}
+	})
 	done := x.asked(x.t.Context(), b.Cid(), x.visitor.ID())
 	time.Sleep(10 * link.RoundTrip)
 	require.False(x.t, x.kept(b.Cid()))

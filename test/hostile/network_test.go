@@ -82,9 +82,9 @@ func (x *attacker) halfOpen(b string) network.Stream {
 // A peer that reads nothing holds no more than its share of what is being sent, and
 // for no longer than a write may take.
 func TestARequesterThatNeverReads(t *testing.T) {
-	large := corpus.Blocks(21, 32, 1<<20)
+	large := corpus.Blocks(21, 12, 1<<20)
 	runAll(t, []badInput{{
-		name: "32 MiB wanted, and 10,000 more",
+		name: "12 MiB wanted, and 10,000 more",
 		prepare: func(x *attacker) {
 			x.deaf = true
 			require.NoError(x.t, x.node.Put(x.t.Context(), large...))

@@ -35,7 +35,6 @@ func (v *virtual) newHost(*testing.T) host.Host {
 }
 
 func (v *virtual) pace() time.Duration { return 10 * time.Millisecond }
-func (v *virtual) rest() time.Duration { return time.Minute }
 
 // inVirtualTime runs a test in an arena in virtual time.
 func inVirtualTime(t *testing.T, run func(a *arena), opts ...souk.Option) {
