@@ -180,7 +180,7 @@ func loads() []load {
 		{
 			name: "a million cancels of what was never wanted", elements: million, perBlock: 16, heap: 32 * mib,
 			attack: func(x *attacker) { x.isRead(withdrawn) },
-			then:   func(x *attacker) { require.Empty(x.t, x.node.WantsOf(x.host.ID())) },
+			then:   func(x *attacker) { require.Zero(x.t, len(x.node.WantsOf(x.host.ID()))) },
 		},
 		{
 			name: "60,000 HAVEs, three times", elements: 180_000, perBlock: 16, heap: 64 * mib,

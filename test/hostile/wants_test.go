@@ -42,7 +42,7 @@ func TestLargeWantlists(t *testing.T) {
 		},
 		{
 			name: "full, of 100,000", attack: sending(list(100_000, number(listFull, 1))),
-			then:   func(x *attacker) { require.Empty(x.t, x.node.WantsOf(x.host.ID())) },
+			then:   func(x *attacker) { require.Zero(x.t, len(x.node.WantsOf(x.host.ID()))) },
 			faults: faults(message.FaultTooMany), once: true,
 		},
 	})
@@ -75,7 +75,7 @@ func TestWantsThatChange(t *testing.T) {
 				bytes = append(bytes, string(b.RawData()))
 			}
 			require.ElementsMatch(x.t, bytes, x.heard().order)
-			require.Empty(x.t, x.node.WantsOf(x.host.ID()))
+			require.Zero(x.t, len(x.node.WantsOf(x.host.ID())))
 		}
 	}
 	e := func(b blocks.Block, more ...[]byte) []byte { return entry(b.Cid().Bytes(), more...) }
@@ -147,7 +147,7 @@ func TestChurn(t *testing.T) {
 		},
 		then: func(x *attacker) {
 			time.Sleep(time.Second)
-			require.Empty(x.t, x.node.WantsOf(x.host.ID()))
+			require.Zero(x.t, len(x.node.WantsOf(x.host.ID())))
 			require.Zero(x.t, x.metric("souk_held_bytes wants"))
 			sent := len(x.heard().order)
 			require.NoError(x.t, x.node.Put(x.t.Context(), x.data...))
