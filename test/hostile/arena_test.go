@@ -34,7 +34,7 @@ type place interface {
 	pace() time.Duration
 }
 
-// arena is our node with an honest peer that fetches from it.
+// arena is our node with an honest peer: each fetches from the other.
 type arena struct {
 	t     *testing.T
 	place place
@@ -44,6 +44,9 @@ type arena struct {
 	honest  *exchanges.Souk
 	visitor host.Host      // the honest peer's
 	data    []blocks.Block // what the node has
+	goods   []blocks.Block // what the honest peer has
+
+	supplied int // of goods, round and round
 
 	registry *prometheus.Registry
 	logged   *observer.ObservedLogs
@@ -53,7 +56,7 @@ type arena struct {
 func newArena(t *testing.T, p place, opts ...souk.Option) *arena {
 	core, logged := observer.New(zap.InfoLevel)
 	a := &arena{
-		t: t, place: p, data: corpus.Blocks(1, 64, 1<<10),
+		t: t, place: p, data: corpus.Blocks(1, 64, 1<<10), goods: corpus.Blocks(2, 128, 1<<10),
 		registry: prometheus.NewRegistry(), logged: logged, began: time.Now(),
 	}
 	var err error
@@ -65,6 +68,7 @@ func newArena(t *testing.T, p place, opts ...souk.Option) *arena {
 	// What it gets it does not keep, so that it can fetch the same again.
 	a.honest, err = exchanges.NewSouk(a.visitor, souk.WithoutStoring())
 	require.NoError(t, err)
+	require.NoError(t, a.honest.Put(t.Context(), a.goods...))
 	a.meet(a.visitor)
 	return a
 }
@@ -139,11 +143,17 @@ type pulse struct {
 	err   error
 }
 
-// start lets the honest peer fetch one block after the other.
+// often is after how many blocks the honest peer becomes slower: some cases last for
+// minutes.
+const often = 2 * samples
+
+// start lets the honest peer fetch from the node and the node from the honest peer,
+// one block after the other, in turn.
 func (a *arena) start() *pulse {
 	p := &pulse{stop: make(chan struct{}), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(a.t.Context())
-	s := a.honest.NewSession(ctx, session.WithPeers(a.self.ID()))
+	out := a.honest.NewSession(ctx, session.WithPeers(a.self.ID()))
+	in := a.node.NewSession(ctx, session.WithPeers(a.visitor.ID()))
 	go func() {
 		defer close(p.ended)
 		defer cancel()
@@ -153,17 +163,28 @@ func (a *arena) start() *pulse {
 				return
 			case <-time.After(a.place.pace() * time.Duration(1+i/often)):
 			}
-			p.fetch(ctx, s, a.data[i%len(a.data)])
+			if i%2 == 0 {
+				p.fetch(ctx, out, a.data[i/2%len(a.data)])
+			} else {
+				p.fetch(ctx, in, a.supply(ctx, p))
+			}
 		}
 	}()
 	return p
 }
 
-// often is after how many blocks the honest peer becomes slower: some cases last for
-// minutes.
-const often = 2 * samples
+// supply returns a block that the honest peer has and the node has not. The node
+// deletes each half a round after it came, when it is stored for certain.
+func (a *arena) supply(ctx context.Context, p *pulse) blocks.Block {
+	a.supplied++
+	old := a.goods[(a.supplied+len(a.goods)/2)%len(a.goods)]
+	if err := a.node.Store.Delete(ctx, old.Cid()); err != nil {
+		p.err = err
+	}
+	return a.goods[a.supplied%len(a.goods)]
+}
 
-// honestLimit is how long the honest peer waits for one block at most.
+// honestLimit is how long either waits for one block at most.
 const honestLimit = 20 * time.Second
 
 func (p *pulse) fetch(ctx context.Context, s *session.Session, want blocks.Block) {

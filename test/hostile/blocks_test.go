@@ -19,7 +19,7 @@ import (
 
 // A block that nobody asked for is dropped, and is no merit of its sender.
 func TestUnaskedBlocks(t *testing.T) {
-	unasked := corpus.Blocks(2, 1, 1000)[0]
+	unasked := corpus.Blocks(6, 1, 1000)[0]
 	runAll(t, []badInput{
 		{
 			name:   "never wanted",

@@ -1,6 +1,6 @@
 // Package hostile sends our node everything that a peer must survive, from hosts
-// that write the bytes themselves, while an honest peer behind the same address
-// fetches from the node all the time.
+// that write the bytes themselves, while an honest peer behind the same address and
+// the node fetch from each other all the time.
 //
 // A case says what is sent and which faults it amounts to. What has to hold in
 // every case is checked by [assault] for all of them: the honest peer keeps its
