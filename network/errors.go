@@ -18,6 +18,7 @@ var (
 	ErrSlow         = errors.New("peer did not take or send the bytes in time")
 	ErrTooLarge     = errors.New("frame is over the limit")
 	ErrRefused      = errors.New("peer is refused for a while")
+	errNotMinimal   = errors.New("length of a frame is not a minimal varint")
 	errNoRoom       = errors.New("no room in the receive budget")
 	errCrowded      = errors.New("too many peers behind the address")
 )

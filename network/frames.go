@@ -77,7 +77,7 @@ func frameFault(err error) error {
 	switch {
 	case isTimeout(err):
 		return &message.FrameError{Fault: message.FaultFrameSlow, Err: err}
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, ErrTooLarge), errors.Is(err, errNotMinimal):
 		return &message.FrameError{Fault: message.FaultFrameLength, Err: err}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &message.FrameError{Fault: message.FaultFrameCut, Err: err}
@@ -158,16 +158,13 @@ func appendFrame(b, body []byte) []byte {
 // readFrame reads one frame. Memory follows the bytes that come, and is taken
 // before it is allocated; take may be nil.
 func readFrame(r *bufio.Reader, limit int, take func(int) error) ([]byte, error) {
-	size, err := binary.ReadUvarint(r)
+	size, err := readLength(r, limit)
 	if err != nil {
 		return nil, err
 	}
-	if size > uint64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes of %d", ErrTooLarge, size, limit)
-	}
 	var body bytes.Buffer
-	for body.Len() < int(size) {
-		piece := min(max(body.Len(), firstPiece), int(size)-body.Len())
+	for body.Len() < size {
+		piece := min(max(body.Len(), firstPiece), size-body.Len())
 		if take != nil {
 			if err := take(piece); err != nil {
 				return nil, err
@@ -179,6 +176,28 @@ func readFrame(r *bufio.Reader, limit int, take func(int) error) ([]byte, error)
 		}
 	}
 	return body.Bytes(), nil
+}
+
+// readLength reads the varint before a frame, which is minimal and within the limit.
+func readLength(r io.ByteReader, limit int) (int, error) {
+	for v, shift := uint64(0), 0; ; shift += 7 {
+		b, err := r.ReadByte()
+		switch {
+		case err != nil && shift > 0:
+			return 0, unexpected(err)
+		case err != nil:
+			return 0, err
+		case shift > 0 && b == 0:
+			return 0, errNotMinimal
+		}
+		v |= uint64(b&0x7f) << shift
+		if v > uint64(limit) || shift == 56 && b >= 0x80 {
+			return 0, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+		}
+		if b < 0x80 {
+			return int(v), nil
+		}
+	}
 }
 
 func unexpected(err error) error {
