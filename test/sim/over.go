@@ -15,6 +15,3 @@ func (w *World) Over(store blockstore.Blockstore, l Link) *Node {
 	})
 	return n
 }
-
-// Do runs a verb of the caller's, unless one before it failed.
-func (w *World) Do(verb func() error) { w.do(verb) }
