@@ -40,6 +40,10 @@ const (
 	orderSlack  = 16 // answers by which a server may be out of order without having lost any
 	maxTellings = 4
 
+	// How often in a row a peer may be late with blocks that it said it has: an
+	// honest one that many ask at once is, too, but now and then sends one.
+	patientWithPromises = 4
+
 	firstRetry = 50 * time.Millisecond // after a failed write; doubles up to longRetry
 	longRetry  = 5 * time.Second
 )

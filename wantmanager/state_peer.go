@@ -96,6 +96,7 @@ type peerWants struct {
 	withdrawn recent  // CIDs that a CANCEL was due for
 	answered  recent  // CIDs that a block or HAVE came for
 	promised  recent  // CIDs that a HAVE came for
+	broken    int     // how often in a row it was late with those
 
 	window     window
 	bytes      int    // of block wants in hand or sent

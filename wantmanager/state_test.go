@@ -357,19 +357,35 @@ func TestAnotherBlockThanTheOneThatIsDueIsInvalid(t *testing.T) {
 	require.Equal(t, sent, r.peers[a].wants[c[0]].phase, "the want stays")
 }
 
-func TestWhoSaysHaveAndSendsNothingIsBlamedOnceEachTimeThatItIsLate(t *testing.T) {
-	r, c := newRig(t), cidsOf(0, 8)
-	r.connect(a)
-	r.connect("silent")
-	r.have(1, a, c...)
-	r.drainHands(a)
-	r.hear(a, nil, c, nil)
-	r.block(1, a, c...)
-	r.block(1, "silent", c...)
-	r.drainHands(a)
-	r.drainHands("silent")
+// Of three peers two said HAVE, and one of those sends a block now and then.
+func TestWhoSaysHaveAndSendsNothingIsBlamedWhenItIsLateAgainAndAgain(t *testing.T) {
+	const each = 10
+	r, c := newRig(t), cidsOf(0, 3*each)
+	for i, p := range []peer.ID{"liar", "slow", "silent"} {
+		r.connect(p)
+		mine := c[each*i : each*(i+1)]
+		r.have(1, p, mine...)
+		r.drainHands(p)
+		if p != "silent" {
+			r.hear(p, nil, mine, nil)
+		}
+		r.block(1, p, mine...)
+		r.drainHands(p)
+	}
 	r.pass(unknownPatience + time.Millisecond)
-	require.Equal(t, blame{message.FaultBroken: 1}, r.blamed, "and who never said so is not")
+	require.Zero(t, r.faults, "once is not enough")
+	for i := range each {
+		r.sends("slow", 10, c[each+i])
+		for p := range r.peers {
+			r.drainHands(p)
+		}
+		r.pass(mostPatience)
+	}
+	require.Positive(t, r.blamed[message.FaultBroken])
+	require.Len(t, r.blamed, 1)
+	require.GreaterOrEqual(t, r.peers["liar"].broken, patientWithPromises)
+	require.Less(t, r.peers["slow"].broken, patientWithPromises)
+	require.Zero(t, r.peers["silent"].broken)
 }
 
 // With more blocks within a minute than can be remembered, nobody is blamed.

@@ -160,6 +160,7 @@ func (s *state) gotBlock(now time.Time, p *peerWants, at time.Time, b sized) boo
 	if w == nil {
 		return p.wasAsked(now, b.cid)
 	}
+	p.broken = 0
 	p.measure(w, at, b.size, p.limited())
 	s.satisfied(now, p, w)
 	return true
@@ -273,7 +274,7 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 		return
 	}
 	p.late = true
-	s.blameBroken(now, p, slices.DeleteFunc(slices.Clone(p.flying.wants), func(w *want) bool { return w.phase != sent }))
+	s.blameBroken(now, p)
 	p.window.shrink()
 	p.patience = min(2*p.currentPatience(), mostPatience)
 	p.heardAt = now // The next deadline counts from here.
@@ -286,16 +287,19 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 	s.touch(p)
 }
 
-// blameBroken counts a fault when one of the want-blocks that nothing came for
-// was answered HAVE before. It is one fault, however many they are: what stopped
-// may be the connection.
-func (s *state) blameBroken(now time.Time, p *peerWants, waited []*want) {
+// blameBroken counts a fault when the peer was late too often in a row with blocks
+// that it said it has, and sent none in between. It is one fault, however many
+// blocks are due: what stopped may be the connection.
+func (s *state) blameBroken(now time.Time, p *peerWants) {
 	since := now.Add(-asked)
-	broken := slices.ContainsFunc(waited, func(w *want) bool {
+	due := slices.ContainsFunc(p.flying.wants, func(w *want) bool {
 		at, promised := p.promised.at[w.cid]
-		return promised && !at.Before(since) && w.kind == message.WantBlock
+		return promised && !at.Before(since) && w.kind == message.WantBlock && w.phase == sent
 	})
-	if broken {
+	if !due {
+		return
+	}
+	if p.broken++; p.broken >= patientWithPromises {
 		s.out.measured = append(s.out.measured, measured{peer: p.id, faults: blame{message.FaultBroken: 1}})
 	}
 }
@@ -320,9 +324,7 @@ func (s *state) overtaken(now time.Time, p *peerWants) {
 	if head := p.flying.first(isFlying); head != nil && head.phase == sent && now.Sub(head.flight.at) >= retellAfter {
 		p.lost(p.untold(func(w *want) bool { return now.Sub(w.flight.at) >= retellAfter && over(w) }))
 	}
-	given := p.giveUp(now, over)
-	s.blameBroken(now, p, given)
-	for _, w := range given {
+	for _, w := range p.giveUp(now, over) {
 		for _, l := range w.links {
 			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
 		}
