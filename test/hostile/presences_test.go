@@ -74,7 +74,7 @@ func TestPresencesThatMislead(t *testing.T) {
 func (x *attacker) says(presences func(e *pb.Message_Wantlist_Entry) []byte) {
 	x.t.Helper()
 	x.answers(func(e *pb.Message_Wantlist_Entry) [][]byte { return [][]byte{frame(presences(e))} })
-	for range 3 {
+	for range 8 {
 		b := x.fresh(1000)
 		begun := time.Now()
 		done := x.asked(x.t.Context(), b.Cid(), x.visitor.ID())
