@@ -28,8 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // place is where hosts are: in virtual time or on loopback.
 type place interface {
-	// newHost adds a host. All but the first are behind one address.
-	newHost(t *testing.T) host.Host
+	// newHost adds a host. All but the first are behind one address, unless they are
+	// to be apart from it in the same network.
+	newHost(t *testing.T, apart bool) host.Host
 	// pace is how long the honest peer rests after each block.
 	pace() time.Duration
 }
@@ -60,7 +61,7 @@ func newArena(t *testing.T, p place, opts ...souk.Option) *arena {
 		registry: prometheus.NewRegistry(), logged: logged, began: time.Now(),
 	}
 	var err error
-	a.self, a.visitor = p.newHost(t), p.newHost(t)
+	a.self, a.visitor = p.newHost(t, true), p.newHost(t, false)
 	opts = append([]souk.Option{souk.WithRegisterer(a.registry), souk.WithLogger(zap.New(core))}, opts...)
 	a.node, err = exchanges.NewSouk(a.self, opts...)
 	require.NoError(t, err)

@@ -58,7 +58,13 @@ func (x *attacker) answers(a answer) {
 // newAttacker returns an attacker that is not connected to the node.
 func (a *arena) newAttacker(speak protocol.ID) *attacker {
 	a.t.Helper()
-	return &attacker{arena: a, host: a.place.newHost(a.t), speak: speak, left: make(chan struct{})}
+	return &attacker{arena: a, host: a.place.newHost(a.t, false), speak: speak, left: make(chan struct{})}
+}
+
+// newNeighbour is an attacker with an address of its own in the same network.
+func (a *arena) newNeighbour(speak protocol.ID) *attacker {
+	a.t.Helper()
+	return &attacker{arena: a, host: a.place.newHost(a.t, true), speak: speak, left: make(chan struct{})}
 }
 
 // joins connects the attacker to the node.

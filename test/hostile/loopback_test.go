@@ -24,7 +24,7 @@ import (
 // no resource manager: what bounds a peer here is ours.
 type loopback struct{}
 
-func (loopback) newHost(t *testing.T) host.Host {
+func (loopback) newHost(t *testing.T, _ bool) host.Host {
 	t.Helper()
 	h, err := libp2p.New(
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Transport(tcp.NewTCPTransport),

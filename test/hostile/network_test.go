@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
@@ -154,18 +155,23 @@ func TestPeersThatComeAndGo(t *testing.T) {
 	})
 }
 
-// A crowd behind one address has the places of a crowd, and does not take that of
-// who was of use.
-func TestManyIdentitiesBehindOneAddress(t *testing.T) {
+// A crowd behind one address, or in one network, has the places of a crowd, and does
+// not take that of who was of use.
+func TestManyIdentities(t *testing.T) {
 	const places = 8
+	runAll(t, []badInput{
+		crowded("behind one address", places, size(40, 1000), (*arena).newAttacker, souk.WithPeersPer(places, 1000)),
+		crowded("in one network", places, size(40, 200), (*arena).newNeighbour, souk.WithPeersPer(1000, places)),
+	})
+}
+
+func crowded(name string, places, identities int, newcomer func(*arena, protocol.ID) *attacker, opt souk.Option) badInput {
 	var crowd []*attacker
-	runAll(t, []badInput{{
-		name: "five times as many as there are places",
-		opts: []souk.Option{souk.WithPeersPer(places, 4*places)},
+	return badInput{
+		name: name, opts: []souk.Option{opt},
 		prepare: func(x *attacker) {
-			crowd = nil
-			for range size(5*places, 1000) {
-				crowd = append(crowd, x.newAttacker(v120))
+			for range identities {
+				crowd = append(crowd, newcomer(x.arena, v120))
 			}
 		},
 		attack: func(x *attacker) {
@@ -185,5 +191,5 @@ func TestManyIdentitiesBehindOneAddress(t *testing.T) {
 			time.Sleep(gone)
 			require.True(x.t, x.served(), "there is place again")
 		},
-	}})
+	}
 }

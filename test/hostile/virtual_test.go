@@ -16,22 +16,20 @@ import (
 type virtual struct {
 	world *sim.World
 	link  sim.Link
-	first *sim.Node // at the address that all others share
-	hosts int
+	first *sim.Node // at the address that the others share
 }
 
 var link = sim.Link{RoundTrip: 20 * time.Millisecond, Bandwidth: 1_000_000_000}
 
-func (v *virtual) newHost(*testing.T) host.Host {
-	v.hosts++
-	if v.first != nil {
-		return v.world.Beside(v.first, v.link.Bandwidth).Host
+func (v *virtual) newHost(_ *testing.T, apart bool) host.Host {
+	switch {
+	case apart:
+		return v.world.Host(v.link).Host
+	case v.first == nil:
+		v.first = v.world.Host(v.link)
+		return v.first.Host
 	}
-	n := v.world.Host(v.link)
-	if v.hosts > 1 {
-		v.first = n
-	}
-	return n.Host
+	return v.world.Beside(v.first, v.link.Bandwidth).Host
 }
 
 func (v *virtual) pace() time.Duration { return 10 * time.Millisecond }
