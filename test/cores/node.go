@@ -31,6 +31,7 @@ type node struct {
 	nature nature
 	lied   bool // is no honest node, or was none
 
+	asleep  bool // has nothing to do until something happens
 	alive   bool
 	closing bool
 	life    int // how often it has ended

@@ -83,6 +83,7 @@ const patience = 10 * time.Minute
 // within d.
 func (w *World) until(d time.Duration, condition func() bool) bool {
 	deadline := time.Now().Add(d)
+	w.awake()
 	for w.err == nil && !condition() {
 		if w.step() {
 			continue
@@ -94,6 +95,7 @@ func (w *World) until(d time.Duration, condition func() bool) bool {
 			return condition()
 		}
 		time.Sleep(time.Until(next))
+		w.awake()
 	}
 	return w.err == nil
 }
@@ -107,19 +109,38 @@ func (w *World) step() bool {
 	}
 	due := w.events.due(time.Now())
 	if due && w.dice.IntN(3) == 0 {
-		w.events.pop().do()
+		w.happen()
 		return true
 	}
 	first := w.dice.IntN(len(w.nodes))
 	for i := range w.nodes {
-		if w.nodes[(first+i)%len(w.nodes)].step() {
+		n := w.nodes[(first+i)%len(w.nodes)]
+		if n.asleep {
+			continue
+		}
+		if n.step() {
 			return true
 		}
+		n.asleep = true
 	}
 	if due {
-		w.events.pop().do()
+		w.happen()
 	}
 	return due
+}
+
+// happen lets the next event happen.
+func (w *World) happen() {
+	w.events.pop().do()
+	w.awake()
+}
+
+// awake makes every node look whether it has something to do: time has passed, or
+// something has happened to one of them.
+func (w *World) awake() {
+	for _, n := range w.nodes {
+		n.asleep = false
+	}
 }
 
 // next is when something is due, or the zero time.
