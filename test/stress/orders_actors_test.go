@@ -210,7 +210,7 @@ func (r *peersRig) end(t *testing.T) { require.NoError(t, r.router.Stop(t.Contex
 
 // Alice is connected in the end, and Bob is not.
 func TestWhatLinksHearOfPeersDoesNotDependOnTheOrder(t *testing.T) {
-	inEveryOrder(t, newPeersRig, []event[*peersRig]{
+	inEveryOrder(t, newPeersRig, []step[*peersRig]{
 		{"alice comes", nil, func(r *peersRig) { r.connect(alice); r.note(alice) }},
 		{"alice goes", []string{"alice comes"}, func(r *peersRig) { r.lose(alice); r.note(alice) }},
 		{"alice is back", []string{"alice goes"}, func(r *peersRig) { r.connect(alice); r.note(alice) }},
@@ -272,7 +272,7 @@ func (r *wantsRig) end(t *testing.T) { require.NoError(t, r.manager.Stop(t.Conte
 // The connection comes, goes and comes again, notices of it come late or merge,
 // and links want and cancel meanwhile.
 func TestWhatAPeerIsAskedDoesNotDependOnTheOrder(t *testing.T) {
-	connection := []event[*wantsRig]{
+	connection := []step[*wantsRig]{
 		{"connected", nil, func(r *wantsRig) { r.connect(alice) }},
 		{"lost", []string{"connected"}, func(r *wantsRig) { r.lose(alice) }},
 		{"connected again", []string{"lost"}, func(r *wantsRig) { r.connect(alice) }},
@@ -280,19 +280,19 @@ func TestWhatAPeerIsAskedDoesNotDependOnTheOrder(t *testing.T) {
 	}
 	t.Run("two links want the same", func(t *testing.T) {
 		inEveryOrder(t, newWantsRig, append(slices.Clone(connection),
-			event[*wantsRig]{"first wants x", nil, func(r *wantsRig) { r.want(0, x) }},
-			event[*wantsRig]{"second wants x", nil, func(r *wantsRig) { r.want(1, x) }},
-			event[*wantsRig]{"first cancels x", nil, func(r *wantsRig) { r.cancel(0, x) }},
+			step[*wantsRig]{"first wants x", nil, func(r *wantsRig) { r.want(0, x) }},
+			step[*wantsRig]{"second wants x", nil, func(r *wantsRig) { r.want(1, x) }},
+			step[*wantsRig]{"first cancels x", nil, func(r *wantsRig) { r.cancel(0, x) }},
 		))
 	})
 	t.Run("one link changes its mind", func(t *testing.T) {
 		inEveryOrder(t, newWantsRig, append(slices.Clone(connection),
-			event[*wantsRig]{"wants x", nil, func(r *wantsRig) { r.want(0, x) }},
-			event[*wantsRig]{"cancels x", []string{"wants x"}, func(r *wantsRig) { r.cancel(0, x) }},
-			event[*wantsRig]{"wants y", nil, func(r *wantsRig) { r.want(0, y) }},
+			step[*wantsRig]{"wants x", nil, func(r *wantsRig) { r.want(0, x) }},
+			step[*wantsRig]{"cancels x", []string{"wants x"}, func(r *wantsRig) { r.cancel(0, x) }},
+			step[*wantsRig]{"wants y", nil, func(r *wantsRig) { r.want(0, y) }},
 		))
 	})
-	inRandomOrders(t, newWantsRig, []event[*wantsRig]{
+	inRandomOrders(t, newWantsRig, []step[*wantsRig]{
 		{"connected", nil, func(r *wantsRig) { r.connect(alice) }},
 		{"lost", nil, func(r *wantsRig) { r.lose(alice) }},
 		{"notice", nil, func(r *wantsRig) { r.note(alice) }},
@@ -308,15 +308,15 @@ func TestWhatAPeerIsAskedDoesNotDependOnTheOrder(t *testing.T) {
 }
 
 // inRandomOrders tells long sequences of events, each from a seed.
-func inRandomOrders[R rig](t *testing.T, begin func(t *testing.T) R, events []event[R]) {
+func inRandomOrders[R rig](t *testing.T, begin func(t *testing.T) R, steps []step[R]) {
 	t.Helper()
 	const seeds, length = 300, 100
 	tally.Add(t, tally.Permutations, seeds)
 	for seed := range uint64(seeds) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		order := make([]event[R], length)
+		order := make([]step[R], length)
 		for i := range order {
-			order[i] = events[random.IntN(len(events))]
+			order[i] = steps[random.IntN(len(steps))]
 		}
 		inOrder(t, begin, order)
 	}
@@ -406,7 +406,7 @@ func (r *serverRig) end(t *testing.T) { require.NoError(t, r.engine.Stop(t.Conte
 // What Alice said on a connection counts as long as it lasts, also when a reader
 // delivers it after the next one is known.
 func TestWhatAPeerWantsDoesNotDependOnTheOrder(t *testing.T) {
-	events := []event[*serverRig]{
+	steps := []step[*serverRig]{
 		{"comes", nil, (*serverRig).come},
 		{"goes", []string{"comes"}, (*serverRig).leave},
 		{"is back", []string{"goes"}, (*serverRig).come},
@@ -415,8 +415,8 @@ func TestWhatAPeerWantsDoesNotDependOnTheOrder(t *testing.T) {
 		{"wanted y before", []string{"is back"}, func(r *serverRig) { r.says(y, false, true) }},
 		{"x is put", nil, func(r *serverRig) { r.put(x) }},
 	}
-	inEveryOrder(t, newServerRig, events)
-	inRandomOrders(t, newServerRig, []event[*serverRig]{
+	inEveryOrder(t, newServerRig, steps)
+	inRandomOrders(t, newServerRig, []step[*serverRig]{
 		{"comes", nil, (*serverRig).come},
 		{"goes", nil, (*serverRig).leave},
 		{"wants x", nil, func(r *serverRig) { r.says(x, false, false) }},
@@ -484,7 +484,7 @@ func (r *blocksRig) end(t *testing.T) { require.NoError(t, r.router.Stop(t.Conte
 
 // A block comes twice, from two peers, while links want it and cancel.
 func TestWhoGetsABlockDoesNotDependOnTheOrder(t *testing.T) {
-	inEveryOrder(t, newBlocksRig, []event[*blocksRig]{
+	inEveryOrder(t, newBlocksRig, []step[*blocksRig]{
 		{"first wants", nil, func(r *blocksRig) { r.want(0) }},
 		{"first cancels", []string{"first wants"}, func(r *blocksRig) { r.cancel(0) }},
 		{"second wants", nil, func(r *blocksRig) { r.want(1) }},

@@ -12,25 +12,25 @@ import (
 	"github.com/souk-p2p/souk/test/internal/tally"
 )
 
-// event is something that an actor is told, or that happens to a peer. It comes
+// step is something that an actor is told, or that happens to a peer. It comes
 // after those that it names, because whoever tells them keeps that order.
-type event[R any] struct {
+type step[R any] struct {
 	name  string
 	after []string
 	do    func(r R)
 }
 
 // orders yields every order in which events can come.
-func orders[R any](events []event[R]) iter.Seq[[]event[R]] {
-	return func(yield func([]event[R]) bool) { extend(nil, events, yield) }
+func orders[R any](steps []step[R]) iter.Seq[[]step[R]] {
+	return func(yield func([]step[R]) bool) { extend(nil, steps, yield) }
 }
 
-func extend[R any](begun, left []event[R], yield func([]event[R]) bool) bool {
+func extend[R any](begun, left []step[R], yield func([]step[R]) bool) bool {
 	if len(left) == 0 {
 		return yield(slices.Clone(begun))
 	}
 	for i, e := range left {
-		if slices.ContainsFunc(left, func(other event[R]) bool { return slices.Contains(e.after, other.name) }) {
+		if slices.ContainsFunc(left, func(other step[R]) bool { return slices.Contains(e.after, other.name) }) {
 			continue
 		}
 		rest := append(slices.Clone(left[:i]), left[i+1:]...)
@@ -43,13 +43,13 @@ func extend[R any](begun, left []event[R], yield func([]event[R]) bool) bool {
 
 func TestOrdersAreAllThatKeepWhatComesAfterWhat(t *testing.T) {
 	var all []string
-	for order := range orders([]event[int]{{name: "a"}, {name: "b", after: []string{"a"}}, {name: "c"}}) {
+	for order := range orders([]step[int]{{name: "a"}, {name: "b", after: []string{"a"}}, {name: "c"}}) {
 		all = append(all, names(order))
 	}
 	require.Equal(t, []string{"a, b, c", "a, c, b", "c, a, b"}, all)
 }
 
-func names[R any](order []event[R]) string {
+func names[R any](order []step[R]) string {
 	list := make([]string, len(order))
 	for i, e := range order {
 		list[i] = e.name
@@ -64,17 +64,17 @@ type rig interface {
 }
 
 // inEveryOrder tells the events to a new rig in each order, one after the other.
-func inEveryOrder[R rig](t *testing.T, begin func(t *testing.T) R, events []event[R]) {
+func inEveryOrder[R rig](t *testing.T, begin func(t *testing.T) R, steps []step[R]) {
 	t.Helper()
 	tried := 0
-	for order := range orders(events) {
+	for order := range orders(steps) {
 		inOrder(t, begin, order)
 		tried++
 	}
 	tally.Add(t, tally.Permutations, tried)
 }
 
-func inOrder[R rig](t *testing.T, begin func(t *testing.T) R, order []event[R]) {
+func inOrder[R rig](t *testing.T, begin func(t *testing.T) R, order []step[R]) {
 	t.Helper()
 	defer func() {
 		if t.Failed() {
