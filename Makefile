@@ -49,7 +49,15 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 .PHONY: sim
 sim: ## Play SEEDS runs of many nodes' cores in one loop, and find every planted fault.
-	$(GO) test -tags simulation -timeout=0 ./test/cores -args -seeds $(SEEDS)
+	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
+
+.PHONY: proof
+proof: ## Run what shows that the exchange is right, and print and keep how much there was.
+	$(GO) run ./test/proof -seeds $(SEEDS) -write README.md
+
+.PHONY: table
+table: ## Compare Souk with boxo and bare streams in virtual time.
+	$(GO) test ./test/sim -run=Table -count=1 -timeout=0 -v -args -table -runs 5
 
 # The runtime can find goroutines that wait for what nobody can do any more. It
 # is built anew for that, with all dependencies, which the build cache keeps.

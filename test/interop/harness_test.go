@@ -20,6 +20,7 @@ import (
 
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
+	"github.com/souk-p2p/souk/test/internal/tally"
 )
 
 func TestMain(m *testing.M) {
@@ -66,6 +67,7 @@ func each(t *testing.T, test func(t *testing.T, server, client *node)) {
 	for _, tr := range transports {
 		for _, d := range directions {
 			t.Run(tr.name+"/"+d.String(), func(t *testing.T) {
+				tally.Add(t, tally.Scenarios, 1)
 				test(t, start(t, tr, d.server), start(t, tr, d.client))
 			})
 		}
@@ -77,6 +79,7 @@ func each(t *testing.T, test func(t *testing.T, server, client *node)) {
 func eachDirection(t *testing.T, test func(t *testing.T, server, client *node)) {
 	for _, d := range directions {
 		t.Run(d.String(), func(t *testing.T) {
+			tally.Add(t, tally.Scenarios, 1)
 			test(t, start(t, tcpNoise, d.server), start(t, tcpNoise, d.client))
 		})
 	}
