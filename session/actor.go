@@ -28,16 +28,12 @@ type Config struct {
 
 	Candidates int  // peers asked for one want in a round, K; default 8
 	Flood      bool // ask every connected peer for everything: for debugging and simulation
-	Budget     int  // bytes in flight or undelivered until WantManager gives a share; default 16 MiB
 	Logger     *zap.Logger
 }
 
 func (c *Config) setDefaults() {
 	if c.Candidates == 0 {
 		c.Candidates = 8
-	}
-	if c.Budget == 0 {
-		c.Budget = 16 << 20
 	}
 	if c.Score == nil {
 		c.Score = func(peer.ID) float64 { return 0 }
@@ -112,7 +108,7 @@ func (s *Session) newShell(ln links) *shell {
 		Session: s, links: ln, calls: actor.NewNumbers[callID, *call](),
 		state: newState(rules{
 			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
-			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates, budget: s.cfg.Budget,
+			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates,
 			score: s.cfg.Score,
 		}),
 	}
@@ -212,7 +208,7 @@ func (s *shell) candidates(c providers.Candidates) { s.state.candidates(c.Peers,
 
 func (s *shell) notice(n wantmanager.Notice) {
 	if n.Budget != 0 {
-		s.state.budget = n.Budget
+		s.state.lend(n.Budget)
 	}
 	for _, p := range sortedPeers(n.Peers) {
 		s.state.view(p, n.Peers[p])

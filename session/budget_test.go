@@ -229,3 +229,38 @@ func TestAnEmptyCallEndsAtOnce(t *testing.T) {
 func received(b blocks.Block, from peer.ID, at time.Time) blockrouter.Received {
 	return blockrouter.Received{Block: b, From: from, At: at}
 }
+
+// What was lent is given back as it comes back: in steps, and without what every
+// call may have in any case.
+func TestABudgetThatShrinksIsGivenBackAsBlocksAreConsumed(t *testing.T) {
+	w := newWorld(t, 1, named("a"))
+	w.connected("a")
+	w.call(1)
+	w.s.call(1).finished = false
+	w.s.held, w.s.call(1).bytes, w.s.call(1).ready = 4<<20, 4<<20, 16 // undelivered
+	returned := func() (held int, told bool) {
+		out := w.s.take(w.now)
+		return out.held, out.returned
+	}
+	_, told := returned()
+	require.False(t, told, "nobody has asked")
+
+	w.s.lend(1 << 20)
+	held, told := returned()
+	require.True(t, told)
+	require.Equal(t, 4<<20-always*w.s.size(), held)
+	_, told = returned()
+	require.False(t, told, "nothing has changed")
+
+	w.s.consumed(1, 8, 2<<20)
+	held, told = returned()
+	require.True(t, told)
+	require.Equal(t, 2<<20-always*w.s.size(), held)
+	w.s.consumed(1, 8, 2<<20)
+	held, told = returned()
+	require.True(t, told)
+	require.Zero(t, held)
+	w.s.lend(16 << 20)
+	_, told = returned()
+	require.False(t, told)
+}

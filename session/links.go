@@ -60,7 +60,11 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 	for _, p := range sortedPeers(out.cancelAt) {
 		err = first(err, s.wants.CancelAt(ctx, p, out.cancelAt[p]))
 	}
-	return first(err, when(len(out.asks) > 0, func() error { return s.wants.Send(ctx, out.asks) }))
+	return first(
+		err,
+		when(len(out.asks) > 0, func() error { return s.wants.Send(ctx, out.asks) }),
+		when(out.returned, func() error { return s.wants.Returned(ctx, out.held, out.budget) }),
+	)
 }
 
 // results gives the calls what they wait for, and never waits for them.

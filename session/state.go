@@ -29,7 +29,7 @@ type rules struct {
 	namespace string
 	priority  int32
 	k         int // peers asked for one want in a round
-	budget    int // bytes in flight or undelivered until WantManager says otherwise
+	budget    int // bytes in flight or undelivered until WantManager says otherwise; it lends some at once
 
 	score func(peer.ID) float64 // of a peer, 0 to 1, from the ledger's snapshot
 }
@@ -54,6 +54,7 @@ type state struct {
 	rate  float64
 
 	budget int // bytes in flight or undelivered
+	owed   int // of an earlier budget, as WantManager was told; 0 when all of it is returned
 	held   int
 	mean   int // size of blocks, running
 	sizes  sizes
@@ -81,6 +82,10 @@ type effects struct {
 	asks     map[peer.ID][]wantmanager.Ask
 	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
 	served   []peer.ID // were useful for the first time
+
+	returned bool // WantManager is told what is held, and with which budget
+	held     int
+	budget   int
 
 	results []callResult
 	closed  []callID // after their last result
@@ -193,6 +198,7 @@ func (s *state) take(now time.Time) effects {
 		s.rest()
 		s.resting = true
 	}
+	s.giveBack()
 	out := s.out
 	s.out = effects{}
 	return out

@@ -48,6 +48,33 @@ func (s *state) recount() {
 	}
 }
 
+// lend takes a budget from WantManager. What was lent before and is more is owed
+// until it is given back.
+func (s *state) lend(budget int) {
+	if budget < s.budget {
+		s.owed = max(s.owed, s.budget)
+	}
+	s.budget = budget
+}
+
+// giveBack tells WantManager what came back of an earlier budget, in steps of a
+// block of the usual largest size, and when that is all. What every call may have
+// in any case was not lent.
+func (s *state) giveBack() {
+	if s.owed == 0 {
+		return
+	}
+	held := max(s.held-always*s.size()*len(s.calls), 0)
+	if held > s.budget && held > s.owed-unknownSize {
+		return
+	}
+	s.out.returned, s.out.held, s.out.budget = true, held, s.budget
+	s.owed = held
+	if held <= s.budget {
+		s.owed = 0
+	}
+}
+
 // shedLoad takes back what was asked for at the size of smaller blocks and is too
 // much now: the last that each peer was asked for, down to what every call may
 // have.

@@ -146,6 +146,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.drop(now, s.links.Of(req.link), req.peer)
 	case cancelAll:
 		s.state.cancelAll(now, s.links.Of(req.link))
+	case returned:
+		s.state.returned(s.links.Of(req.link), req.bytes, req.budget)
 	case written:
 		s.state.written(now, req.Peer, req.At, req.Err)
 	case count:

@@ -11,8 +11,9 @@ import (
 // audit recounts what the state keeps twice, and returns what is wrong. It is for
 // the time after [state.take].
 func (s *state) audit() error {
-	busy := 0
+	busy, lent := 0, 0
 	for l, lk := range s.links {
+		lent += lk.loan.size()
 		if len(lk.peers) > 0 {
 			busy++
 		}
@@ -24,6 +25,9 @@ func (s *state) audit() error {
 	}
 	if busy != s.busy || len(s.dirty) > 0 {
 		return fmt.Errorf("%d links with wants, counted %d; %d peers to look at", busy, s.busy, len(s.dirty))
+	}
+	if lent != s.lent || lent > s.nodeBytes {
+		return fmt.Errorf("%d bytes are lent, counted %d, of %d", lent, s.lent, s.nodeBytes)
 	}
 	for id, p := range s.peers {
 		if err := s.auditPeer(id, p); err != nil {

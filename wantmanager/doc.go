@@ -6,18 +6,20 @@
 // is not written yet, the cancels, and the window; for each CID the peers that
 // are asked for it.
 //
-// Receives: send, cancel and drop from links (sessions); what readers of
+// Receives: send, cancel and drop from links (sessions), and what they have
+// returned of the bytes that were lent to them; what readers of
 // Network heard; the latest state of peers; reports that a message was written.
 //
 // Sends: at most one message a peer at a time to that peer's sender; to links,
 // each through its own slot, how much of a peer's window is theirs, that a peer
-// is late and which wants it has passed over; to the Ledger what was asked and
-// measured.
+// is late, which wants it has passed over, and how many bytes they may have; to
+// the Ledger what was asked and measured.
 //
 // Bounds: at most 512 unanswered wants at a peer and 256 answered DONT_HAVE,
 // so that a server that keeps 1,024 drops none; what a session queues is
 // bounded by the share of the window that it was given; 1,024 CIDs withdrawn,
 // 1,024 answered and 1,024 promised of late a peer; a slot holds one entry a peer.
+// All links together are never lent more than Config.NodeBytes.
 //
 // Ordering: wants of one priority go out in the order in which they came. A
 // cancel is never overtaken by a later want for the same CID.

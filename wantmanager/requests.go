@@ -30,7 +30,7 @@ type View struct {
 // Notice is news for a link.
 type Notice struct {
 	Peers  map[peer.ID]View // the last word for each
-	Budget int              // bytes that the link may have in flight or undelivered; 0 for no news
+	Budget int              // bytes that the link may have in flight or undelivered; 0 for no news. Less than before is to be answered with [Link.Returned]
 
 	// Unanswered are want-blocks and want-haves that a peer has passed over: it
 	// answered what was asked long after them. They stay as subscriptions.
@@ -60,8 +60,12 @@ type (
 		peer peer.ID
 	}
 	cancelAll struct{ link *Link }
-	written   struct{ network.Sent }
-	count     struct{ reply chan<- int }
+	returned  struct {
+		link          *Link
+		bytes, budget int
+	}
+	written struct{ network.Sent }
+	count   struct{ reply chan<- int }
 )
 
 func (openLink) isRequest()  {}
@@ -70,6 +74,7 @@ func (cancel) isRequest()    {}
 func (cancelAt) isRequest()  {}
 func (drop) isRequest()      {}
 func (cancelAll) isRequest() {}
+func (returned) isRequest()  {}
 func (written) isRequest()   {}
 func (count) isRequest()     {}
 
@@ -113,6 +118,14 @@ func (l *Link) CancelAt(ctx context.Context, p peer.ID, cids []cid.Cid) error {
 // Drop withdraws everything that the link wants of one peer.
 func (l *Link) Drop(ctx context.Context, p peer.ID) error {
 	return l.manager.inbox.Send(ctx, drop{l, p})
+}
+
+// Returned says how many bytes the link has in flight or undelivered, and with
+// which budget it works. It answers a budget that is less than before, and is said
+// again while what the link has shrinks towards that: until then the bytes are
+// not lent to others.
+func (l *Link) Returned(ctx context.Context, bytes, budget int) error {
+	return l.manager.inbox.Send(ctx, returned{l, bytes, budget})
 }
 
 // CancelAll withdraws every want of the link, after which its channel is closed.

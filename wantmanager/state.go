@@ -62,14 +62,19 @@ type state struct {
 	links map[linkID]*link
 	busy  int // links with wants
 
+	lent      int    // bytes, to all links
+	short     bool   // some link could not be lent its share
+	turns     uint64 // how often a link came or went, or came to have wants or none
+	reclaimed uint64 // turns when bytes were last asked back
+
 	dirty  []*peerWants // whose views or messages are due
 	wakeAt time.Time    // never later than the first deadline of any peer
 	out    effects
 }
 
 type link struct {
-	peers  []*peerWants // where the link has wants, in the order in which it came to have them
-	budget int          // last told
+	peers []*peerWants // where the link has wants, in the order in which it came to have them
+	loan  loan
 }
 
 // effects is what the shell does after an event.
@@ -134,6 +139,9 @@ func (s *state) take(now time.Time) effects {
 	}
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
+	if s.short {
+		s.reclaim()
+	}
 	out := s.out
 	s.out = effects{}
 	return out
@@ -162,6 +170,8 @@ func (s *state) touch(p *peerWants) {
 
 func (s *state) open(l linkID) {
 	s.links[l] = &link{}
+	s.turns++
+	s.lend(l, s.links[l])
 }
 
 func (s *state) send(l linkID, asks map[peer.ID][]Ask) {
@@ -210,6 +220,7 @@ func (s *state) join(l linkID, lk *link, p *peerWants, w *want) {
 	}
 	if lk.peers = append(lk.peers, p); len(lk.peers) == 1 {
 		s.busy++
+		s.turns++
 	}
 }
 
@@ -223,6 +234,7 @@ func (s *state) leave(l linkID, p *peerWants) {
 	lk.peers = slices.DeleteFunc(lk.peers, func(o *peerWants) bool { return o == p })
 	if len(lk.peers) == 0 {
 		s.busy--
+		s.turns++
 	}
 }
 
@@ -262,8 +274,11 @@ func (s *state) cancelAll(now time.Time, l linkID) {
 	for _, p := range slices.Clone(lk.peers) {
 		s.drop(now, l, p.id)
 	}
+	s.lent -= lk.loan.size()
+	s.turns++
 	delete(s.links, l)
 	s.out.closed = append(s.out.closed, l)
+	s.lendOn()
 }
 
 // withdraw takes one link from a want, and the want from the peer with the last.
@@ -364,26 +379,15 @@ func (s *state) tellViews(p *peerWants) {
 	v := View{
 		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.rtt.lowest(), Late: p.late,
 	}
-	budget := s.budget()
 	for i := range p.users {
 		u := &p.users[i]
-		n := Notice{}
 		if !near(u.told, v) {
 			u.told = v
-			n.Peers = map[peer.ID]View{p.id: v}
+			s.out.notices = append(s.out.notices, linkNotice{u.link, Notice{Peers: map[peer.ID]View{p.id: v}}})
 		}
-		if lk := s.links[u.link]; lk.budget != budget {
-			lk.budget = budget
-			n.Budget = budget
-		}
-		if n.Peers != nil || n.Budget != 0 {
-			s.out.notices = append(s.out.notices, linkNotice{u.link, n})
-		}
+		s.lend(u.link, s.links[u.link])
 	}
 }
-
-// budget is what one link may have in flight or undelivered.
-func (s *state) budget() int { return min(s.linkBytes, s.nodeBytes/max(s.busy, 1)) }
 
 // near reports whether two views are the same for a link's decisions.
 func near(a, b View) bool {

@@ -146,16 +146,6 @@ func TestTheWindowIsSharedByItsLinks(t *testing.T) {
 	require.InEpsilon(t, 12.5e6, p.views[1][a].Rate, 0.2)
 }
 
-func TestTheNodesBytesAreSharedByBusyLinks(t *testing.T) {
-	r := newRig(t)
-	r.connect(a)
-	for l := linkID(1); l <= 10; l++ {
-		r.open(l)
-		r.block(l, a, cidsOf(int(l), 1)...)
-	}
-	require.Equal(t, 64<<20/10, r.budget[10])
-}
-
 func TestTheRateFilterRemembersTheHighestForAWhile(t *testing.T) {
 	var f rateFilter
 	now := time.Unix(1, 0)
