@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -74,7 +75,7 @@ func (d *Datastore) Batch(ctx context.Context) (datastore.Batch, error) {
 // View calls read with a value, which is valid until read returns. An error of
 // read is returned as it is.
 func (d *Datastore) View(_ context.Context, key datastore.Key, read func(value []byte) error) error {
-	value, closer, err := d.DB.Get(key.Bytes())
+	value, closer, err := d.get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return datastore.ErrNotFound
 	}
@@ -89,6 +90,25 @@ func (d *Datastore) View(_ context.Context, key datastore.Key, read func(value [
 		return fmt.Errorf("pebble: read a value: %w", err)
 	}
 	return read(nil)
+}
+
+// get is pebble.DB.Get. Pebble panics when the end of a file of values is damaged,
+// and then again when it is closed, because it still holds the file.
+func (d *Datastore) get(key datastore.Key) (value []byte, closer io.Closer, err error) {
+	defer recovered(&err)
+	return d.DB.Get(key.Bytes())
+}
+
+// Close implements [datastore.Datastore].
+func (d *Datastore) Close() (err error) {
+	defer recovered(&err)
+	return d.Datastore.Close()
+}
+
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("pebble panicked: %v", p)
+	}
 }
 
 // Get implements [datastore.Datastore].
