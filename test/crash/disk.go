@@ -48,8 +48,9 @@ func (d *Disk) SetFree(n uint64) {
 	d.memory.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: n, TotalBytes: n})
 }
 
-// Flip changes one bit of what is on the disk, and returns in which file.
-func (d *Disk) Flip() (string, error) {
+// Flip changes one bit in the last bytes of a file on the disk, and returns in
+// which.
+func (d *Disk) Flip(last int) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	names, err := d.List(dir)
@@ -64,7 +65,7 @@ func (d *Disk) Flip() (string, error) {
 			return "", err
 		}
 		if len(data) > 0 {
-			data[d.rng.IntN(len(data))] ^= 1 << d.rng.IntN(8)
+			data[len(data)-1-d.rng.IntN(min(last, len(data)))] ^= 1 << d.rng.IntN(8)
 			return name, nil
 		}
 	}
