@@ -108,11 +108,13 @@ func TestARequesterThatNeverReads(t *testing.T) {
 // Peers that come, say something and are gone leave nothing, however many they are.
 func TestPeersThatComeAndGo(t *testing.T) {
 	const rounds = 5
+	visitors := size(20, 1000)
 	var crowd []*attacker
 	everybody := func(do func(x *attacker)) {
 		var all sync.WaitGroup
 		for _, x := range crowd {
 			all.Go(func() { do(x) })
+			time.Sleep(10 * time.Millisecond) // a hundred a second
 		}
 		all.Wait()
 	}
@@ -130,7 +132,7 @@ func TestPeersThatComeAndGo(t *testing.T) {
 	}
 	prepare := func(x *attacker) {
 		crowd = []*attacker{x}
-		for range size(20, 1000) {
+		for range visitors {
 			crowd = append(crowd, x.newAttacker(v120))
 		}
 	}
@@ -143,13 +145,13 @@ func TestPeersThatComeAndGo(t *testing.T) {
 		x.joins()
 	}
 	runAll(t, []badInput{
-		{name: "and say nothing", prepare: prepare, attack: come(func(*attacker) {}), then: forgotten},
+		{name: "and say nothing", prepare: prepare, hosts: visitors, attack: come(func(*attacker) {}), then: forgotten},
 		{
-			name: "and want something", prepare: prepare, then: forgotten,
+			name: "and want something", prepare: prepare, hosts: visitors, then: forgotten,
 			attack: come(func(x *attacker) { x.sends(frame(wants(absents(100)...))) }),
 		},
 		{
-			name: "in the middle of a frame", prepare: prepare, then: forgotten,
+			name: "in the middle of a frame", prepare: prepare, hosts: visitors, then: forgotten,
 			attack: come(func(x *attacker) { x.writes(frame(wants(absents(100)...))[:50]) }),
 		},
 	})
@@ -168,7 +170,7 @@ func TestManyIdentities(t *testing.T) {
 func crowded(name string, places, identities int, newcomer func(*arena, protocol.ID) *attacker, opt souk.Option) badInput {
 	var crowd []*attacker
 	return badInput{
-		name: name, opts: []souk.Option{opt},
+		name: name, opts: []souk.Option{opt}, hosts: identities,
 		prepare: func(x *attacker) {
 			for range identities {
 				crowd = append(crowd, newcomer(x.arena, v120))
