@@ -62,7 +62,7 @@ func (n *node) login() {
 	}
 	s, err := session.NewSteps(session.Config{
 		Self: n.id, Blocks: n.blocks.Router, Peers: n.peers.Router, Wants: n.wants.Manager, Providers: n.finder.Directory,
-		Score: func(p peer.ID) float64 { return n.ledger.Scores().Of(p) }, Candidates: 1 + w.dice.IntN(8), Budget: w.script.sessionBytes,
+		Score: func(p peer.ID) float64 { return n.ledger.Scores().Of(p) }, Candidates: 1 + w.dice.IntN(8),
 	}, opts...)
 	if err != nil {
 		w.fail("%s: open a session: %w", n, err)
