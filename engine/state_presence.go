@@ -72,8 +72,8 @@ func (s *state) withholdPresences(p *partner) {
 	}
 }
 
-// learn notes that p was told whether the block of w is there. What is said
-// beside answers is not noted: a repetition is not repeated.
+// learn notes that p was told whether the block of w is there. A repetition is not
+// noted anew, so that what is said again and again comes to an end.
 func (p *partner) learn(now time.Time, w *want) {
 	if w.phase != phaseAnswering {
 		return
@@ -100,9 +100,9 @@ func (p *partner) repeat(now time.Time) {
 	p.unlearn(now)
 	for _, s := range p.said {
 		w := p.wants[s.CID]
-		if s.Have && w == nil || !s.Have && w != nil && w.phase == phaseAbsent {
+		holds := s.Have && w == nil || !s.Have && w != nil && w.phase == phaseAbsent
+		if holds && !slices.Contains(p.aside, s.Presence) {
 			p.aside = append(p.aside, s.Presence)
 		}
 	}
-	p.said = nil
 }
