@@ -8,6 +8,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/message"
 )
 
 const rtt = 20 * time.Millisecond // of the world's peers, unless a scenario says otherwise
@@ -175,6 +177,26 @@ func TestAWantThatAPeerPassedOverGoesToAnother(t *testing.T) {
 	rs, took := w.drain(1, time.Minute)
 	require.Equal(t, peer.ID("b"), rs[0].From)
 	require.Less(t, took, 3*rtt)
+}
+
+// A peer says HAVE to one want and is about to answer for the others, some of
+// which it sends without being asked again: only the first is asked of it.
+func TestWhatAPeerIsAboutToAnswerIsNotAskedOfItTwice(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	ks := w.makeBlocks(10, 500)
+	a, b := w.connected("a"), w.connected("b")
+	a.rtt, b.mute = 10*time.Millisecond, true
+	w.s.search.sampled = true
+	w.call(1, ks...)
+	w.until(time.Second, func() bool { return b.askedFor == len(ks) })
+	w.run(a.rtt) // It refuses all of them.
+	for i, k := range ks[:3] {
+		require.Equal(t, message.WantHave, b.wants[k].kind)
+		w.presence(b, k, true)
+		w.settle()
+		require.Equal(t, message.WantBlock, b.wants[k].kind)
+		require.Equal(t, len(ks)+i+1, b.askedFor)
+	}
 }
 
 // boxo opens a stream for each message, so a DONT_HAVE may arrive behind the HAVE

@@ -192,8 +192,8 @@ func (s *state) choose(w *wanted) (best int, some bool) {
 			continue
 		}
 		some = true
-		if !p.room(s.mean) {
-			continue
+		if !p.room(s.mean) || (w.inRound && bits&awaited != 0) {
+			continue // It is about to say whether it has it, perhaps with the block itself.
 		}
 		if cost := p.cost(s.mean, s.rate, bits&has != 0); best < 0 || cost < lowest {
 			best, lowest = i, cost
