@@ -342,6 +342,21 @@ func TestAnUnreachableCandidateIsNotWaitedFor(t *testing.T) {
 	require.Less(t, took, 300*time.Millisecond)
 }
 
+// Candidates that could not be reached give way to others, and a failure tells of
+// them whenever it comes.
+func TestAFailureTellsOfCandidatesThatWereGivenUp(t *testing.T) {
+	for seconds := range 40 {
+		w := newWorld(t, 1, rules{self: "self"})
+		w.directory = []peer.ID{"x"}
+		w.peer("x").reachable = false
+		w.call(1, w.makeBlocks(1, 10)[0])
+		w.run(100*time.Millisecond + time.Duration(seconds)*time.Second)
+		failed := w.s.cancel(1, context.DeadlineExceeded)
+		require.Len(t, failed, 1)
+		require.Equal(t, map[peer.ID]Outcome{"x": Unreachable}, outcomes(failed[0]), "after %d seconds", seconds)
+	}
+}
+
 func TestWhatEverybodyRefusedIsAskedForAgain(t *testing.T) {
 	w := newWorld(t, 1, rules{self: "self"})
 	k := w.makeBlocks(1, 9000)[0]

@@ -48,9 +48,10 @@ type state struct {
 
 	peers []*sessionPeer // by index, which stays while there are wants
 	index map[peer.ID]int
-	free  []int // indexes of peers that were forgotten
-	used  []int // indexes of the peers that are connected and in use
-	stale bool  // and used is not up to date
+	free  []int    // indexes of peers that were forgotten
+	used  []int    // indexes of the peers that are connected and in use
+	stale bool     // and used is not up to date
+	tried []Answer // candidates that could not be reached and were given up for others, for failures to tell
 	rate  float64
 
 	budget int // bytes in flight or undelivered

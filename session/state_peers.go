@@ -200,6 +200,7 @@ func (s *state) available(id peer.ID) {
 	i := s.peer(id)
 	p := s.peers[i]
 	p.connected, p.err = true, nil
+	s.tried = slices.DeleteFunc(s.tried, func(a Answer) bool { return a.Peer == id })
 	p.inUse = p.inUse || s.rules.flood
 	s.stale, s.search.arrived = true, true
 	if p.likely() {
@@ -444,6 +445,11 @@ func (s *state) failure(w *wanted, cause error) *FetchError {
 			continue
 		}
 		err.Answers = append(err.Answers, Answer{Peer: p.id, Outcome: p.outcome(bits), Err: p.err})
+	}
+	for _, a := range s.tried {
+		if !slices.ContainsFunc(err.Answers, func(o Answer) bool { return o.Peer == a.Peer }) {
+			err.Answers = append(err.Answers, a)
+		}
 	}
 	slices.SortFunc(err.Answers, func(a, b Answer) int { return cmpPeers(a.Peer, b.Peer) })
 	return err

@@ -17,6 +17,8 @@ const (
 
 	mostWave = 1 << 16 // peers taken into use at once
 
+	mostTried = 32 // candidates that a failure tells of beside those in use: as many as one query finds
+
 	firstRotation = time.Second      // until wants that everybody refused are asked for again
 	lastRotation  = 30 * time.Second // the most that this grows to
 )
@@ -125,7 +127,7 @@ func (s *state) rest() {
 	old := s.search
 	s.search = newSearch()
 	s.search.sampled, s.search.watching, s.search.finding = old.sampled, old.watching, old.finding
-	s.doubts = nil
+	s.doubts, s.tried = nil, nil
 	for i, p := range s.peers {
 		if p.id == "" || p.connected || p.named {
 			continue
@@ -446,12 +448,24 @@ func (s *state) rotate() {
 	}
 	for i, p := range s.peers {
 		if p.candidate && !p.connected && p.hits == 0 && (p.left || p.err != nil) {
-			s.out.bored = append(s.out.bored, p.id)
-			s.forgetPeer(i)
+			s.giveUp(i)
 		}
 	}
 	f.finding, f.exhausted = true, false
 	s.out.find = query
+}
+
+// giveUp forgets a candidate, and keeps only that it could not be reached, of the
+// latest few.
+func (s *state) giveUp(i int) {
+	p := s.peers[i]
+	if p.err != nil {
+		s.tried = slices.DeleteFunc(s.tried, func(a Answer) bool { return a.Peer == p.id })
+		s.tried = append(s.tried, Answer{Peer: p.id, Outcome: Unreachable, Err: p.err})
+		s.tried = s.tried[max(0, len(s.tried)-mostTried):]
+	}
+	s.out.bored = append(s.out.bored, p.id)
+	s.forgetPeer(i)
 }
 
 // wake is when tick has something to do, or the zero time.
