@@ -3,7 +3,6 @@ package sim
 import (
 	"flag"
 	"testing"
-	"testing/synctest"
 
 	"go.uber.org/goleak"
 )
@@ -21,10 +20,6 @@ func TestMain(m *testing.M) {
 func play(t *testing.T, scenario func(w *World) Figures) Figures {
 	t.Helper()
 	var f Figures
-	synctest.Test(t, func(t *testing.T) {
-		w := NewWorld(t)
-		defer w.End()
-		f = scenario(w)
-	})
+	Run(t, func(w *World) { f = scenario(w) })
 	return f
 }

@@ -50,7 +50,7 @@ func Chain(w *World, sides Sides, n int, l Link) Figures {
 	w.Settle()
 	w.Begin()
 	w.FetchEach(client, data, seed)
-	return w.figures(time.Duration(n)*l.RoundTrip, data, []*Node{seed}, client)
+	return w.Measure(time.Duration(n)*l.RoundTrip, data, []*Node{seed}, client)
 }
 
 // Download gets one large object in one call from seeds that all have it. The
@@ -64,7 +64,7 @@ func Download(w *World, sides Sides, seeds int, data []blocks.Block, l Link) Fig
 	w.Settle()
 	w.Begin()
 	w.Fetch(client, data, sources...)
-	return w.figures(l.Ideal(corpus.Bytes(data)), data, sources, client)
+	return w.Measure(l.Ideal(corpus.Bytes(data)), data, sources, client)
 }
 
 // FanOut lets many nodes download the same data from one seed at the same time,
@@ -84,7 +84,7 @@ func FanOut(w *World, sides Sides, downloaders int, data []blocks.Block, l Link)
 	} else {
 		w.FetchTogether(clients, func(int) []blocks.Block { return data })
 	}
-	return w.figures(l.Ideal(corpus.Bytes(data)), data, []*Node{seed}, clients...)
+	return w.Measure(l.Ideal(corpus.Bytes(data)), data, []*Node{seed}, clients...)
 }
 
 // Needle asks for one block that one of many connected peers has. The ideal is
@@ -98,8 +98,8 @@ func Needle(w *World, sides Sides, peers int, l Link) Figures {
 	w.Settle()
 	w.Begin()
 	w.Fetch(client, data)
-	f := w.figures(l.RoundTrip, data, []*Node{holder}, client)
-	f.Asked = w.asked(hay, holder)
+	f := w.Measure(l.RoundTrip, data, []*Node{holder}, client)
+	f.Asked = w.Asked(hay, holder)
 	return f
 }
 
@@ -113,7 +113,7 @@ func FirstContact(w *World, sides Sides, l Link) Figures {
 	w.Dial(client, seed)
 	w.Begin()
 	w.Fetch(client, data, seed)
-	return w.figures(l.RoundTrip, data, []*Node{seed}, client)
+	return w.Measure(l.RoundTrip, data, []*Node{seed}, client)
 }
 
 // DyingSeed downloads from two seeds, one of which stops when half has come.
@@ -126,10 +126,13 @@ func DyingSeed(w *World, sides Sides, data []blocks.Block, l Link) Figures {
 	w.Settle()
 	w.Begin()
 	w.FetchUntil(client, data, func() { w.Close(seeds[0]) }, seeds...)
-	return w.figures(l.Ideal(corpus.Bytes(data)), data, seeds[1:], client)
+	return w.Measure(l.Ideal(corpus.Bytes(data)), data, seeds[1:], client)
 }
 
-func (w *World) figures(ideal time.Duration, data []blocks.Block, seeds []*Node, clients ...*Node) Figures {
+// Measure returns what a scenario has measured since [World.Begin]: against its
+// ideal, with the copies of the data that the seeds sent, and what the clients
+// had twice.
+func (w *World) Measure(ideal time.Duration, data []blocks.Block, seeds []*Node, clients ...*Node) Figures {
 	took := w.Took()
 	if w.err != nil {
 		return Figures{Ideal: ideal, Took: took}
@@ -159,4 +162,16 @@ func faults(nodes []*Node) []string {
 		}
 	}
 	return list
+}
+
+// Asked counts the nodes that received a message, except for the one that had
+// to.
+func (w *World) Asked(nodes []*Node, except *Node) int {
+	var asked int
+	for _, n := range nodes {
+		if w.err == nil && n != except && n.Exchange.Counters().MessagesReceived > 0 {
+			asked++
+		}
+	}
+	return asked
 }

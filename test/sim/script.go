@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/boxo/bitswap/message"
@@ -129,6 +130,40 @@ func Lossy(bs []blocks.Block) Script {
 
 // Deaf takes everything and never answers.
 func Deaf(_ *Node, s network.Stream) { _, _ = io.Copy(io.Discard, s) }
+
+// Stuck returns what keeps a stream open and reads nothing from it.
+func (w *World) Stuck() func(*Node, network.Stream) {
+	return func(*Node, network.Stream) { <-w.ctx.Done() }
+}
+
+// Sluggish takes everything, slowly, and never answers.
+func Sluggish(_ *Node, s network.Stream) {
+	for {
+		if _, err := io.CopyN(io.Discard, s, 4<<10); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// Forgetful reads one message of each stream, takes no note of it and resets the
+// stream.
+func Forgetful(_ *Node, s network.Stream) {
+	_, _, _ = message.FromMsgReader(msgio.NewVarintReaderSize(s, 4<<20))
+}
+
+// Stumbling is [Forgetful] with so many streams of the first, and then serves the blocks.
+func Stumbling(streams int, bs []blocks.Block) func(n *Node, s network.Stream) {
+	script := Serve(bs)
+	var begun atomic.Int64
+	return func(n *Node, s network.Stream) {
+		if begun.Add(1) <= int64(streams) {
+			Forgetful(n, s)
+			return
+		}
+		n.obey(s, script)
+	}
+}
 
 // Resetting refuses every stream.
 func Resetting(*Node, network.Stream) {}

@@ -22,6 +22,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -76,8 +77,18 @@ type Node struct {
 	ip net.IP
 }
 
+// Run plays a scenario in a world of its own, inside a bubble of its own.
+func Run(t *testing.T, scenario func(w *World)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWorld(t)
+		defer w.End()
+		scenario(w)
+	})
+}
+
 // NewWorld returns a network without nodes. It has to be called inside a
-// synctest bubble, and [World.End] at the end of it.
+// synctest bubble, and [World.End] at the end of it. [Run] does both.
 func NewWorld(t testing.TB) *World {
 	w := &World{t: t, delays: make(map[[4]byte]time.Duration)}
 	w.ctx, w.end = context.WithCancel(context.Background())
@@ -101,9 +112,9 @@ func ipv4(a net.Addr) (ip [4]byte) {
 
 // Node adds a node of the given make. Its identity follows from the number of
 // nodes before it.
-func (w *World) Node(m exchanges.Make, l Link) *Node {
+func (w *World) Node(m exchanges.Make, l Link, opts ...exchanges.Option) *Node {
 	n := w.Host(l)
-	w.Open(n, m)
+	w.Open(n, m, opts...)
 	return n
 }
 
@@ -130,18 +141,18 @@ func (w *World) add(ip net.IP, l Link) *Node {
 }
 
 // Open starts an exchange at a node, whose connections may be older.
-func (w *World) Open(n *Node, m exchanges.Make) {
+func (w *World) Open(n *Node, m exchanges.Make, opts ...exchanges.Option) {
 	w.do(func() (err error) {
-		n.Exchange, err = exchanges.New(m, n.Host)
+		n.Exchange, err = exchanges.New(m, n.Host, opts...)
 		return err
 	})
 }
 
 // Nodes adds count nodes of one make.
-func (w *World) Nodes(count int, m exchanges.Make, l Link) []*Node {
+func (w *World) Nodes(count int, m exchanges.Make, l Link, opts ...exchanges.Option) []*Node {
 	nodes := make([]*Node, count)
 	for i := range nodes {
-		nodes[i] = w.Node(m, l)
+		nodes[i] = w.Node(m, l, opts...)
 	}
 	return nodes
 }
@@ -175,6 +186,21 @@ func (w *World) host(ip net.IP, l Link) (host.Host, error) {
 
 // Do runs a verb of the caller's unless one before it failed.
 func (w *World) Do(verb func() error) { w.do(verb) }
+
+// Check makes assertions, unless a verb before it failed.
+func (w *World) Check(assert func(t require.TestingT)) {
+	w.do(func() error { assert(w.t); return nil })
+}
+
+// Try is [World.Do] for a verb that may block: its context ends when that has
+// taken too long.
+func (w *World) Try(verb func(ctx context.Context) error) {
+	w.do(func() error {
+		ctx, cancel := w.limit()
+		defer cancel()
+		return verb(ctx)
+	})
+}
 
 // do runs a verb unless one before it failed.
 func (w *World) do(verb func() error) {
@@ -222,7 +248,8 @@ func (w *World) End() {
 	require.NoError(w.t, failed)
 }
 
-func ids(nodes []*Node) []peer.ID {
+// IDs are the peer ids of the nodes.
+func IDs(nodes []*Node) []peer.ID {
 	list := make([]peer.ID, len(nodes))
 	for i, n := range nodes {
 		list[i] = n.ID()

@@ -57,6 +57,9 @@ func (b *Bare) Subscribe(context.Context, []cid.Cid, ...peer.ID) (<-chan blocks.
 // WantsOf is empty: a bare stream is answered while it is read.
 func (b *Bare) WantsOf(peer.ID) []cid.Cid { return nil }
 
+// Account is empty: bare streams keep none.
+func (b *Bare) Account(peer.ID) Account { return Account{} }
+
 // Has reports whether the block is stored.
 func (b *Bare) Has(_ context.Context, c cid.Cid) (bool, error) {
 	_, ok := b.load(c)

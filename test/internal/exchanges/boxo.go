@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ipfs/boxo/bitswap"
+	"github.com/ipfs/boxo/bitswap/network"
 	"github.com/ipfs/boxo/bitswap/network/bsnet"
 	"github.com/ipfs/boxo/blockstore"
 	blocks "github.com/ipfs/go-block-format"
@@ -12,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/routing"
 )
 
 // Boxo is an exchange made by boxo, in its default configuration and without
@@ -35,13 +37,25 @@ func NewBoxoOver(h host.Host, d datastore.Batching, protocols ...protocol.ID) *B
 	if len(protocols) > 0 {
 		opts = append(opts, bsnet.SupportedProtocols(protocols))
 	}
+	return startBoxo(bsnet.NewFromIpfsHost(h, opts...), d, nil)
+}
+
+// newBoxo translates the options. Servers of the old protocol do not refuse, as
+// they had no way to.
+func newBoxo(h host.Host, o *options) *Boxo {
+	var net []bsnet.NetOpt
+	opts := []bitswap.Option{bitswap.WithServerEnabled(!o.fetchOnly)}
+	if o.old {
+		net = append(net, bsnet.SupportedProtocols([]protocol.ID{oldProtocol}))
+		opts = append(opts, bitswap.SetSendDontHaves(false))
+	}
+	return startBoxo(bsnet.NewFromIpfsHost(h, net...), memory(), o.routing, opts...)
+}
+
+func startBoxo(n network.BitSwapNetwork, d datastore.Batching, r routing.ContentDiscovery, opts ...bitswap.Option) *Boxo {
 	store := blockstore.NewBlockstore(d)
 	ctx, end := context.WithCancel(context.Background())
-	return &Boxo{
-		Bitswap: bitswap.New(ctx, bsnet.NewFromIpfsHost(h, opts...), nil, store),
-		Store:   store,
-		end:     end,
-	}
+	return &Boxo{Bitswap: bitswap.New(ctx, n, r, store, opts...), Store: store, end: end}
 }
 
 // Fetcher returns a session. Boxo cannot be told whom to ask: it broadcasts to
@@ -54,7 +68,21 @@ func (b *Boxo) Subscribe(ctx context.Context, cs []cid.Cid, _ ...peer.ID) (<-cha
 }
 
 // WantsOf is boxo's view of the wantlist of p.
-func (b *Boxo) WantsOf(p peer.ID) []cid.Cid { return b.WantlistForPeer(p) }
+func (b *Boxo) WantsOf(p peer.ID) []cid.Cid {
+	if b.Server == nil {
+		return nil
+	}
+	return b.WantlistForPeer(p)
+}
+
+// Account reads boxo's ledger.
+func (b *Boxo) Account(p peer.ID) Account {
+	if b.Server == nil {
+		return Account{}
+	}
+	r := b.LedgerForPeer(p)
+	return Account{BytesSent: r.Sent, BytesReceived: r.Recv, Exchanged: r.Exchanged, Value: r.Value}
+}
 
 // Put stores the blocks and notifies the exchange, as boxo's blockservice does.
 func (b *Boxo) Put(ctx context.Context, bs ...blocks.Block) error {

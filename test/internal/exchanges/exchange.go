@@ -50,6 +50,8 @@ type Exchange interface {
 	Has(ctx context.Context, c cid.Cid) (bool, error)
 	// WantsOf is what p asks of this node at the moment.
 	WantsOf(p peer.ID) []cid.Cid
+	// Account is what passed between this node and p.
+	Account(p peer.ID) Account
 	Counters() Counters
 	Close() error
 }
@@ -65,14 +67,22 @@ type Counters struct {
 // memory is an empty datastore.
 func memory() datastore.Batching { return dssync.MutexWrap(datastore.NewMapDatastore()) }
 
+// Account is one node's view of what passed between it and a peer.
+type Account struct {
+	BytesSent, BytesReceived uint64
+	Exchanged                uint64  // blocks, in both directions
+	Value                    float64 // the debt ratio: sent / (received + 1)
+}
+
 // New makes an exchange on h with an empty store in memory. Closing it leaves
 // the host open.
-func New(m Make, h host.Host) (Exchange, error) {
+func New(m Make, h host.Host, opts ...Option) (Exchange, error) {
+	o := gather(opts)
 	switch m {
 	case MakeSouk:
-		return NewSouk(h)
+		return NewSouk(h, o.forSouk()...)
 	case MakeBoxo:
-		return NewBoxo(h), nil
+		return newBoxo(h, o), nil
 	case MakeBare:
 		return NewBare(h), nil
 	default:

@@ -90,6 +90,12 @@ func (s *Souk) WantsOf(p peer.ID) []cid.Cid {
 	return cs
 }
 
+// Account reads the ledger.
+func (s *Souk) Account(p peer.ID) Account {
+	r, _ := s.Ledger(p)
+	return Account{BytesSent: r.BytesSent, BytesReceived: r.BytesReceived, Exchanged: r.Exchanged, Value: r.Value}
+}
+
 // Counters reads Souk's statistics.
 func (s *Souk) Counters() Counters {
 	st := s.Stat()

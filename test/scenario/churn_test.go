@@ -1,4 +1,4 @@
-package sim
+package scenario
 
 import (
 	"context"
@@ -12,18 +12,16 @@ import (
 
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
+	"github.com/souk-p2p/souk/test/sim"
 )
 
 // A thousand sessions are opened and given up at random while others fetch, and
 // then the exchange closes: neither goroutines nor memory stay behind.
 func TestThousandSessionsLeaveNothing(t *testing.T) {
-	for _, seeds := range []exchanges.Make{exchanges.MakeSouk, exchanges.MakeBoxo} {
+	for _, seeds := range []exchanges.Make{souk, boxo} {
 		t.Run(string(seeds), func(t *testing.T) {
-			var before, after Usage
-			play(t, func(w *World) Figures {
-				before, after = churn(w, seeds)
-				return Figures{}
-			})
+			var before, after sim.Usage
+			play(t, func(w *sim.World) { before, after = churn(w, seeds) })
 			t.Logf("before %+v, after %+v", before, after)
 			require.LessOrEqual(t, after.Goroutines, before.Goroutines)
 			require.Less(t, after.Heap, before.Heap+2*mib)
@@ -33,7 +31,7 @@ func TestThousandSessionsLeaveNothing(t *testing.T) {
 
 // churn does everything twice and measures around the second time: the first
 // fills what a process keeps for good, such as pools.
-func churn(w *World, seeds exchanges.Make) (before, after Usage) {
+func churn(w *sim.World, seeds exchanges.Make) (before, after sim.Usage) {
 	present, absent := corpus.Blocks(1, 400, 16*kib), corpus.Blocks(2, 400, 16)
 	sources := w.Nodes(4, seeds, lan)
 	for i, s := range sources {
@@ -43,26 +41,26 @@ func churn(w *World, seeds exchanges.Make) (before, after Usage) {
 	w.Connect(client, sources...)
 	for range 2 {
 		w.Settle()
-		before = Rest()
-		w.Open(client, exchanges.MakeSouk)
+		before = sim.Rest()
+		w.Open(client, souk)
 		w.Settle()
-		w.do(func() error {
-			return openAndGiveUp(w.ctx, client, 1000, corpus.CIDs(append(present, absent...)))
+		w.Try(func(ctx context.Context) error {
+			return openAndGiveUp(ctx, client, 1000, corpus.CIDs(append(present, absent...)))
 		})
 		w.Settle()
 		for _, s := range sources {
-			w.Expect(func() bool { return len(s.Exchange.WantsOf(client.ID())) == 0 }, "no want is left at a peer")
+			w.Wants(s, client)
 		}
-		w.Expect(func() bool { return len(faults(w.nodes)) == 0 }, "nobody is blamed")
+		w.Blameless()
 		w.Shut(client)
-		after = Rest()
+		after = sim.Rest()
 	}
 	return before, after
 }
 
 // openAndGiveUp opens sessions, fifty at a time. Each asks for some blocks, of
 // which half do not exist, and is given up after a random while.
-func openAndGiveUp(ctx context.Context, n *Node, sessions int, cs []cid.Cid) error {
+func openAndGiveUp(ctx context.Context, n *sim.Node, sessions int, cs []cid.Cid) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(50)
 	for i := range sessions {

@@ -1,0 +1,108 @@
+package sim
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Routing is content routing that knows who was announced, and keeps book of who
+// asked. It takes its time for each provider, as a walk of a DHT does.
+type Routing struct {
+	Pace  time.Duration // until the first provider, and between two of them
+	Stuck bool          // it finds nobody, and ends with its caller
+
+	mu        sync.Mutex
+	providers map[cid.Cid][]peer.AddrInfo
+	queries   []cid.Cid
+	running   int
+	most      int
+}
+
+// Announce says that the nodes have the blocks.
+func (r *Routing) Announce(bs []blocks.Block, nodes ...*Node) {
+	for _, n := range nodes {
+		r.AnnounceAt(bs, peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()})
+	}
+}
+
+// AnnounceAt says that a peer has the blocks and is found at the addresses.
+func (r *Routing) AnnounceAt(bs []blocks.Block, p peer.AddrInfo) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.providers == nil {
+		r.providers = make(map[cid.Cid][]peer.AddrInfo)
+	}
+	for _, b := range bs {
+		r.providers[b.Cid()] = append(r.providers[b.Cid()], p)
+	}
+}
+
+// FindProvidersAsync is part of routing.ContentDiscovery.
+func (r *Routing) FindProvidersAsync(ctx context.Context, c cid.Cid, _ int) <-chan peer.AddrInfo {
+	out := make(chan peer.AddrInfo)
+	found := r.begin(c)
+	go func() {
+		defer close(out)
+		defer r.end()
+		if r.Stuck {
+			<-ctx.Done()
+			return
+		}
+		for _, p := range found {
+			if !r.pause(ctx) {
+				return
+			}
+			select {
+			case out <- p:
+			case <-ctx.Done():
+				return
+			}
+		}
+		r.pause(ctx) // That there are no more is not known at once.
+	}()
+	return out
+}
+
+func (r *Routing) begin(c cid.Cid) []peer.AddrInfo {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queries = append(r.queries, c)
+	r.running++
+	r.most = max(r.most, r.running)
+	return slices.Clone(r.providers[c])
+}
+
+func (r *Routing) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running--
+}
+
+func (r *Routing) pause(ctx context.Context) bool {
+	select {
+	case <-time.After(r.Pace):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Queries are what was asked so far, in order.
+func (r *Routing) Queries() []cid.Cid {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.queries)
+}
+
+// Running is how many queries have not ended, and the most that ran at once.
+func (r *Routing) Running() (now, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running, r.most
+}
