@@ -127,6 +127,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.find(now, s.links.Of(req.link), req.query)
 	case served:
 		s.state.served(req.namespace, req.peers)
+	case enough:
+		s.state.enough(s.links.Of(req.link))
 	case cancelAll:
 		s.state.cancelAll(s.links.Of(req.link))
 	}

@@ -5,7 +5,7 @@
 // lately; for each namespace the peers that were useful; which peers are
 // connected.
 //
-// Receives: find, served and cancelAll from links (sessions, callers of the
+// Receives: find, enough, served and cancelAll from links (sessions, callers of the
 // API); candidates and ends from the finders' workers; the latest state of
 // peers from Network.
 //

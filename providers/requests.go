@@ -36,6 +36,7 @@ type (
 		namespace string
 		peers     []peer.ID
 	}
+	enough    struct{ link *Link }
 	cancelAll struct{ link *Link }
 )
 
@@ -50,6 +51,7 @@ type report struct {
 func (openLink) isRequest()  {}
 func (find) isRequest()      {}
 func (served) isRequest()    {}
+func (enough) isRequest()    {}
 func (cancelAll) isRequest() {}
 
 // Link is one party's line to the directory. Its methods may be used by one
@@ -87,6 +89,12 @@ func (l *Link) Find(ctx context.Context, q Query) error {
 // Served says that the peers have sent a verified block of the namespace.
 func (l *Link) Served(ctx context.Context, namespace string, peers ...peer.ID) error {
 	return l.directory.inbox.Send(ctx, served{namespace, peers})
+}
+
+// Enough ends the link's query: what it would still find is of no use any more.
+// What was found before may still come, and [Link.Find] may be called again.
+func (l *Link) Enough(ctx context.Context) error {
+	return l.directory.inbox.Send(ctx, enough{l})
 }
 
 // CancelAll ends the link's query, after which its channel is closed.

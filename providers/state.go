@@ -122,6 +122,15 @@ func (s *state) cancelAll(l linkID) {
 	s.out.closed = append(s.out.closed, l)
 }
 
+// enough takes a link from its query. What the link had was of use, so that it is
+// told of it again.
+func (s *state) enough(l linkID) {
+	if mine, open := s.links[l]; open {
+		s.leave(l, mine)
+		*mine = link{}
+	}
+}
+
 // find answers at once with what is known, and asks the finders when that is too
 // little, or when the link has just asked the same: then what is known was of no
 // use to it, and of the finders it hears everything.

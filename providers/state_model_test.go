@@ -44,6 +44,7 @@ func TestDirectoryKeepsItsPromises(t *testing.T) {
 			"ended":     m.ended,
 			"served":    m.served,
 			"peerState": m.peerState,
+			"enough":    m.enough,
 			"cancelAll": m.cancelAll,
 			"wait":      m.wait,
 			"":          func(*rapid.T) { m.invariants() },
@@ -120,6 +121,15 @@ func (m *model) served(t *rapid.T) {
 
 func (m *model) peerState(t *rapid.T) {
 	m.s.peerState(m.peer(t), rapid.Bool().Draw(t, "connected"))
+}
+
+func (m *model) enough(t *rapid.T) {
+	l := m.link(t)
+	if a := m.links[l]; a != nil {
+		*a = asked{done: true}
+	}
+	m.s.enough(l)
+	m.check()
 }
 
 func (m *model) cancelAll(t *rapid.T) {

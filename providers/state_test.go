@@ -71,6 +71,8 @@ func (r *rig) ended(q queryID) { r.state.ended(r.now, q); r.then() }
 
 func (r *rig) cancelAll(l linkID) { r.state.cancelAll(l); r.then() }
 
+func (r *rig) enough(l linkID) { r.state.enough(l); r.then() }
+
 func (r *rig) started() (all []queryID) {
 	for _, q := range r.out.start {
 		all = append(all, q.id)
@@ -210,6 +212,27 @@ func TestQueryThatNobodyWaitsForIsStoppedAndNotJoined(t *testing.T) {
 	require.Empty(t, r.out)
 	r.ended(2)
 	require.Equal(t, "done", r.told(2))
+}
+
+// A link that has enough ends its query as one that leaves does, and may ask again:
+// what was found until then was of use and is told at once.
+func TestQueryEndsWhenItsLinkHasEnough(t *testing.T) {
+	r := newRig(t)
+	r.find(1, 8)
+	r.find(2, 8)
+	r.found(1, "a")
+	r.enough(1)
+	require.Empty(t, r.out.stop, "another link waits")
+	r.found(1, "b")
+	require.Empty(t, r.told(1))
+	r.enough(2)
+	require.Equal(t, []queryID{1}, r.out.stop)
+	r.ended(1)
+	r.enough(2)
+	require.Empty(t, r.out)
+	r.find(1, 8)
+	require.Equal(t, "a b", r.told(1))
+	require.Equal(t, []queryID{2}, r.started())
 }
 
 func TestNewFindReplacesTheOneInFlight(t *testing.T) {

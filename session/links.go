@@ -49,6 +49,7 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 		when(out.watch, func() error { return s.peers.Watch(ctx) }),
 		when(len(out.interest) > 0, func() error { return s.peers.Interest(ctx, out.interest...) }),
 		when(len(out.bored) > 0, func() error { return s.peers.Cancel(ctx, out.bored...) }),
+		when(out.enough, func() error { return s.directory.Enough(ctx) }),
 		when(out.find != nil, func() error {
 			return s.directory.Find(ctx, providers.Query{Namespace: s.opts.namespace, CIDs: out.find, Most: s.cfg.Candidates})
 		}),

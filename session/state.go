@@ -81,6 +81,7 @@ type effects struct {
 	interest []peer.AddrInfo
 	bored    []peer.ID // interest ends
 	asks     map[peer.ID][]wantmanager.Ask
+	enough   bool      // Providers need not go on
 	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
 	served   []peer.ID // were useful for the first time
 

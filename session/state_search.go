@@ -104,7 +104,7 @@ func (s *state) begin() {
 	if f.begun {
 		return
 	}
-	f.begun, f.finding, f.wave = true, true, s.rules.k
+	f.begun, f.finding, f.exhausted, f.wave = true, true, false, s.rules.k
 	s.out.watch = !f.watching
 	f.watching = true
 	s.out.find = s.query()
@@ -121,12 +121,13 @@ func (s *state) query() []cid.Cid {
 }
 
 // rest is called when the session has no wants left: the next want starts a new
-// search, candidates that are gone are not dialled any more, and what is known
-// of peers that left is forgotten.
+// search, the directory need not go on with this one, candidates that are gone
+// are not dialled any more, and what is known of peers that left is forgotten.
 func (s *state) rest() {
 	old := s.search
 	s.search = newSearch()
-	s.search.sampled, s.search.watching, s.search.finding = old.sampled, old.watching, old.finding
+	s.search.sampled, s.search.watching = old.sampled, old.watching
+	s.out.enough = old.finding
 	s.doubts, s.tried = nil, nil
 	for i, p := range s.peers {
 		if p.id == "" || p.connected || p.named {
