@@ -342,6 +342,24 @@ func TestAnUnreachableCandidateIsNotWaitedFor(t *testing.T) {
 	require.Less(t, took, 300*time.Millisecond)
 }
 
+// A directory that does not answer is not waited for when a connected peer may
+// have it, and what it names in the end is used.
+func TestASlowDirectoryIsWaitedForTwoSeconds(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	ks := w.makeBlocks(2, 9000)
+	w.slowly = 20 * time.Second
+	w.directory = []peer.ID{"c"}
+	b, c := w.connected("b", ks[0]), w.peer("c")
+	c.has[ks[1]] = true
+	w.call(1, ks...)
+	w.run(directoryPatience - time.Millisecond)
+	require.Empty(t, b.seen)
+	took := w.until(time.Minute, func() bool { return len(w.results[1]) == 1 })
+	require.Less(t, took, 5*rtt)
+	rs, _ := w.drain(1, time.Minute)
+	require.Equal(t, peer.ID("c"), rs[1].From)
+}
+
 // Candidates that could not be reached give way to others, and a failure tells of
 // them whenever it comes.
 func TestAFailureTellsOfCandidatesThatWereGivenUp(t *testing.T) {

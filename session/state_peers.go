@@ -71,6 +71,12 @@ func (p *sessionPeer) likely() bool {
 	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
 }
 
+// dialled reports whether the directory has named the peer and nothing has become
+// of it yet.
+func (p *sessionPeer) dialled() bool {
+	return p.candidate && !p.connected && !p.left && p.err == nil
+}
+
 // proven reports whether the peer has had nearly all that it was asked for.
 func (p *sessionPeer) proven() bool { return p.hits >= 4 && p.misses*8 <= p.hits }
 

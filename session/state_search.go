@@ -17,6 +17,11 @@ const (
 
 	mostWave = 1 << 16 // peers taken into use at once
 
+	// What the directory finds, and the dialling of it, is waited for so long before
+	// connected peers are asked as well: longer than a tracker or a walk of a DHT
+	// that finds anybody takes for the first, and short for who is waiting.
+	directoryPatience = 2 * time.Second
+
 	mostTried = 32 // candidates that a failure tells of beside those in use: as many as one query finds
 
 	firstRotation = time.Second      // until wants that everybody refused are asked for again
@@ -40,11 +45,12 @@ type search struct {
 
 	arrived   bool // a peer has connected that was not greeted
 	watching  bool
-	begun     bool // since the session last had no wants
-	finding   bool // Providers owes candidates
-	exhausted bool // and has no more
-	wave      int  // connected peers to take into use next
-	silences  int  // rounds that ended with a peer silent
+	begun     bool      // since the session last had no wants
+	finding   bool      // Providers owes candidates
+	exhausted bool      // and has no more
+	patientTo time.Time // connected peers are not asked before, while it may have some
+	wave      int       // connected peers to take into use next
+	silences  int       // rounds that ended with a peer silent
 
 	settleAt time.Time // when a sample that nobody had stands for all
 	rotateAt time.Time // for wants that everybody has refused
@@ -93,18 +99,19 @@ func (s *state) seek(now time.Time) {
 		s.seekNamed(now)
 		return
 	}
-	s.begin()
+	s.begin(now)
 	for s.search.waiting() > 0 && s.askRounds(now) {
 	}
 }
 
 // begin asks to hear of connected peers, and the directory for candidates.
-func (s *state) begin() {
+func (s *state) begin(now time.Time) {
 	f := &s.search
 	if f.begun {
 		return
 	}
 	f.begun, f.finding, f.exhausted, f.wave = true, true, false, s.rules.k
+	f.patientTo = now.Add(directoryPatience)
 	s.out.watch = !f.watching
 	f.watching = true
 	s.out.find = s.query()
@@ -238,14 +245,11 @@ func (s *state) pause() time.Duration {
 // widen takes more peers into use. It reports whether it did.
 func (s *state) widen(now time.Time) bool {
 	f := &s.search
-	if f.finding {
+	if f.patient() && (f.finding || slices.ContainsFunc(s.peers, (*sessionPeer).dialled)) {
 		return false
 	}
 	var more []*sessionPeer
 	for _, p := range s.peers {
-		if p.candidate && !p.connected && !p.left && p.err == nil {
-			return false // The directory's candidate is being dialled.
-		}
 		if p.connected && !p.inUse {
 			more = append(more, p)
 		}
@@ -264,6 +268,9 @@ func (s *state) widen(now time.Time) bool {
 	s.refresh()
 	return true
 }
+
+// patient reports whether the directory and its candidates still have time.
+func (f *search) patient() bool { return !f.patientTo.IsZero() }
 
 // exhaust is reached when everybody was asked about what is sought: all of it is
 // asked for again after a while. When nobody had the sample, many wants are
@@ -285,7 +292,7 @@ func (s *state) exhaust(now time.Time) {
 // that one who has nothing sees that and its cancel.
 func (s *state) greet() {
 	f := &s.search
-	if !f.arrived || !f.sampled || !f.begun || f.finding || s.rules.only {
+	if !f.arrived || !f.sampled || !f.begun || (f.finding && f.patient()) || s.rules.only {
 		return
 	}
 	next := s.upcoming()
@@ -374,6 +381,9 @@ func (s *state) allRefused(w *wanted) bool {
 // tick is called when a deadline has passed.
 func (s *state) tick(now time.Time) {
 	f := &s.search
+	if f.patient() && !now.Before(f.patientTo) {
+		f.patientTo = time.Time{}
+	}
 	s.believe(s.clock(now))
 	s.endPauses(now)
 	if !f.settleAt.IsZero() && !now.Before(f.settleAt) {
@@ -481,6 +491,7 @@ func (s *state) wake() time.Time {
 		sooner(s.search.rotateAt)
 	}
 	sooner(s.scoutAt)
+	sooner(s.search.patientTo)
 	if len(s.search.pauses) > 0 {
 		sooner(s.search.pauses[0].until)
 	}

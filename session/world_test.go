@@ -37,6 +37,7 @@ type world struct {
 	watching   bool
 	interested map[peer.ID]bool
 	directory  []peer.ID
+	slowly     time.Duration // the directory answers after this
 
 	results map[callID][]Result
 	closed  map[callID]bool
@@ -65,6 +66,7 @@ func newWorld(t *testing.T, seed uint64, r rules) *world {
 		t: t, dice: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1000, 0), s: newState(r),
 		blocks: make(map[cid.Cid]blocks.Block), here: make(map[cid.Cid]bool), registered: make(map[cid.Cid]bool),
 		peers: make(map[peer.ID]*remote), interested: make(map[peer.ID]bool),
+		slowly:  30 * time.Millisecond,
 		results: make(map[callID][]Result), closed: make(map[callID]bool), gone: make(map[callID]bool),
 	}
 	for _, id := range r.named {
@@ -297,7 +299,7 @@ func (w *world) route(out effects) {
 	w.served = append(w.served, out.served...)
 	if out.find != nil {
 		w.finds++
-		w.after(30*time.Millisecond, func() {
+		w.after(w.slowly, func() {
 			infos := make([]peer.AddrInfo, len(w.directory))
 			for i, id := range w.directory {
 				infos[i].ID = id
