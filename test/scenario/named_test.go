@@ -96,11 +96,16 @@ func failure(t require.TestingT, err error) *session.FetchError {
 	return failed
 }
 
-func requireAnswers(t require.TestingT, failed *session.FetchError, peers []peer.ID, outcome session.Outcome) {
+func answers(failed *session.FetchError) map[peer.ID]session.Outcome {
 	answered := make(map[peer.ID]session.Outcome)
 	for _, a := range failed.Answers {
 		answered[a.Peer] = a.Outcome
 	}
+	return answered
+}
+
+func requireAnswers(t require.TestingT, failed *session.FetchError, peers []peer.ID, outcome session.Outcome) {
+	answered := answers(failed)
 	require.Len(t, answered, len(peers))
 	for _, p := range peers {
 		require.Contains(t, failed.Error(), p.String())

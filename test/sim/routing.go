@@ -9,6 +9,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/test/internal/corpus"
 )
 
 // Routing is content routing that knows who was announced, and keeps book of who
@@ -27,19 +29,19 @@ type Routing struct {
 // Announce says that the nodes have the blocks.
 func (r *Routing) Announce(bs []blocks.Block, nodes ...*Node) {
 	for _, n := range nodes {
-		r.AnnounceAt(bs, peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()})
+		r.AnnounceAt(corpus.CIDs(bs), peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()})
 	}
 }
 
-// AnnounceAt says that a peer has the blocks and is found at the addresses.
-func (r *Routing) AnnounceAt(bs []blocks.Block, p peer.AddrInfo) {
+// AnnounceAt says that a peer is found under the keys, and where it is.
+func (r *Routing) AnnounceAt(keys []cid.Cid, p peer.AddrInfo) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.providers == nil {
 		r.providers = make(map[cid.Cid][]peer.AddrInfo)
 	}
-	for _, b := range bs {
-		r.providers[b.Cid()] = append(r.providers[b.Cid()], p)
+	for _, k := range keys {
+		r.providers[k] = append(r.providers[k], p)
 	}
 }
 
