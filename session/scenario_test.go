@@ -264,6 +264,32 @@ func TestUninvolvedPeersSeeOneWantAndItsCancel(t *testing.T) {
 	}
 }
 
+// A search that begins before the connected peers are known is no search that has
+// ended: also among very many they see one want and its cancel.
+func TestUninvolvedPeersOfACrowdSeeOneWant(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	cids := w.makeBlocks(50, 9000)
+	w.slowly = 0
+	w.call(1, cids...)
+	w.run(10 * time.Millisecond) // Nobody is connected yet.
+	for i := range 300 {
+		w.connected(peer.ID(fmt.Sprintf("other %03d", i)))
+	}
+	w.connected("the holder", cids...)
+	rs, _ := w.drain(1, time.Minute)
+	require.Len(t, rs, 50)
+	for id, p := range w.peers {
+		if id == "the holder" {
+			continue
+		}
+		messages := 0
+		for _, n := range p.seen {
+			messages += n
+		}
+		require.LessOrEqual(t, messages, 2, "%s saw %v", id, p.seen)
+	}
+}
+
 // Peers that connect after the first had everything are used all the same, and one
 // that has nothing sees one want and its cancel.
 func TestLateComersAreGreeted(t *testing.T) {

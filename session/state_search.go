@@ -263,6 +263,7 @@ func (s *state) widen(now time.Time) bool {
 		p.inUse = true
 	}
 	f.wave = min(2*f.wave, mostWave)
+	f.settleAt, f.rotateAt, f.rotation = time.Time{}, time.Time{}, 0 // Not everybody was asked after all.
 	f.renew()
 	s.stale = true
 	s.refresh()
