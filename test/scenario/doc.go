@@ -12,7 +12,7 @@
 //   - peers_test.go: peers that misbehave, are slow, old or of another kind
 //   - streams_test.go: streams and connections that break
 //   - content_test.go: blocks of every kind and number
-//   - swarm_test.go, topology_test.go: many nodes
+//   - swarm_test.go, topology_test.go, crowd_test.go: many nodes
 //   - churn_test.go: what is left when everybody has gone
 //
 // A ledger of the embedder's own and a limit on queries that can be switched off,

@@ -164,7 +164,7 @@ func TestDirectoryThatIsStuckIsGivenUp(t *testing.T) {
 	play(t, func(w *sim.World) {
 		client := w.Node(souk, lan, exchanges.WithRouting(&sim.Routing{Stuck: true}))
 		w.Begin()
-		w.Do(func(ctx context.Context) error {
+		w.Try(func(ctx context.Context) error {
 			found, err := client.Exchange.(*exchanges.Souk).Find(ctx, "dataset", 8)
 			return errors.Join(err, when(len(found) > 0, "nobody was to be found"))
 		})
@@ -188,7 +188,7 @@ func TestDirectoryHoldsNoFetchUp(t *testing.T) {
 				gone, holder := w.Node(s.Seed, lan), w.Node(s.Seed, lan)
 				client := w.Node(s.Client, lan, exchanges.WithRouting(routing))
 				way(routing, gone)
-				w.Unplug(gone)
+				w.Cut(gone)
 				w.Put(holder, data...)
 				w.Connect(client, holder)
 				w.Settle()
@@ -213,7 +213,7 @@ func TestProvidersAreBounded(t *testing.T) {
 		routing.Announce(data, holders...)
 		announceNamespace(w, routing, "dataset", holders)
 		for k, want := range map[int]int{5: 5, 32: 32, 100: 32, 0: 0} {
-			w.Do(func(ctx context.Context) error {
+			w.Try(func(ctx context.Context) error {
 				found, err := client.Exchange.(*exchanges.Souk).Find(ctx, "dataset", k)
 				return errors.Join(err, when(len(found) != want, "another number of peers was found"))
 			})
@@ -287,7 +287,7 @@ func TestProviderThatHasMovedIsFound(t *testing.T) {
 				if stale {
 					announced.Addrs = nobody.Addrs()
 				}
-				w.Do(func(context.Context) error { return nobody.Host.Close() })
+				w.Try(func(context.Context) error { return nobody.Host.Close() })
 				routing.AnnounceAt(corpus.CIDs(data), announced)
 				client.Host = routedhost.Wrap(client.Host, whereabouts{holder})
 				w.Open(client, souk, exchanges.WithRouting(routing))
@@ -322,7 +322,7 @@ func searcher(w *sim.World, data []blocks.Block) (client, holder *sim.Node, r *s
 
 // announceNamespace says that the nodes have what is in a namespace.
 func announceNamespace(w *sim.World, r *sim.Routing, namespace string, nodes []*sim.Node) {
-	w.Do(func(context.Context) error {
+	w.Try(func(context.Context) error {
 		key, err := providers.NamespaceCID(namespace)
 		for _, n := range nodes {
 			r.AnnounceAt([]cid.Cid{key}, peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()})

@@ -20,8 +20,8 @@ func alternate(i int) exchanges.Make { return []exchanges.Make{souk, boxo}[i%2] 
 // of them at the same time: everybody gets everything once.
 func TestOneSeedServesASwarm(t *testing.T) {
 	swarms := []struct{ nodes, blocks int }{
-		{nodes: size(24, 200), blocks: 2},
-		{nodes: 10, blocks: 100},
+		{nodes: size(16, 200), blocks: 2},
+		{nodes: 10, blocks: size(40, 100)},
 		{nodes: 2, blocks: 100},
 	}
 	makes := map[string]func(i int) exchanges.Make{

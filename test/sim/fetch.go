@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -52,6 +53,18 @@ func (s *Session) Fetch(want []blocks.Block) {
 	})
 }
 
+// FetchAtOnce gets the blocks of each part in a call of its own, all at the same
+// time, and waits for them.
+func (s *Session) FetchAtOnce(parts ...[]blocks.Block) {
+	s.world.Try(func(ctx context.Context) error {
+		all, ctx := errgroup.WithContext(ctx)
+		for _, part := range parts {
+			all.Go(func() error { return fetch(ctx, s.fetcher, part, nil) })
+		}
+		return all.Wait()
+	})
+}
+
 // FetchUntil is [World.Fetch] that calls then once, when half of the blocks
 // have arrived.
 func (w *World) FetchUntil(n *Node, want []blocks.Block, then func(), from ...*Node) {
@@ -79,6 +92,15 @@ func (w *World) FetchEach(n *Node, want []blocks.Block, from ...*Node) {
 		}
 		return nil
 	})
+}
+
+// Together runs verbs n times at the same time. What fails first is kept.
+func (w *World) Together(n int, verbs func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { verbs(i) })
+	}
+	all.Wait()
 }
 
 // FetchTogether gets share(i) at each node at the same time.

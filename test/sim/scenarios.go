@@ -134,7 +134,7 @@ func DyingSeed(w *World, sides Sides, data []blocks.Block, l Link) Figures {
 // had twice.
 func (w *World) Measure(ideal time.Duration, data []blocks.Block, seeds []*Node, clients ...*Node) Figures {
 	took := w.Took()
-	if w.err != nil {
+	if w.failed() != nil {
 		return Figures{Ideal: ideal, Took: took}
 	}
 	return Figures{
@@ -169,7 +169,7 @@ func faults(nodes []*Node) []string {
 func (w *World) Asked(nodes []*Node, except *Node) int {
 	var asked int
 	for _, n := range nodes {
-		if w.err == nil && n != except && n.Exchange.Counters().MessagesReceived > 0 {
+		if w.failed() == nil && n != except && n.Exchange.Counters().MessagesReceived > 0 {
 			asked++
 		}
 	}

@@ -62,9 +62,9 @@ type World struct {
 	end   context.CancelFunc
 	nodes []*Node
 	begun time.Time
-	err   error
 
-	mu     sync.Mutex // the network routes while nodes are added
+	mu     sync.Mutex // the network routes while nodes are added, and verbs may run side by side
+	err    error
 	delays map[[4]byte]time.Duration
 }
 
@@ -204,9 +204,22 @@ func (w *World) Try(verb func(ctx context.Context) error) {
 
 // do runs a verb unless one before it failed.
 func (w *World) do(verb func() error) {
-	if w.err == nil {
-		w.err = verb()
+	if w.failed() != nil {
+		return
 	}
+	if err := verb(); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.err == nil {
+			w.err = err
+		}
+	}
+}
+
+func (w *World) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // limit returns a context for one verb.
@@ -233,7 +246,7 @@ func (w *World) Close(n *Node) {
 // the bubble.
 func (w *World) End() {
 	w.t.Helper()
-	failed := w.err
+	failed := w.failed()
 	w.end()
 	for i, n := range w.nodes {
 		if n.Exchange != nil {

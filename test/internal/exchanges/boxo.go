@@ -28,7 +28,7 @@ type Boxo struct {
 // NewBoxo starts boxo's exchange on h, with a store in memory. It speaks the
 // given protocols, or all that it knows when there are none.
 func NewBoxo(h host.Host, protocols ...protocol.ID) *Boxo {
-	return NewBoxoOver(h, memory(), protocols...)
+	return NewBoxoOver(h, Memory(), protocols...)
 }
 
 // NewBoxoOver starts boxo's exchange on h and a datastore.
@@ -49,7 +49,7 @@ func newBoxo(h host.Host, o *options) *Boxo {
 		net = append(net, bsnet.SupportedProtocols([]protocol.ID{oldProtocol}))
 		opts = append(opts, bitswap.SetSendDontHaves(false))
 	}
-	return startBoxo(bsnet.NewFromIpfsHost(h, net...), memory(), o.routing, opts...)
+	return startBoxo(bsnet.NewFromIpfsHost(h, net...), o.data, o.routing, opts...)
 }
 
 func startBoxo(n network.BitSwapNetwork, d datastore.Batching, r routing.ContentDiscovery, opts ...bitswap.Option) *Boxo {

@@ -12,6 +12,8 @@ import (
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/blockstore"
 )
 
 // Make is a make of exchange.
@@ -64,8 +66,8 @@ type Counters struct {
 	MessagesReceived              uint64
 }
 
-// memory is an empty datastore.
-func memory() datastore.Batching { return dssync.MutexWrap(datastore.NewMapDatastore()) }
+// Memory is an empty datastore.
+func Memory() datastore.Batching { return dssync.MutexWrap(datastore.NewMapDatastore()) }
 
 // Account is one node's view of what passed between it and a peer.
 type Account struct {
@@ -74,13 +76,14 @@ type Account struct {
 	Value                    float64 // the debt ratio: sent / (received + 1)
 }
 
-// New makes an exchange on h with an empty store in memory. Closing it leaves
+// New makes an exchange on h with an empty store in memory, unless the options
+// say otherwise. Closing it leaves
 // the host open.
 func New(m Make, h host.Host, opts ...Option) (Exchange, error) {
 	o := gather(opts)
 	switch m {
 	case MakeSouk:
-		return NewSouk(h, o.forSouk()...)
+		return NewSoukOver(h, blockstore.New(o.data, blockstore.WithTrustedReads()), o.forSouk()...)
 	case MakeBoxo:
 		return newBoxo(h, o), nil
 	case MakeBare:

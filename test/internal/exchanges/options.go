@@ -1,6 +1,7 @@
 package exchanges
 
 import (
+	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/routing"
 
@@ -16,11 +17,12 @@ type options struct {
 	routing   routing.ContentDiscovery
 	fetchOnly bool
 	old       bool
+	data      datastore.Batching
 	souk      []souk.Option
 }
 
 func gather(opts []Option) *options {
-	o := new(options)
+	o := &options{data: Memory()}
 	for _, set := range opts {
 		set(o)
 	}
@@ -36,6 +38,9 @@ func WithServerDisabled() Option { return func(o *options) { o.fetchOnly = true 
 // WithOldProtocol makes the exchange speak Bitswap 1.1 alone, which has no
 // presences.
 func WithOldProtocol() Option { return func(o *options) { o.old = true } }
+
+// WithDatastore makes the exchange keep its blocks there instead of in memory.
+func WithDatastore(d datastore.Batching) Option { return func(o *options) { o.data = d } }
 
 // WithSouk gives options that no other make has. Others ignore them.
 func WithSouk(opts ...souk.Option) Option {

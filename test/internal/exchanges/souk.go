@@ -28,7 +28,7 @@ type Souk struct {
 
 // NewSouk starts Souk's exchange on h, with a store in memory.
 func NewSouk(h host.Host, opts ...souk.Option) (*Souk, error) {
-	return NewSoukOver(h, blockstore.New(memory(), blockstore.WithTrustedReads()), opts...)
+	return NewSoukOver(h, blockstore.New(Memory(), blockstore.WithTrustedReads()), opts...)
 }
 
 // NewSoukSilent starts Souk's exchange on h over a store that may fail: nothing is
