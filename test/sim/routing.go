@@ -22,7 +22,7 @@ type Routing struct {
 	mu        sync.Mutex
 	providers map[cid.Cid][]peer.AddrInfo
 	queries   []cid.Cid
-	running   int
+	running   []context.Context // of the queries that have not ended
 	most      int
 }
 
@@ -48,10 +48,10 @@ func (r *Routing) AnnounceAt(keys []cid.Cid, p peer.AddrInfo) {
 // FindProvidersAsync is part of routing.ContentDiscovery.
 func (r *Routing) FindProvidersAsync(ctx context.Context, c cid.Cid, _ int) <-chan peer.AddrInfo {
 	out := make(chan peer.AddrInfo)
-	found := r.begin(c)
+	found := r.begin(ctx, c)
 	go func() {
 		defer close(out)
-		defer r.end()
+		defer r.end(ctx)
 		if r.Stuck {
 			<-ctx.Done()
 			return
@@ -71,19 +71,32 @@ func (r *Routing) FindProvidersAsync(ctx context.Context, c cid.Cid, _ int) <-ch
 	return out
 }
 
-func (r *Routing) begin(c cid.Cid) []peer.AddrInfo {
+func (r *Routing) begin(ctx context.Context, c cid.Cid) []peer.AddrInfo {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queries = append(r.queries, c)
-	r.running++
-	r.most = max(r.most, r.running)
+	r.running = append(r.running, ctx)
+	r.most = max(r.most, r.live())
 	return slices.Clone(r.providers[c])
 }
 
-func (r *Routing) end() {
+func (r *Routing) end(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running--
+	at := slices.Index(r.running, ctx)
+	r.running = slices.Delete(r.running, at, at+1)
+}
+
+// live counts the queries that somebody waits for: one that was cancelled may not
+// have noticed yet.
+func (r *Routing) live() int {
+	n := 0
+	for _, ctx := range r.running {
+		if ctx.Err() == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Routing) pause(ctx context.Context) bool {
@@ -106,5 +119,5 @@ func (r *Routing) Queries() []cid.Cid {
 func (r *Routing) Running() (now, most int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.running, r.most
+	return len(r.running), r.most
 }
