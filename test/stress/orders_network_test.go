@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/message"
@@ -57,9 +58,10 @@ type stageConn struct {
 	number int
 }
 
-func (c stageConn) RemotePeer() peer.ID    { return c.to }
-func (c stageConn) IsClosed() bool         { return false }
-func (c stageConn) Stat() p2pnet.ConnStats { return p2pnet.ConnStats{} }
+func (c stageConn) RemotePeer() peer.ID           { return c.to }
+func (c stageConn) RemoteMultiaddr() ma.Multiaddr { return ma.StringCast("/ip4/192.0.2.1/tcp/4001") }
+func (c stageConn) IsClosed() bool                { return false }
+func (c stageConn) Stat() p2pnet.ConnStats        { return p2pnet.ConnStats{} }
 
 // tableRig is a Network with a follower, and what it was told last.
 type tableRig struct {

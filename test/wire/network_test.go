@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/test/internal/corpus"
@@ -246,7 +247,7 @@ func TestManyCallsDoNotWaitForEachOther(t *testing.T) {
 // A hook of the embedder that panics costs the want that it was asked about.
 func TestAPanicIsRecovered(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
-		server := soukWith(t, w, souk.WithAccess(func(_ peer.ID, c cid.Cid) bool {
+		server := soukWith(t, w, souk.WithLogger(zap.NewNop()), souk.WithAccess(func(_ peer.ID, c cid.Cid) bool {
 			if c == letter('b').Cid() {
 				panic("a bug of the embedder")
 			}
