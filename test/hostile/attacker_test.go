@@ -109,7 +109,7 @@ func (x *attacker) hear(m *pb.Message) {
 // open opens a stream, which is negotiated with its first bytes. It is nil when
 // the node refuses, which is for the case to expect or not.
 func (x *attacker) open() network.Stream {
-	ctx, cancel := context.WithTimeout(x.t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(x.t.Context(), 10*time.Second)
 	defer cancel()
 	s, err := x.host.NewStream(network.WithNoDial(ctx, "attack"), x.self.ID(), x.speak)
 	if err != nil {
@@ -204,7 +204,7 @@ func (x *attacker) served() bool {
 	x.forgets()
 	x.sends(frame(wants(x.data[0].Cid())))
 	data := string(x.data[0].RawData())
-	return x.until(2*time.Second, func() bool {
+	return x.until(10*time.Second, func() bool {
 		g := x.heard()
 		return g.blocks[data]+g.legacy[data] > 0
 	}) == nil

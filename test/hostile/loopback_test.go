@@ -54,7 +54,7 @@ type load struct {
 }
 
 // patience is how long the honest peer waits at most on a busy machine.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 // bear runs a case on loopback and checks the rule, as far as the clock of a busy
 // machine lets it be checked.
@@ -87,8 +87,8 @@ func bear(t *testing.T, c load) {
 	close(x.left)
 	require.NoError(t, a.until(gone+patience, func() bool { return a.metric("souk_peers network") <= before["souk_peers network"] }))
 	require.NoError(t, a.until(gone+patience, func() bool { return a.metric("souk_held_bytes wants") == 0 }))
-	require.NoError(t, a.until(20*time.Second, func() bool { return runtime.NumGoroutine() <= rest.Goroutines }), "goroutines")
-	require.Less(t, sim.Use().Heap, rest.Heap+heapSlack)
+	require.NoError(t, a.until(patience, func() bool { return runtime.NumGoroutine() <= rest.Goroutines }), "goroutines")
+	require.NoError(t, a.until(patience, func() bool { return sim.Use().Heap < rest.Heap+heapSlack }), "bytes")
 }
 
 // blockCost is the work of the process for one block that the honest peer fetches.
