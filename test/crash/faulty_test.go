@@ -213,6 +213,8 @@ func TestSlowDiskLosesNothing(t *testing.T) {
 			}
 			return nil
 		})
+		w.disk.Set(Faults{})
+		w.Pass(10 * time.Second) // Closing waits for a call under way no longer than 2 s.
 	})
 }
 
