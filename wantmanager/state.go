@@ -352,7 +352,7 @@ func (s *state) rewrite(now time.Time, p *peerWants) {
 	}
 	var again []*want
 	for _, c := range sortedCIDs(p.wants) {
-		if w := p.wants[c]; w.phase == sent || w.phase == standing && !planted.Is(planted.LostResend) {
+		if w := p.wants[c]; w.phase == standing || w.phase == sent && !planted.Is(planted.LostResend) {
 			again = append(again, w)
 		}
 	}

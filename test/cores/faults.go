@@ -51,7 +51,7 @@ func (w *World) disturbance() {
 		w.connect(n, pick(w, w.nodes))
 	case 3:
 		if x := w.anyWire(); x != nil {
-			w.disconnect(x)
+			w.blink(x)
 		}
 	case 4, 5, 6, 7:
 		w.breakSome(n)
@@ -81,6 +81,16 @@ func (w *World) disturbance() {
 				u.ask()
 			}
 		}
+	}
+}
+
+// blink ends a connection, every other time for a moment only: the next may be
+// there before anybody has noticed.
+func (w *World) blink(x *wire) {
+	a, b := x.ends[0].n, x.ends[1].n
+	w.disconnect(x)
+	if w.some(2) {
+		w.after(w.between(0, 60*time.Millisecond), func() { w.connect(a, b) })
 	}
 }
 

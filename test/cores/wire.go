@@ -180,7 +180,7 @@ func (w *World) breakStream(s *stream) {
 	w.tell("a stream from %s to %s is reset", s.from.n, s.to.n)
 	s.broken = true
 	e := s.from
-	e.lossy = e.lossy || s.line == data
+	e.lossy = e.lossy || s.line == data && s.flying > 0
 	if e.streams[s.line] == s {
 		e.streams[s.line] = nil
 	}
