@@ -52,14 +52,14 @@ func TestSeeds(t *testing.T) {
 		t.Run(fmt.Sprint("from ", first), func(t *testing.T) {
 			t.Parallel()
 			last := min(first+batch, *seeds)
-			events := 0
+			steps := 0
 			for s := first; s < last; s++ {
 				tr, err := play(t, uint64(s), nil)
 				require.NoError(t, err, "seed %d; to see what happens:\n\t%s", s, replay(uint64(s)))
-				events += tr.lines
+				steps += tr.steps
 			}
 			tally.Add(t, tally.Seeds, last-first)
-			tally.Add(t, tally.Events, events)
+			tally.Add(t, tally.Steps, steps)
 		})
 	}
 }

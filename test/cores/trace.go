@@ -13,7 +13,7 @@ import (
 // one.
 type trace struct {
 	sum   uint64
-	lines int
+	steps int       // that actors took
 	out   io.Writer // nil for nobody
 }
 
@@ -21,7 +21,6 @@ func (t *trace) line(at time.Duration, format string, args ...any) {
 	h := fnv.New64a()
 	fmt.Fprintf(h, format, args...)
 	t.sum = (t.sum ^ h.Sum64() ^ uint64(at)) * 0x100000001b3
-	t.lines++
 	if t.out != nil {
 		fmt.Fprintf(t.out, "%12.6fs %s\n", at.Seconds(), fmt.Sprintf(format, args...))
 	}

@@ -188,6 +188,7 @@ func pick[T any](w *World, from []T) T { return from[w.dice.IntN(len(from))] }
 // take lets an actor take a step and audits it.
 func (w *World) take(n *node, a named, s actor.Step) {
 	w.stale[n] = true
+	w.trace.steps++
 	w.tell("%s %s: %s", n, a.name, s.Name)
 	s.Do()
 	if err := a.audit(); err != nil {

@@ -21,7 +21,7 @@ const (
 	Scenarios     What = "scenarios"
 	BadInputs     What = "bad inputs"
 	Seeds         What = "simulation seeds"
-	Events        What = "simulation events"
+	Steps         What = "simulation steps"
 	PlantedFaults What = "planted faults found"
 	CrashPoints   What = "crash points of the store"
 	Kills         What = "processes killed"
@@ -33,7 +33,7 @@ const (
 
 // Rows lists all of them.
 var Rows = []What{
-	Scenarios, BadInputs, Seeds, Events, PlantedFaults, CrashPoints, Kills, StoreFaults, Shutdowns, Permutations, Fuzz,
+	Scenarios, BadInputs, Seeds, Steps, PlantedFaults, CrashPoints, Kills, StoreFaults, Shutdowns, Permutations, Fuzz,
 }
 
 // Add counts n once t has passed.
