@@ -18,6 +18,7 @@ var allowed = map[string]string{
 	"github.com/multiformats/go-multistream":         "choosing the protocol of a stream without waiting; go-libp2p's own",
 	"github.com/ipfs/go-cid":                         "names of blocks",
 	"github.com/ipfs/go-block-format":                "blocks",
+	"github.com/multiformats/go-multiaddr":           "addresses of peers; go-libp2p's own",
 	"github.com/multiformats/go-multihash":           "digests inside of names",
 	"github.com/ipfs/go-datastore":                   "where blocks are stored",
 	"go.uber.org/zap":                                "logs, into the logger that the caller gives",
