@@ -122,13 +122,15 @@ func number[T ~uint64](f fields.Field, to *T) error {
 	return err
 }
 
-// text reads bytes of at most most.
+// text reads bytes of at most most. Empty ones are as good as none.
 func text(what string, f fields.Field, most int, to *[]byte) error {
 	b, err := f.Bytes()
 	if err != nil {
 		return err
 	}
-	*to = b
+	if *to = b; len(b) == 0 {
+		*to = nil
+	}
 	return fits(what, b, most)
 }
 
@@ -234,8 +236,11 @@ func (m *Feedback) judgement(f fields.Field) error {
 		return err
 	}
 	last := len(m.Peers) - 1
-	if o := m.Peers[last].Outcome; o == 0 || o >= outcomes {
-		m.Peers = m.Peers[:last]
+	if o := m.Peers[last].Outcome; o != 0 && o < outcomes {
+		return nil
+	}
+	if m.Peers = m.Peers[:last]; last == 0 {
+		m.Peers = nil
 	}
 	return nil
 }
@@ -296,7 +301,7 @@ func (m *Reply) field(f fields.Field) error {
 	case fieldID:
 		return number(f, &m.ID)
 	case fieldReplyRows:
-		return list[Row]{"rows", MaxRows, &m.Rows}.add(f, (*Row).field)
+		return addRow(f, &m.Rows)
 	case fieldReplyToken:
 		return text("token", f, MaxToken, &m.Token)
 	case fieldReplyRefusal:
@@ -320,7 +325,7 @@ func (m *Notify) field(f fields.Field) error {
 	case fieldID:
 		return number(f, &m.ID)
 	case fieldNotifyRows:
-		return list[Row]{"rows", MaxRows, &m.Rows}.add(f, (*Row).field)
+		return addRow(f, &m.Rows)
 	case fieldNotifyMore:
 		v, err := f.Uint()
 		m.More = v != 0
@@ -338,6 +343,16 @@ func (m *Trackers) field(f fields.Field) error {
 	case fieldTrackersRefusal:
 		return refusal(f, &m.Refusal)
 	}
+	return nil
+}
+
+// addRow reads one more row. What is verified is not unverified as well.
+func addRow(f fields.Field, to *[]Row) error {
+	if err := (list[Row]{"rows", MaxRows, to}).add(f, (*Row).field); err != nil {
+		return err
+	}
+	last := &(*to)[len(*to)-1]
+	last.Unverified &^= last.Verified
 	return nil
 }
 
