@@ -24,7 +24,7 @@ const (
 	FaultSigner                     // not signed by the peer that it is about, or not by the expected list key
 	FaultSkew                       // issued more than MaxSkew from now
 	FaultAge                        // issued more than MaxAge ago
-	FaultSequence                   // not newer than what is stored
+	FaultSequence                   // not newer than what is stored, or far ahead of the time
 	FaultSignature                  // the signature is not of these bytes
 	faults
 )

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -69,12 +68,23 @@ func (r *Record) Until(heard time.Time) time.Time {
 
 // NextSequence returns the sequence of a provider's next record: the time in Unix
 // milliseconds, so that it grows over restarts that remember nothing, and more
-// than previous, so that it grows when the clock does not. It does not wrap.
+// than previous, so that it grows when the clock does not. Previous is the last
+// one of the provider, or what a tracker says it has stored. One that is more
+// than [MaxAge] ahead of now is passed over: no honest tracker has stored it, and
+// a provider that went along with it could never announce again.
 func NextSequence(previous uint64, now time.Time) uint64 {
-	if previous < math.MaxUint64 {
-		previous++
+	if previous >= latestSequence(now) {
+		previous = 0
 	}
-	return max(previous, uint64(max(now.UnixMilli(), 0)))
+	return max(previous+1, sequenceAt(now))
+}
+
+// sequenceAt returns the time t as a sequence.
+func sequenceAt(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }
+
+// latestSequence returns the highest sequence of a record that is issued at t.
+func latestSequence(t time.Time) uint64 {
+	return sequenceAt(t) + uint64(MaxAge.Milliseconds())
 }
 
 // clampTTL returns the TTL of a record that asks for so many seconds.

@@ -66,7 +66,14 @@ func TestNextSequenceGrows(t *testing.T) {
 	require.EqualValues(t, 1001, NextSequence(1000, now))
 	require.EqualValues(t, 5001, NextSequence(5000, now), "a clock that was set back")
 	require.EqualValues(t, 1, NextSequence(0, time.UnixMilli(-5)))
-	require.EqualValues(t, uint64(math.MaxUint64), NextSequence(math.MaxUint64, now))
+}
+
+func TestNextSequencePassesOverWhatNobodyCanHaveStored(t *testing.T) {
+	latest := uint64(issued.Add(MaxAge).UnixMilli())
+	require.Equal(t, latest, NextSequence(latest-1, issued))
+	for _, lie := range []uint64{latest, latest + 1, 1 << 63, math.MaxUint64} {
+		require.EqualValues(t, issued.UnixMilli(), NextSequence(lie, issued))
+	}
 }
 
 func TestRolesKeepBitsWithoutAName(t *testing.T) {

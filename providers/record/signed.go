@@ -68,13 +68,16 @@ func (s *Signed) Record() *Record { return &s.record }
 
 // CheckAnnounced returns an [*Error] unless the record may come from a peer over
 // its own connection now, where a record with the sequence stored is known; zero
-// is none. It costs nothing, so a tracker asks before it verifies.
+// is none. It costs nothing, so a tracker asks before it verifies. A sequence that
+// is far ahead of the time is refused, because nothing could ever follow it.
 func (s *Signed) CheckAnnounced(from peer.ID, now time.Time, stored uint64) error {
 	switch r := &s.record; {
 	case r.Peer != from:
 		return refuse(FaultSender, "record of %s came from %s", r.Peer, from)
 	case r.Issued.Before(now.Add(-MaxSkew)) || r.Issued.After(now.Add(MaxSkew)):
 		return errSkew(r.Issued, now)
+	case r.Sequence > latestSequence(r.Issued):
+		return refuse(FaultSequence, "sequence %d: at most %d is right for one issued at %s", r.Sequence, latestSequence(r.Issued), r.Issued)
 	case r.Sequence <= stored:
 		return refuse(FaultSequence, "sequence %d: above %d is right", r.Sequence, stored)
 	}

@@ -83,6 +83,25 @@ func TestAnnouncementsAreCheckedBeforeTheSignature(t *testing.T) {
 	requireFault(t, FaultSkew, s.CheckAnnounced(r.Peer, issued.Add(-MaxSkew-1), 0))
 }
 
+func TestSequencesFarAheadOfTheTimeAreRefused(t *testing.T) {
+	key := newKey(t, crypto.Ed25519)
+	for sequence, right := range map[uint64]bool{
+		uint64(issued.Add(MaxAge).UnixMilli()):     true,
+		uint64(issued.Add(MaxAge).UnixMilli()) + 1: false,
+		1<<64 - 1: false,
+	} {
+		r := full(t, peerOf(t, key))
+		r.Sequence = sequence
+		s, err := Sign(key, r)
+		require.NoError(t, err)
+		if err = s.CheckAnnounced(r.Peer, issued, 0); right {
+			require.NoError(t, err)
+			continue
+		}
+		requireFault(t, FaultSequence, err)
+	}
+}
+
 func TestRecordsOfTheFarPastAndFutureAreSkewed(t *testing.T) {
 	key := newKey(t, crypto.Ed25519)
 	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(1<<63 - 1)} {
