@@ -173,13 +173,15 @@ built
 package session
 -- docs/a.md --
 text
+-- notes/a.md --
+text
 `,
-		at: []string{"docs", "pkg"},
+		at: []string{"notes", "pkg"},
 	}},
 }
 
 func checkFolders(m *module) []fault {
-	known := []string{".ci"}
+	known := []string{".ci", "docs"}
 	for dir := range floors {
 		known = append(known, top(dir))
 	}
