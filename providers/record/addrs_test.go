@@ -72,6 +72,38 @@ func TestAddressesStandByWhereTheAnnouncerWasSeen(t *testing.T) {
 	}
 }
 
+func TestScopes(t *testing.T) {
+	for ip, want := range map[string]Scope{
+		"":                   ScopeNone,
+		"0.0.0.0":            ScopeNone,
+		"0.1.2.3":            ScopeNone,
+		"224.0.0.1":          ScopeNone,
+		"240.0.0.1":          ScopeNone,
+		"255.255.255.255":    ScopeNone,
+		"::":                 ScopeNone,
+		"ff02::1":            ScopeNone,
+		"127.3.2.1":          ScopeLoopback,
+		"::1":                ScopeLoopback,
+		"::ffff:127.0.0.1":   ScopeLoopback,
+		"10.0.0.1":           ScopePrivate,
+		"172.31.0.1":         ScopePrivate,
+		"192.168.0.1":        ScopePrivate,
+		"100.64.0.1":         ScopePrivate,
+		"100.127.255.255":    ScopePrivate,
+		"169.254.0.1":        ScopePrivate,
+		"fe80::1%eth0":       ScopePrivate,
+		"fd00::1":            ScopePrivate,
+		"100.128.0.1":        ScopePublic,
+		"172.32.0.1":         ScopePublic,
+		"198.51.100.7":       ScopePublic,
+		"2001:db8::1":        ScopePublic,
+		"::ffff:203.0.113.1": ScopePublic,
+	} {
+		addr, _ := netip.ParseAddr(ip)
+		require.Equal(t, want, ScopeOf(addr), "%q", ip)
+	}
+}
+
 func TestNoAddressIsRefused(t *testing.T) {
 	require.Equal(t, Refused, Classify(nil, netip.MustParseAddr("198.51.100.7"), ScopePublic))
 }

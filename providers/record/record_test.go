@@ -29,7 +29,7 @@ func TestTTLWithdrawsOrIsClamped(t *testing.T) {
 		{1<<63 - 1, MaxTTL},
 		{math.MaxUint64, MaxTTL}, // -1 as a varint
 	} {
-		b := minimal(t, string(id), func(b []byte) []byte { return fields.AppendUint(b, fieldTTL, tc.seconds) })
+		b := minimal(t, string(id), func(b []byte) []byte { return fields.AppendPresentUint(b, fieldTTL, tc.seconds) })
 		r, err := parsePayload(b)
 		require.NoError(t, err)
 		require.Equal(t, tc.want, r.TTL, "%d s", tc.seconds)

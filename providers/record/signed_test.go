@@ -210,6 +210,14 @@ func TestSignedRecordsAgainstTheRulesAreRefused(t *testing.T) {
 	}
 }
 
+// Whoever parses holds no more of a key than a key has.
+func TestLongKeysAreRefusedBeforeTheyAreParsed(t *testing.T) {
+	_, err := open((&envelope{publicKey: make([]byte, maxPublicKey)}).bytes(), MaxSigned)
+	require.NoError(t, err)
+	_, err = open((&envelope{publicKey: make([]byte, maxPublicKey+1)}).bytes(), MaxSigned)
+	requireFault(t, FaultKey, err)
+}
+
 // bytes encodes the envelope anew.
 func (e *envelope) bytes() []byte {
 	b := fields.AppendBytes(nil, fieldPayload, e.payload)

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -143,7 +144,7 @@ func TestNumbersThatAreTooLargeAreClamped(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Row{{Verified: 0xffff, Age: record.MaxAge}}, m.(*Reply).Rows, "verified beats unverified")
 
-	refusal := body(nil).uint(fieldRefusalCode, 1<<40).uint(fieldRefusalRetry, math.MaxUint64)
+	refusal := body(nil).uint(fieldRefusalCode, 1<<40|uint64(codes)).uint(fieldRefusalRetry, math.MaxUint64)
 	m, err = Decode(numbered().bytes(fieldReceiptRefusals, refusal).as(KindReceipt), Tracker)
 	require.NoError(t, err)
 	require.Equal(t, []Refusal{{Code: CodeOther, RetryAfter: maxRetry}}, m.(*Receipt).Refusals)
@@ -172,9 +173,24 @@ func TestFeedbackWithAnUnknownOutcomeIsPassedOver(t *testing.T) {
 	require.Equal(t, []Judgement{{Peer: testPeer(2), Outcome: OutcomeEmpty}}, m.(*Feedback).Peers)
 }
 
-// A message that is refused for its elements costs no more than the limit of them.
+// A message that is refused for its elements costs no more than as many as may be.
 func TestElementsAreCountedBeforeTheyAreKept(t *testing.T) {
-	b := numbered().many(100_000, fieldReplyRows, nil).as(KindReply)
-	allocs := testing.AllocsPerRun(5, func() { _, _ = Decode(b, Tracker) })
-	require.Less(t, allocs, 100.0)
+	judgement := body(nil).bytes(fieldJudgementPeer, []byte(testPeer(1))).many(25_000, fieldJudgementSamples, testCID(1).Bytes())
+	for name, tc := range map[string]struct {
+		from Side
+		body body
+	}{
+		"touches": {Client, numbered().many(500_000, fieldTouchRows, nil).as(KindTouch)},
+		"rows":    {Tracker, numbered().many(500_000, fieldReplyRows, nil).as(KindReply)},
+		"samples": {Client, body(nil).bytes(fieldFeedbackPeers, judgement).as(KindFeedback)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Decode(tc.body, tc.from)
+			runtime.ReadMemStats(&after)
+			require.Error(t, err)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100<<10))
+		})
+	}
 }

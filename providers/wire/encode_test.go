@@ -29,6 +29,8 @@ func TestMessagesAgainstTheRulesAreNotWritten(t *testing.T) {
 		"a long record":    {FaultTooLong, &Announce{ID: 1, Record: make([]byte, record.MaxSigned+1)}},
 		"a long row":       {FaultTooLong, &Reply{ID: 1, Rows: []Row{{Record: make([]byte, record.MaxSigned+1)}}}},
 		"a long list":      {FaultTooLong, &Trackers{ID: 1, Signed: make([]byte, record.MaxSignedTrackers+1)}},
+		"a long token":     {FaultTooLong, &Reply{ID: 1, Token: make([]byte, MaxToken+1)}},
+		"a long key":       {FaultTooLong, &Query{ID: 1, About: About{Namespace: "a", Key: make([]byte, record.MaxKey+1)}}},
 		"a long frame":     {FaultTooLong, &Reply{ID: 1, Rows: longRows(MaxRows)}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +61,14 @@ func TestRowsAreFittedIntoAFrame(t *testing.T) {
 	_, err = AppendFrame(nil, &Reply{ID: 1<<64 - 1, Rows: longRows(len(rows) + 1)})
 	require.Error(t, err)
 	require.Len(t, FitRows(make([]Row, MaxRows+1)), MaxRows)
+	for size := MaxReply/MaxRows - 100; size < MaxReply/MaxRows; size++ {
+		rows := longRows(MaxRows)
+		for i := range rows {
+			rows[i].Record = rows[i].Record[:size]
+		}
+		_, err = AppendFrame(nil, &Reply{ID: 1<<64 - 1, Rows: FitRows(rows), Token: make([]byte, MaxToken), Refusal: &Refusal{Stored: 1<<64 - 1}})
+		require.NoError(t, err, "records of %d bytes", size)
+	}
 	require.Len(t, FitRows(make([]Row, 3)), 3)
 	require.Empty(t, FitRows(nil))
 }
