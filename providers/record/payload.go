@@ -11,9 +11,9 @@ import (
 	"github.com/souk-p2p/souk/providers/internal/fields"
 )
 
-// maxPeer is the length of a peer's identity in bytes at most; today's have up
+// MaxPeer is the length of a peer's identity in bytes at most; today's have up
 // to 42.
-const maxPeer = 64
+const MaxPeer = 64
 
 // The fields of a record's payload.
 const (
@@ -112,7 +112,7 @@ func (d *draft) field(f fields.Field) error {
 func (d *draft) bytesField(num protowire.Number, b []byte) (err error) {
 	switch num {
 	case fieldPeer:
-		d.Peer, err = parsePeer(b)
+		d.Peer, err = ParsePeer(b)
 	case fieldNamespace:
 		// One byte over the limit is enough to refuse it and to say so.
 		d.Namespace = Namespace(b[:min(len(b), MaxNamespace+1)])
@@ -158,9 +158,11 @@ func parseIssued(ms uint64) (time.Time, error) {
 	return time.UnixMilli(int64(ms)), nil
 }
 
-func parsePeer(b []byte) (peer.ID, error) {
-	if len(b) > maxPeer {
-		return "", refuse(FaultPeer, "peer of %d bytes: at most %d are right", len(b), maxPeer)
+// ParsePeer reads a peer's identity. An [*Error] with [FaultPeer] says that it is
+// none, or longer than [MaxPeer].
+func ParsePeer(b []byte) (peer.ID, error) {
+	if len(b) > MaxPeer {
+		return "", refuse(FaultPeer, "peer of %d bytes: at most %d are right", len(b), MaxPeer)
 	}
 	id, err := peer.IDFromBytes(b)
 	if err != nil {

@@ -155,7 +155,7 @@ func parseTracker(b []byte) (Tracker, error) {
 		case f.Number == fieldTrackerAddrs:
 			return d.addAddr(b)
 		}
-		one.Peer, err = parsePeer(b)
+		one.Peer, err = ParsePeer(b)
 		return err
 	})
 	switch {

@@ -8,10 +8,6 @@ import (
 	"github.com/souk-p2p/souk/providers/record"
 )
 
-// maxPeer is the length of a peer's identity in bytes at most; today's have up
-// to 42.
-const maxPeer = 64
-
 func (m *Announce) id() RequestID    { return m.ID }
 func (m *Touch) id() RequestID       { return m.ID }
 func (m *Query) id() RequestID       { return m.ID }
@@ -161,12 +157,9 @@ func checkRows(rows []Row) error {
 }
 
 func parsePeer(b []byte) (peer.ID, error) {
-	if err := fits("peer", b, maxPeer); err != nil {
-		return "", err
-	}
-	id, err := peer.IDFromBytes(b)
+	id, err := record.ParsePeer(b)
 	if err != nil {
-		return "", refuse(FaultPeer, "%x: %w", b, err)
+		return "", &faultError{FaultPeer, err}
 	}
 	return id, nil
 }

@@ -89,7 +89,7 @@ func TestMessagesAgainstTheRulesAreRefused(t *testing.T) {
 		"65 judgements":            {FaultTooMany, 0, body(nil).many(65, fieldFeedbackPeers, judgement(nil)).as(KindFeedback)},
 		"a judgement of nobody":    {FaultPeer, 0, feedback(body(nil).uint(fieldJudgementOutcome, 1))},
 		"of a peer that is none":   {FaultPeer, 0, feedback(judgement(nil).bytes(fieldJudgementPeer, []byte("nobody")))},
-		"of a peer of 1,000 bytes": {FaultTooLong, 0, feedback(judgement(nil).bytes(fieldJudgementPeer, make([]byte, 1000)))},
+		"of a peer of 1,000 bytes": {FaultPeer, 0, feedback(judgement(nil).bytes(fieldJudgementPeer, make([]byte, 1000)))},
 		"nine samples":             {FaultTooMany, 0, feedback(judgement(nil).many(9, fieldJudgementSamples, testCID(1).Bytes()))},
 		"a sample that is none":    {FaultCID, 0, feedback(judgement(nil).bytes(fieldJudgementSamples, []byte("cid")))},
 		"a sample of 1,000 bytes":  {FaultTooLong, 0, feedback(judgement(nil).bytes(fieldJudgementSamples, make([]byte, 1000)))},

@@ -126,7 +126,7 @@ func TestThePageHasTheNumbers(t *testing.T) {
 		"trackers in a list":                        record.MaxTrackers, "addresses of a tracker": record.MaxTrackerAddrs,
 		"rows in a reply or a notice": MaxRows, "rows in a touch": MaxTouches, "refusals in a receipt": MaxRefusals,
 		"peers in feedback": MaxJudgements, "samples for a peer": MaxSamples, "bytes of a token": MaxToken,
-		"subscriptions on a stream": MaxSubscriptions, "bytes of a peer": maxPeer,
+		"subscriptions on a stream": MaxSubscriptions, "bytes of a peer": record.MaxPeer,
 		"TTL in seconds, least": record.MinTTL.Seconds(), "TTL in seconds, most": record.MaxTTL.Seconds(),
 		"skew in seconds": record.MaxSkew.Seconds(), "age of a signature in seconds": record.MaxAge.Seconds(),
 		"idle stream in seconds": Idle.Seconds(),
