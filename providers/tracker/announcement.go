@@ -1,0 +1,144 @@
+package tracker
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Announcement says that a peer has what belongs to a namespace. That the peer
+// signed it, and that its parts are what the record says, was verified before.
+type Announcement struct {
+	Peer      peer.ID
+	Namespace string
+	// Ranges are those of the first 16 bits of a digest that the peer has, both
+	// ends included. None means everything.
+	Ranges   [][2]uint16
+	Complete bool
+	Roles    Roles
+	// Capacity is what the peer says it can serve, in KiB/s; 0 for not said.
+	Capacity uint32
+	Seq      uint64
+	Issued   time.Time
+	// TTL of 0 withdraws. Any other is clamped to a minute at least and two
+	// hours at most.
+	TTL time.Duration
+	// Record is handed out again as it is. The table keeps a copy.
+	Record []byte
+	// Origin is the address that the announcement came from, as observed.
+	Origin netip.Addr
+	// Verified tells that the record has an address that was observed.
+	Verified bool
+}
+
+// Roles are what a peer does, a bit each. The table does not know their meaning.
+type Roles uint16
+
+// Claim is what is known of an announcement before its signature is verified.
+type Claim struct {
+	Peer      peer.ID
+	Origin    netip.Addr
+	Namespace string
+	Seq       uint64
+	Size      int // bytes of the message
+}
+
+// Query asks who has what belongs to a namespace.
+type Query struct {
+	Peer      peer.ID // who asks: never in the answer
+	Origin    netip.Addr
+	Namespace string
+	// Point is the first 16 bits of the digest in question, if HasPoint.
+	Point    uint16
+	HasPoint bool
+	Roles    Roles // all of which a row must have
+	K        uint64
+	// Seed decides which rows of many are given. Equal seeds have equal answers
+	// as long as the table is the same. With 0 the table draws one.
+	Seed uint64
+	Size int // bytes of the message
+}
+
+// Candidate is a row of an answer.
+type Candidate struct {
+	Peer     peer.ID
+	Record   []byte // the table's own: not to be changed
+	Age      time.Duration
+	Score    float32 // from -4 to 4, by what clients and probes said
+	Verified bool
+}
+
+// Answer is what a query gets. Token is what feedback must come with; 0 means
+// that none is wanted.
+type Answer struct {
+	Verdict
+	Token uint64
+	Rows  []Candidate
+}
+
+// Verdict is what the table says to a request.
+type Verdict struct {
+	Refusal Refusal
+	// Seq is the stored sequence when Refusal is [RefusedSequence].
+	Seq uint64
+	// After is when to try again, if Refusal is one that passes.
+	After time.Duration
+}
+
+// Refusal is why the table refused something.
+type Refusal uint8
+
+// The refusals. They are also how statistics count them.
+const (
+	Accepted          Refusal = iota
+	RefusedSize               // a name, record, list or message over its bound, or no name
+	RefusedRate               // the peer has done too much lately
+	RefusedPrefixRate         // the peers of its prefix have
+	RefusedSequence           // as much or more was announced before
+	RefusedNamespaces         // the peer is announced in too many
+	RefusedFull               // there is no room, and nobody has more rows than the peer's prefix
+	RefusedEarly              // issued in the future
+	RefusedLate               // its time is over
+	RefusedUnknown            // there is no such row, token or watch
+	refusals
+)
+
+// Report is what a client says of one peer of an answer.
+type Report struct {
+	Peer   peer.ID
+	Result Result
+}
+
+// Result is how a peer did.
+type Result uint8
+
+// The results.
+const (
+	Dead   Result = iota // it was not reached
+	Empty                // it had nothing of what was asked
+	Served               // what it sent was right
+)
+
+// Sample is a CID that a client was served in a namespace.
+type Sample struct {
+	CID   string // its bytes
+	Point uint16
+}
+
+// Probe is a question to an announcer: does it have what it says?
+type Probe struct {
+	Peer      peer.ID
+	Namespace string
+	CID       string
+	ref       ref
+}
+
+// Notice is what changed in a namespace that peers watch.
+type Notice struct {
+	Namespace string
+	Watchers  []peer.ID
+	Rows      []Candidate // new or announced again
+	Gone      []peer.ID
+	More      bool // more has changed than a notice holds: ask
+}
