@@ -3,6 +3,8 @@ package tracker
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"iter"
 	"net/netip"
 	"testing"
 	"time"
@@ -110,4 +112,23 @@ func peersOf(a Answer) []peer.ID {
 		ids = append(ids, c.Peer)
 	}
 	return ids
+}
+
+// chunks is a snapshot of the table.
+func (r *rig) chunks(bytes int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for from, more := uint32(0), true; more; more = from != 0 {
+			var chunk []byte
+			chunk, from = r.table.Snapshot(from, bytes)
+			if !yield(chunk) {
+				return
+			}
+		}
+	}
+}
+
+// sealed makes a chunk of what the rows of one may be.
+func sealed(rows []byte) []byte {
+	chunk := append([]byte(snapshotMagic), rows...)
+	return binary.BigEndian.AppendUint32(chunk, crc32.Checksum(chunk, castagnoli))
 }

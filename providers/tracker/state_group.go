@@ -63,9 +63,9 @@ func (g *group) bytes() int {
 }
 
 // fitted gives a slice another length. It grows by a quarter, and gives back when
-// three quarters are free.
+// more than half is free.
 func fitted(s []handle, n int) []handle {
-	if n > cap(s) || 4*n < cap(s) && cap(s) > 8 {
+	if n > cap(s) || 2*n < cap(s) && cap(s) > 8 {
 		return append(slices.Grow([]handle(nil), max(4, n+n/4)), s[:min(n, len(s))]...)[:n]
 	}
 	return s[:n]

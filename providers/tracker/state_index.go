@@ -8,7 +8,9 @@ import (
 // handle names an item of an index. Zero is none.
 type handle uint32
 
-const pageItems = 64
+// pageItems is how many make pages that the allocator's sizes fit, for the items
+// that there are most of.
+const pageItems = 94
 
 // index keeps items in pages and finds them by hash. Its chains start in an
 // array that is made once and never grows, and a page without items is given
@@ -24,15 +26,11 @@ type index[T any] struct {
 }
 
 type page[T any] struct {
-	slots  [pageItems]slot[T]
-	free   handle // the first free place, counted from 1
+	items  [pageItems]T
+	next   [pageItems]handle // in the chain, or free
+	free   handle            // the first free place, counted from 1
 	used   uint16
 	listed bool // in room
-}
-
-type slot[T any] struct {
-	item T
-	next handle // in the chain, or free
 }
 
 // newIndex returns an index with about so many chains, none for 0.
@@ -54,22 +52,18 @@ func powerOfTwo(n int) int {
 	return p
 }
 
-func (x *index[T]) slot(h handle) *slot[T] {
-	return &x.pages[(h-1)/pageItems].slots[(h-1)%pageItems]
-}
+func (x *index[T]) at(h handle) *T { return &x.pages[(h-1)/pageItems].items[(h-1)%pageItems] }
 
-func (x *index[T]) at(h handle) *T { return &x.slot(h).item }
+func (x *index[T]) next(h handle) *handle { return &x.pages[(h-1)/pageItems].next[(h-1)%pageItems] }
 
 func (x *index[T]) head(hash uint64) *handle { return &x.heads[hash&uint64(len(x.heads)-1)] }
 
 // find returns the item with the hash that is the one, or 0.
 func (x *index[T]) find(hash uint64, is func(*T) bool) handle {
-	for h := *x.head(hash); h != 0; {
-		s := x.slot(h)
-		if is(&s.item) {
+	for h := *x.head(hash); h != 0; h = *x.next(h) {
+		if is(x.at(h)) {
 			return h
 		}
-		h = s.next
 	}
 	return 0
 }
@@ -80,13 +74,12 @@ func (x *index[T]) add(hash uint64, item T) handle {
 	n := x.pageWithRoom()
 	p := x.pages[n]
 	place := p.free
-	s := &p.slots[place-1]
-	p.free, p.used = s.next, p.used+1
 	h := handle(n*pageItems) + place
-	*s = slot[T]{item: item}
+	p.free, p.used = p.next[place-1], p.used+1
+	p.items[place-1], p.next[place-1] = item, 0
 	if x.heads != nil {
 		head := x.head(hash)
-		s.next, *head = *head, h
+		p.next[place-1], *head = *head, h
 	}
 	x.items++
 	return h
@@ -99,9 +92,10 @@ func (x *index[T]) remove(hash uint64, h handle) {
 	}
 	n := uint32(h-1) / pageItems
 	p := x.pages[n]
-	s := &p.slots[(h-1)%pageItems]
-	*s = slot[T]{next: p.free}
-	p.free, p.used = (h-1)%pageItems+1, p.used-1
+	place := (h-1)%pageItems + 1
+	var none T
+	p.items[place-1], p.next[place-1] = none, p.free
+	p.free, p.used = place, p.used-1
 	x.items--
 	switch {
 	case p.used == 0:
@@ -117,9 +111,9 @@ func (x *index[T]) remove(hash uint64, h handle) {
 func (x *index[T]) unlink(hash uint64, h handle) {
 	at := x.head(hash)
 	for *at != h {
-		at = &x.slot(*at).next
+		at = x.next(*at)
 	}
-	*at = x.slot(h).next
+	*at = *x.next(h)
 }
 
 func (x *index[T]) pageWithRoom() uint32 {
@@ -144,7 +138,7 @@ func (x *index[T]) newPage() uint32 {
 	}
 	p := &page[T]{free: 1, listed: true}
 	for i := range pageItems - 1 {
-		p.slots[i].next = handle(i + 2)
+		p.next[i] = handle(i + 2)
 	}
 	x.pages[n] = p
 	x.present++
@@ -175,7 +169,7 @@ func (x *index[T]) each(from handle, visit func(handle, *T) bool) {
 }
 
 func (p *page[T]) freePlaces() (free [pageItems]bool) {
-	for at := p.free; at != 0; at = p.slots[at-1].next {
+	for at := p.free; at != 0; at = p.next[at-1] {
 		free[at-1] = true
 	}
 	return free

@@ -7,7 +7,7 @@ import (
 )
 
 // rowBytes is what a row takes beside its record.
-const rowBytes = int(unsafe.Sizeof(slot[row]{}))
+const rowBytes = int(unsafe.Sizeof(row{}) + unsafe.Sizeof(handle(0)))
 
 // shortage tells what has no room for so many bytes more in a namespace.
 type shortage uint8

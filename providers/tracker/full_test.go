@@ -1,0 +1,120 @@
+package tracker
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// full is a table in which one namespace has room for about 60 rows.
+func fullNamespace(t *testing.T) *rig {
+	limits := open()
+	limits.NamespaceBytes = 60 * (rowBytes + 16)
+	return newRig(t, limits)
+}
+
+func (r *rig) has(n int, namespace string) bool {
+	h := r.table.rowOf(r.table.announcerOf(who(n)), r.table.spaceOf(namespace))
+	return h != 0 && !r.table.rows.at(h).withdrawn()
+}
+
+func TestAFullNamespaceTakesFromItsLargestPrefix(t *testing.T) {
+	r := fullNamespace(t)
+	for i := range 10 {
+		r.announced(r.row(i, "ns"))
+	}
+	flood := func(i int) Verdict {
+		a := r.row(i, "ns")
+		a.Origin = from(9999)
+		return r.announce(a)
+	}
+	i := 100
+	for ; flood(i).Refusal == Accepted; i++ {
+	}
+	require.Greater(t, i, 140)
+	require.Equal(t, RefusedFull, flood(i+1).Refusal, "the flood does not push out itself, nor others")
+	for n := 10; n < 20; n++ {
+		r.announced(r.row(n, "ns"))
+	}
+	for n := range 20 {
+		require.True(t, r.has(n, "ns"), n)
+	}
+	require.True(t, r.has(100, "ns"), "the oldest of the flood")
+	require.False(t, r.has(i-1, "ns"), "the newest of the flood has gone")
+}
+
+func TestAFullNamespaceRefusesWhenNoPrefixHasMoreThanTheNewcomer(t *testing.T) {
+	r := fullNamespace(t)
+	i := 0
+	for ; r.announce(r.row(i, "ns")).Refusal == Accepted; i++ {
+	}
+	require.Greater(t, i, 50)
+	for n := range i {
+		require.True(t, r.has(n, "ns"))
+	}
+	r.announced(r.row(0, "ns"), r.row(999, "other"))
+}
+
+func TestWhoHasProvedItselfStaysWhenItsPrefixLosesARow(t *testing.T) {
+	r := fullNamespace(t)
+	row := func(i int) Announcement {
+		a := r.row(i, "ns")
+		a.Origin = from(9999)
+		return a
+	}
+	i := 0
+	for ; r.announce(row(i)).Refusal == Accepted; i++ {
+	}
+	r.speak("ns", i-1, Served, 1)
+	for n := range 5 {
+		r.announced(r.row(1000+n, "ns"))
+	}
+	require.True(t, r.has(i-1, "ns"))
+	require.False(t, r.has(i-2, "ns"))
+}
+
+// TestAFloodOfNamespacesCostsTheFlooder: one peer with a million namespaces is
+// held by its quota, ten thousand peers with theirs by their prefix.
+func TestAFloodOfNamespacesCostsTheFlooder(t *testing.T) {
+	limits := open()
+	limits.TableBytes = 2 << 20
+	r := newRig(t, limits)
+	r.blind = true
+	for i := range 20 {
+		r.announced(r.row(i, fmt.Sprint("honest", i)))
+	}
+	accepted := 0
+	for i := range 100_000 {
+		if r.announce(r.row(1000, fmt.Sprint("flood", i))).Refusal == Accepted {
+			accepted++
+		}
+	}
+	require.Equal(t, 64, accepted)
+	for i := range 10_000 {
+		a := r.row(2000+i, fmt.Sprint("crowd", i))
+		a.Origin = from(777)
+		r.announce(a)
+	}
+	r.audit()
+	require.NotZero(t, r.table.Stat().Refused[RefusedFull])
+	for i := 20; i < 40; i++ {
+		r.announced(r.row(i, fmt.Sprint("honest", i)))
+	}
+	for i := range 40 {
+		require.True(t, r.has(i, fmt.Sprint("honest", i)))
+	}
+}
+
+func TestTenThousandPeersOfOneNamespaceLeaveRoomForOthers(t *testing.T) {
+	r := newRig(t, open())
+	r.blind = true
+	for i := range 10_000 {
+		a := r.row(i, "crowd")
+		a.Record = make([]byte, 500)
+		r.announce(a)
+	}
+	r.audit()
+	require.LessOrEqual(t, r.table.spaces.at(r.table.spaceOf("crowd")).bytes, 2<<20)
+	r.announced(r.row(20_000, "other"))
+}

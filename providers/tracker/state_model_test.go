@@ -1,0 +1,201 @@
+package tracker
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// model is the table as one would write it without a thought for memory or time.
+type model struct {
+	rows map[modelKey]*modelRow
+}
+
+type modelKey struct {
+	id        peer.ID
+	namespace string
+}
+
+type modelRow struct {
+	a         Announcement
+	ttl       time.Duration
+	until     time.Time
+	withdrawn bool
+}
+
+func (m *model) announce(now time.Time, a Announcement) Verdict {
+	key := modelKey{a.Peer, a.Namespace}
+	ttl := ClampTTL(a.TTL)
+	had := m.rows[key]
+	live, gone := m.count(a.Peer)
+	switch {
+	case a.Issued.Sub(now) > 10*time.Minute:
+		return Verdict{Refusal: RefusedEarly}
+	case now.Sub(a.Issued) >= max(ttl, time.Minute)+10*time.Minute:
+		return Verdict{Refusal: RefusedLate}
+	case had != nil && had.a.Seq >= a.Seq:
+		return Verdict{Refusal: RefusedSequence, Seq: had.a.Seq}
+	case (had == nil || had.withdrawn) && live >= modelQuota, had == nil && live+gone >= 2*modelQuota:
+		return Verdict{Refusal: RefusedNamespaces}
+	case ttl == 0 && had == nil:
+		return Verdict{Refusal: RefusedUnknown}
+	}
+	r := &modelRow{a: a, ttl: ttl, until: now.Add(ttl), withdrawn: ttl == 0}
+	if r.withdrawn {
+		r.until = now.Add(2 * time.Hour)
+	} else if end := a.Issued.Add(ttl + 10*time.Minute); end.Before(r.until) {
+		r.until = end
+	}
+	m.rows[key] = r
+	return Verdict{}
+}
+
+func (m *model) touch(now time.Time, id peer.ID, namespace string, seq uint64) Verdict {
+	r := m.rows[modelKey{id, namespace}]
+	switch {
+	case r == nil || r.withdrawn:
+		return Verdict{Refusal: RefusedUnknown}
+	case r.a.Seq != seq:
+		return Verdict{Refusal: RefusedSequence, Seq: r.a.Seq}
+	}
+	until := now.Add(r.ttl)
+	if end := r.a.Issued.Add(2*time.Hour + 10*time.Minute); end.Before(until) {
+		until = end
+	}
+	if until.After(r.until) {
+		r.until = until
+	}
+	return Verdict{}
+}
+
+func (m *model) tick(now time.Time) {
+	for key, r := range m.rows {
+		if !r.until.After(now) {
+			delete(m.rows, key)
+		}
+	}
+}
+
+func (m *model) count(id peer.ID) (live, gone int) {
+	for key, r := range m.rows {
+		switch {
+		case key.id != id:
+		case r.withdrawn:
+			gone++
+		default:
+			live++
+		}
+	}
+	return live, gone
+}
+
+// matching are the peers that may be in the answer to a query.
+func (m *model) matching(q Query) map[peer.ID]Announcement {
+	all := map[peer.ID]Announcement{}
+	for key, r := range m.rows {
+		a := r.a
+		in := len(a.Ranges) == 0 || !q.HasPoint || slices.ContainsFunc(a.Ranges, func(s [2]uint16) bool { return s[0] <= q.Point && q.Point <= s[1] })
+		if key.namespace == q.Namespace && key.id != q.Peer && !r.withdrawn && in && a.Roles&q.Roles == q.Roles {
+			all[key.id] = a
+		}
+	}
+	return all
+}
+
+const modelQuota = 4
+
+// pair is a table and its model.
+type pair struct {
+	*rig
+	model model
+}
+
+func (p *pair) seconds(rt *rapid.T) {
+	p.pass(time.Duration(rapid.IntRange(1, 3000).Draw(rt, "seconds")) * time.Second)
+	p.model.tick(p.now)
+}
+
+func (p *pair) peer(rt *rapid.T) int { return rapid.IntRange(0, 40).Draw(rt, "peer") }
+
+func (p *pair) namespace(rt *rapid.T) string {
+	return rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}).Draw(rt, "namespace")
+}
+
+func (p *pair) announcement(rt *rapid.T) {
+	n := p.peer(rt)
+	a := p.row(n, p.namespace(rt))
+	a.Seq = rapid.Uint64Range(0, 30).Draw(rt, "seq")
+	a.TTL = time.Duration(rapid.SampledFrom([]int{0, 0, 1, 100, 3600, 7200, 90000}).Draw(rt, "ttl")) * time.Second
+	a.Issued = p.now.Add(time.Duration(rapid.IntRange(-2000, 700).Draw(rt, "issued")) * time.Second)
+	a.Origin = from(rapid.IntRange(0, 6).Draw(rt, "prefix"))
+	a.Roles = Roles(rapid.IntRange(0, 3).Draw(rt, "roles"))
+	a.Verified = rapid.Bool().Draw(rt, "verified")
+	if low := rapid.Uint16().Draw(rt, "low"); low > 1000 {
+		a.Ranges = [][2]uint16{{low, max(low, low+1000)}}
+	}
+	require.Equal(rt, p.model.announce(p.now, a), p.table.Announce(p.now, a))
+	p.audit()
+}
+
+func (p *pair) refresh(rt *rapid.T) {
+	n, namespace := p.peer(rt), p.namespace(rt)
+	seq := uint64(0)
+	if r := p.model.rows[modelKey{who(n), namespace}]; r != nil {
+		seq = r.a.Seq
+	}
+	require.Equal(rt, p.model.touch(p.now, who(n), namespace, seq), p.table.Touch(p.now, who(n), from(n), namespace, seq))
+	p.audit()
+}
+
+func (p *pair) question(rt *rapid.T) {
+	q := Query{
+		Peer: who(p.peer(rt)), Namespace: p.namespace(rt), K: rapid.Uint64Range(0, 70).Draw(rt, "k"), Seed: rapid.Uint64().Draw(rt, "seed"),
+		Roles: Roles(rapid.IntRange(0, 3).Draw(rt, "wanted")), Point: rapid.Uint16().Draw(rt, "point"), HasPoint: rapid.Bool().Draw(rt, "pointed"),
+	}
+	matching := p.model.matching(q)
+	answer := p.query(q)
+	require.Len(rt, answer.Rows, min(len(matching), int(min(q.K, 64))), "all that match, up to K")
+	unverified := false
+	for _, c := range answer.Rows {
+		a, ok := matching[c.Peer]
+		require.True(rt, ok, "is no answer, or is there twice")
+		require.Equal(rt, a.Record, c.Record)
+		require.Equal(rt, a.Verified, c.Verified)
+		require.False(rt, c.Verified && unverified, "verified ones come first")
+		unverified = !c.Verified
+		delete(matching, c.Peer)
+	}
+}
+
+func (p *pair) restart(*rapid.T) {
+	restored := newRig(p.t, p.table.limits)
+	for chunk := range p.chunks(512) {
+		_, err := restored.table.Restore(p.now, chunk)
+		require.NoError(p.t, err)
+		restored.audit()
+	}
+	restored.table.Tick(p.now)
+	p.table = restored.table
+	p.audit()
+}
+
+func TestTheTableDoesWhatItsModelDoes(t *testing.T) {
+	for _, bucketRows := range []int{1, 5, 4096} {
+		t.Run(fmt.Sprint(bucketRows), func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				limits := open()
+				limits.BucketRows, limits.Namespaces, limits.TableBytes = bucketRows, modelQuota, 2<<20
+				p := &pair{newRig(t, limits), model{map[modelKey]*modelRow{}}}
+				rt.Repeat(map[string]func(*rapid.T){
+					"announce": p.announcement, "announce more": p.announcement, "announce again": p.announcement,
+					"touch": p.refresh, "query": p.question, "pass": p.seconds, "restart": p.restart,
+				})
+			})
+		})
+	}
+}
