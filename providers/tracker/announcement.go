@@ -63,7 +63,7 @@ type Query struct {
 // Candidate is a row of an answer.
 type Candidate struct {
 	Peer     peer.ID
-	Record   []byte // the table's own: not to be changed
+	Record   []byte // never changes, and is not to be changed
 	Age      time.Duration
 	Score    float32 // from -4 to 4, by what clients and probes said
 	Verified bool

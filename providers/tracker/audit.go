@@ -2,8 +2,9 @@ package tracker
 
 import "fmt"
 
-// audit recounts everything that the table keeps twice, and returns what is wrong.
-func (t *Table) audit() error {
+// Audit recounts everything that the table keeps twice, and returns what is wrong.
+// It is for tests: it looks at every row.
+func (t *Table) Audit() error {
 	if used := t.used(); used > t.limits.TableBytes {
 		return fmt.Errorf("%d bytes of %d", used, t.limits.TableBytes)
 	}

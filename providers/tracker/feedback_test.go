@@ -138,3 +138,20 @@ func TestProbesAskWhatWasServedOfThoseWhoCoverIt(t *testing.T) {
 	r.table.Probed(r.now, probes[0], false)
 	require.Empty(t, r.table.Probes(r.now, 8))
 }
+
+func TestTheOldestWhoFailedMakeWayForOthersAsOld(t *testing.T) {
+	r := newRig(t, open())
+	r.blind = true
+	for i := range 80 {
+		r.announced(r.row(i, "ns"))
+		r.pass(time.Second)
+	}
+	r.speak("ns", 0, Dead, 6)
+	given := 0
+	for seed := range uint64(500) {
+		if contains(r.ask("ns", 8, seed+1), 0) {
+			given++
+		}
+	}
+	require.Less(t, given, 60, "chance would give it 87 times, two of twenty elders and six of the rest")
+}

@@ -39,7 +39,7 @@ func open() Limits { return Limits{TableBytes: 8 << 20, PeerRate: free, PrefixRa
 func (r *rig) audit() {
 	r.t.Helper()
 	if !r.blind {
-		require.NoError(r.t, r.table.audit())
+		require.NoError(r.t, r.table.Audit())
 	}
 }
 

@@ -143,11 +143,13 @@ func TestAHotNamespaceIsDividedAndUnitedAgain(t *testing.T) {
 	limits := open()
 	limits.BucketRows = 16
 	r := newRig(t, limits)
+	r.blind = true
 	buckets := func() int { return len(r.table.spaces.at(r.table.spaceOf("ns")).buckets) }
 	for i := range 300 {
 		r.announced(r.row(i, "ns"))
 	}
 	require.Equal(t, 19, buckets())
+	require.NoError(t, r.table.Audit())
 	found := map[peer.ID]bool{}
 	for seed := range uint64(1000) {
 		for _, id := range peersOf(r.ask("ns", 8, seed+1)) {
@@ -155,6 +157,7 @@ func TestAHotNamespaceIsDividedAndUnitedAgain(t *testing.T) {
 		}
 	}
 	require.Len(t, found, 300, "queries go to all buckets")
+	r.blind = false
 	for i := range 295 {
 		gone := r.row(i, "ns")
 		gone.TTL = 0

@@ -104,3 +104,20 @@ func FuzzRestore(f *testing.F) {
 		require.Zero(t, again.table.Stat().Rows)
 	})
 }
+
+func TestWithdrawalsAreRestoredBesideAFullQuota(t *testing.T) {
+	r := newRig(t, open())
+	for i := range 80 {
+		a := r.row(1, fmt.Sprint("ns", i))
+		r.announced(a)
+		if i < 16 {
+			a = r.row(1, fmt.Sprint("ns", i))
+			a.TTL = 0
+			r.announced(a)
+		}
+	}
+	chunk, _ := r.table.Snapshot(0, 1<<20)
+	n, err := newRig(t, open()).table.Restore(r.now, chunk)
+	require.NoError(t, err)
+	require.Equal(t, 80, n)
+}

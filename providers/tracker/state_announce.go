@@ -99,18 +99,26 @@ func (t *Table) admits(id peer.ID, namespace string, seq uint64) Verdict {
 	if who == 0 {
 		return Verdict{}
 	}
-	if h := t.rowOf(who, t.spaceOf(namespace)); h != 0 {
-		if r := t.rows.at(h); r.seq >= seq {
-			return Verdict{Refusal: RefusedSequence, Seq: r.seq}
-		} else if !r.withdrawn() {
-			return Verdict{}
-		}
-	}
-	a := t.announcers.at(who)
-	if int(a.live) >= t.limits.Namespaces || int(a.live)+int(a.gone) >= 2*t.limits.Namespaces && t.rowOf(who, t.spaceOf(namespace)) == 0 {
+	h := t.rowOf(who, t.spaceOf(namespace))
+	switch {
+	case h != 0 && t.rows.at(h).seq >= seq:
+		return Verdict{Refusal: RefusedSequence, Seq: t.rows.at(h).seq}
+	case h != 0 && !t.rows.at(h).withdrawn():
+		return Verdict{}
+	case !t.inQuota(who, h == 0, true):
 		return Verdict{Refusal: RefusedNamespaces}
 	}
 	return Verdict{}
+}
+
+// inQuota tells whether an announcer may have one row more that is live, or one
+// more at all.
+func (t *Table) inQuota(who handle, fresh, live bool) bool {
+	if who == 0 {
+		return true
+	}
+	a, most := t.announcers.at(who), t.limits.Namespaces
+	return (!live || int(a.live) < most) && (!fresh || int(a.live)+int(a.gone) < 2*most)
 }
 
 // ClampTTL gives a TTL its bounds, whatever it is. 0 stays 0.

@@ -24,7 +24,7 @@ const mostScratch = 128 << 10
 // electElders chooses the elders of a bucket anew when an eighth of its rows has
 // changed. Between elections a few of them may have gone.
 func (t *Table) electElders(b *bucket) {
-	if b.changes == 0 || 8*b.changes < b.rows || t.used()+3*b.rows > t.limits.TableBytes {
+	if b.changes == 0 || 8*b.changes < b.rows || t.used()+4*b.rows > t.limits.TableBytes {
 		return
 	}
 	b.changes = 0

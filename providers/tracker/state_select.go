@@ -97,16 +97,17 @@ func (s *selection) choose(sp *space) []drawn {
 	return s.pick(all, elders)
 }
 
+// drawElders draws two of the oldest, who failed nobody lately if there are any.
 func (s *selection) drawElders(b *bucket, all []drawn) []drawn {
 	if len(b.elders.starts) == 0 {
 		return all
 	}
-	for range elderTries {
+	for try := range elderTries {
 		if len(all) == min(eldersGiven, s.want) {
 			break
 		}
 		h := b.elders.pick(s.next())
-		if !s.t.isElder(h, b) || holds(all, h) {
+		if !s.t.isElder(h, b) || holds(all, h) || try < elderTries/2 && s.t.rows.at(h).score < 0 {
 			continue
 		}
 		if d, fits := s.judge(h); fits {

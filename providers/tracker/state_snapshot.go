@@ -156,7 +156,7 @@ func (k *kept) sound() bool {
 // keep puts in one row of a snapshot.
 func (t *Table) keep(now uint32, k kept) bool {
 	longest := now + uint32(longestTTL/time.Second)
-	if k.row.expires <= now || k.row.expires > longest || t.admits(k.id, k.name, k.row.seq).Refusal != Accepted ||
+	if k.row.expires <= now || k.row.expires > longest || !t.inQuota(t.announcerOf(k.id), true, !k.row.withdrawn()) ||
 		t.rowOf(t.announcerOf(k.id), t.spaceOf(k.name)) != 0 || !t.makeRoom(k.name, k.id, k.from, cap(k.row.blob)) {
 		return false
 	}

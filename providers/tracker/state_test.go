@@ -247,3 +247,25 @@ func TestAPrefixIsASlash24OrASlash48(t *testing.T) {
 	require.False(t, same("2001:db8:1::1", "2001:db8:2::1"))
 	require.Zero(t, prefixOf(netip.Addr{}))
 }
+
+func TestARowThatIsAnnouncedAtItsEndIsGoneWithTheNextSecond(t *testing.T) {
+	r := newRig(t, open())
+	r.now = r.now.Add(700 * time.Millisecond)
+	r.table.Tick(r.now)
+	a := r.row(1, "ns")
+	a.Issued = r.now.Add(-70*time.Minute + 100*time.Millisecond)
+	r.announced(a)
+	r.pass(time.Second)
+	require.Zero(t, r.table.Stat().Rows)
+}
+
+func TestAClockThatIsSetBackLeavesNoRowBehind(t *testing.T) {
+	r := newRig(t, open())
+	r.pass(time.Hour)
+	r.now = start
+	a := r.row(1, "ns")
+	a.TTL = time.Minute
+	r.announced(a)
+	r.pass(time.Hour + time.Second)
+	require.Zero(t, r.table.Stat().Rows)
+}

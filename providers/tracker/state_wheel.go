@@ -6,8 +6,11 @@ import "time"
 // expire in the same second.
 const wheelSlots = 8192
 
+// wind puts a row where the clock will find it. A second that is over is not
+// looked at again, so a row that would be over already goes with the next.
 func (t *Table) wind(h handle) {
 	r := t.rows.at(h)
+	r.expires = max(r.expires, t.ticked+1)
 	head := &t.wheel[r.expires%wheelSlots]
 	r.earlier, r.later = 0, *head
 	if *head != 0 {
