@@ -2,7 +2,9 @@ package tracker
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -25,6 +27,7 @@ func TestAFullNamespaceTakesFromItsLargestPrefix(t *testing.T) {
 		r.announced(r.row(i, "ns"))
 	}
 	flood := func(i int) Verdict {
+		r.pass(time.Second)
 		a := r.row(i, "ns")
 		a.Origin = from(9999)
 		return r.announce(a)
@@ -41,7 +44,9 @@ func TestAFullNamespaceTakesFromItsLargestPrefix(t *testing.T) {
 		require.True(t, r.has(n, "ns"), n)
 	}
 	require.True(t, r.has(100, "ns"), "the oldest of the flood")
-	require.False(t, r.has(i-1, "ns"), "the newest of the flood has gone")
+	for n := range 10 {
+		require.False(t, r.has(i-1-n, "ns"), "the newest of the flood have gone")
+	}
 }
 
 func TestAFullNamespaceRefusesWhenNoPrefixHasMoreThanTheNewcomer(t *testing.T) {
@@ -117,4 +122,55 @@ func TestTenThousandPeersOfOneNamespaceLeaveRoomForOthers(t *testing.T) {
 	r.audit()
 	require.LessOrEqual(t, r.table.spaces.at(r.table.spaceOf("crowd")).bytes, 2<<20)
 	r.announced(r.row(20_000, "other"))
+}
+
+// fullTable is a table that rows of one prefix, each in a namespace of its own,
+// have filled; the last of them, which is returned, has proved itself.
+func fullTable(t *testing.T) (r *rig, last int) {
+	limits := open()
+	limits.TableBytes = 1 << 20
+	r = newRig(t, limits)
+	r.blind = true
+	for i := 0; r.announce(r.crowd(i, 777)).Refusal == Accepted; i++ {
+		last = i
+	}
+	require.Greater(t, last, 500)
+	r.speak(fmt.Sprint("crowd", last), last, Served, 1)
+	return r, last
+}
+
+func (r *rig) crowd(i, prefix int) Announcement {
+	a := r.row(i, fmt.Sprint("crowd", i))
+	a.Origin = from(prefix)
+	return a
+}
+
+func TestAFullTableIsSharedAlikeByPrefixesThatWantItAll(t *testing.T) {
+	r, last := fullTable(t)
+	taken := 0
+	for i := 10_000; r.announce(r.crowd(i, 888)).Refusal == Accepted; i++ {
+		taken++
+	}
+	r.audit()
+	rows := func(prefix int) int { return int(r.table.rowsOf(prefixOf(from(prefix)))) }
+	require.Equal(t, taken, rows(888))
+	require.GreaterOrEqual(t, rows(777), rows(888), "who comes later never gets more")
+	require.LessOrEqual(t, rows(777), rows(888)+1)
+	require.True(t, r.has(last, fmt.Sprint("crowd", last)), "the newest has proved itself, and stays")
+	require.False(t, r.has(last-1, fmt.Sprint("crowd", last-1)))
+	require.True(t, r.has(0, "crowd0"), "age counts")
+}
+
+func TestTheLargestPrefixIsKnownWhateverComesAndGoes(t *testing.T) {
+	r := newRig(t, open())
+	chance := rand.New(rand.NewPCG(5, 6))
+	for range 3000 {
+		i := chance.IntN(300)
+		a := r.row(i, "ns")
+		a.Origin = from(i % (1 + i%60)) // some have one row, some many
+		if chance.IntN(2) == 0 {
+			a.TTL = 0
+		}
+		r.announce(a)
+	}
 }

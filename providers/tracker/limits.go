@@ -45,7 +45,7 @@ const (
 	mostPeerID   = 64  // bytes; libp2p's are at most 44
 	burst        = 60  // seconds' worth of a rate
 	expireAtOnce = 4096
-	evictAtOnce  = 8 // rows that one announcement may push out, all of one prefix that has more
+	evictAtOnce  = 512 // rows that one announcement may push out: what pages that others filled took beyond the budget
 
 	leastTable = 1 << 20
 	reserve    = 64 << 10  // kept free so that no growth inside of an event exceeds the budget

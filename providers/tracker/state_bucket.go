@@ -137,7 +137,8 @@ func (t *Table) pushGroup(b *bucket, at handle) {
 	t.groups.at(at).place = uint32(n)
 }
 
-// popGroup removes an empty group, which is a leaf of the heap or becomes one.
+// popGroup removes an empty group, which has sunk to a leaf of the heap. The last
+// group takes its place, and may be larger than what is above it there.
 func (t *Table) popGroup(b *bucket, at handle) {
 	last := len(b.groups) - 1
 	place := int(t.groups.at(at).place)
@@ -145,7 +146,6 @@ func (t *Table) popGroup(b *bucket, at handle) {
 	t.setGroups(b, last)
 	if place < last {
 		t.raise(b, place)
-		t.sink(b, place)
 	}
 }
 
