@@ -11,6 +11,9 @@ var actors = []string{
 	"session", "blockrouter", "peerrouter", "wantmanager", "engine", "ledger", "providers",
 }
 
+// tables are the packages of decisions that have no actor around them here.
+var tables = []string{"providers/tracker"}
+
 func isActor(dir string) bool { return slices.Contains(actors, dir) }
 
 var roomRule = rule{
