@@ -174,3 +174,17 @@ func TestTheLargestPrefixIsKnownWhateverComesAndGoes(t *testing.T) {
 		r.announce(a)
 	}
 }
+
+func TestALargerGroupRisesWhenItTakesThePlaceOfASmallOne(t *testing.T) {
+	r := newRig(t, open())
+	for prefix, rows := range []int{3, 1, 3, 1, 1, 2} {
+		for i := range rows {
+			a := r.row(10*prefix+i, "ns")
+			a.Origin = from(prefix)
+			r.announced(a)
+		}
+	}
+	gone := r.row(30, "ns")
+	gone.TTL = 0
+	r.announced(gone)
+}
