@@ -97,7 +97,9 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 
 // build makes the actors and connects them; nothing runs yet.
 func (x *Exchange) build() (err error) {
-	x.ledger = ledger.New(ledger.Config{Fail: x.fail})
+	x.ledger = ledger.New(ledger.Config{
+		Fail: x.fail, Tag: func(t ledger.Tag) { x.network.Useful(t.Peer, t.Weight) },
+	})
 	net := x.opts.network(x.host)
 	net.Panicked, net.Proven = x.panics.contained, x.proven
 	if x.network, err = network.New(net); err != nil {

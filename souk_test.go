@@ -13,6 +13,7 @@ import (
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/multiformats/go-multihash"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -401,4 +402,27 @@ func TestABlockThatIsNotStoredYetIsServed(t *testing.T) {
 	close(slow.until)
 	require.NoError(t, x.Close())
 	require.True(t, b.has(t, bs[0].Cid()))
+}
+
+// Peers that blocks passed to or from are worth something to the connection
+// manager, while they are connected and the exchange is open.
+func TestUsefulPeersAreTagged(t *testing.T) {
+	manager, err := connmgr.NewConnManager(10, 20)
+	require.NoError(t, err)
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.ConnectionManager(manager))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	x, err := souk.New(t.Context(), h, blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
+	require.NoError(t, err)
+	seed := start(t)
+	block := blocks.NewBlock([]byte("a tag"))
+	seed.put(t, block)
+	worth := func() int { return manager.GetTagInfo(seed.host.ID()).Tags["souk-useful"] }
+	require.NoError(t, h.Connect(t.Context(), seed.info()))
+	require.Zero(t, worth(), "connected is not useful")
+	_, err = x.GetBlock(t.Context(), block.Cid())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return worth() > 0 }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, x.Close())
+	require.Zero(t, worth(), "what is tagged is released at the end")
 }

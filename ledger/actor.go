@@ -16,11 +16,15 @@ func New(cfg Config) *Ledger {
 	}
 	l := &Ledger{
 		now:   cfg.Now,
+		tag:   cfg.Tag,
 		wake:  make(chan struct{}, 1),
 		state: newState(cfg.Peers, cfg.Strangers),
 	}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.tag == nil {
+		l.tag = func(Tag) {}
 	}
 	l.loop = actor.NewLoop("ledger", cfg.Fail)
 	l.inbox = actor.NewInbox[request](inboxDepth, l.loop.Done())
@@ -60,11 +64,19 @@ func (l *Ledger) run(ctx context.Context) {
 			l.loop.Working(l.now())
 		}
 		now := l.now()
-		if scores := l.state.refresh(now); scores != nil {
-			l.scores.Set(scores)
-		}
+		l.publish(now)
 		alarm.Set(now, l.state.wake())
 		l.loop.Waiting(l.now())
+	}
+}
+
+// publish makes new scores known when they are due.
+func (l *Ledger) publish(now time.Time) {
+	if scores := l.state.refresh(now); scores != nil {
+		l.scores.Set(scores)
+	}
+	for _, t := range l.state.takeTags() {
+		l.tag(t)
 	}
 }
 

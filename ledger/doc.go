@@ -8,7 +8,7 @@
 // router, want manager, peer router); faults from readers of streams; queries.
 //
 // Sends: receipts to who asked, and an immutable [Scores] that anybody reads. It
-// sends nothing to another actor.
+// sends nothing to another actor, and tells the network what connections are worth.
 //
 // Bounds: at most [DefaultPeers] accounts. An account outlives the connection
 // only when bytes, blocks or faults passed; wants and presences alone make none

@@ -24,6 +24,10 @@ type Config struct {
 	// [DefaultStrangers]. Too small, and debts are forgotten.
 	Peers, Strangers int
 
+	// Tag is told what the connection to a peer with which blocks were exchanged
+	// is worth, when that changes. It must not block; may be nil.
+	Tag func(Tag)
+
 	// Fail is told when the actor has ended by a panic; may be nil.
 	Fail func(error)
 }
@@ -38,6 +42,13 @@ func (c *Config) validate() error {
 	return nil
 }
 
+// Tag is what the connection to a peer is worth: 1 to 10, and 0 when it is gone or
+// its account is.
+type Tag struct {
+	Peer   peer.ID
+	Weight int
+}
+
 // Ledger is the handle of the actor. Its methods are safe for concurrent use,
 // except for Port, which belongs before Start.
 type Ledger struct {
@@ -46,6 +57,7 @@ type Ledger struct {
 	wake   chan struct{} // holds a token when some port may have news
 	scores actor.Snapshot[Scores]
 	now    func() time.Time
+	tag    func(Tag)
 
 	started bool
 	ports   []*Port // fixed by Start

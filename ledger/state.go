@@ -35,6 +35,8 @@ type state struct {
 
 	faults Faults // of all peers, those without an account as well
 
+	tags []Tag // to be told
+
 	changed   bool      // since the last refresh
 	refreshed time.Time // when that was
 }
@@ -49,6 +51,8 @@ type account struct {
 	latencyLowest float64 // seconds, 0 when not measured
 	latency       float64 // seconds, smoothed
 	throughput    float64 // bytes per second, smoothed
+
+	tag int // what the connection manager was told that the connection is worth
 
 	lastExchange time.Time // zero when no block passed
 	lastActive   time.Time // exchange or fault
@@ -97,6 +101,7 @@ func (s *state) applyTally(now time.Time, p peer.ID, t *tally) {
 	case a.stranger():
 		s.alien++
 	case !a.connected && !a.lasting():
+		s.retag(p, a, 0)
 		delete(s.accounts, p)
 	}
 	s.evict()

@@ -44,6 +44,7 @@ func (s *state) remove(n int, match func(*account) bool) {
 		if s.accounts[p].stranger() {
 			s.alien--
 		}
+		s.retag(p, s.accounts[p], 0)
 		delete(s.accounts, p)
 	}
 }

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -131,11 +133,39 @@ func (s *state) refresh(now time.Time) *Scores {
 		if a.penaltyNow(now) > 0 {
 			s.decaying++
 		}
+		s.retag(p, a, a.tagNow(now))
 		if known := (standing{score: a.score(now), debt: a.debt()}); known != nobody {
 			of[p] = known
 		}
 	}
+	slices.SortFunc(s.tags, func(x, y Tag) int { return cmp.Compare(x.Peer, y.Peer) })
 	return &Scores{of: of}
+}
+
+// mostTag is what the connection to the best peer is worth to libp2p's connection
+// manager: about what other protocols give theirs.
+const mostTag = 10
+
+// tagNow is what the connection is worth: nothing while no block has passed.
+func (a *account) tagNow(now time.Time) int {
+	if !a.connected || !a.exchanged() {
+		return 0
+	}
+	return 1 + int((mostTag-1)*a.score(now))
+}
+
+func (s *state) retag(p peer.ID, a *account, tag int) {
+	if a.tag != tag {
+		a.tag = tag
+		s.tags = append(s.tags, Tag{p, tag})
+	}
+}
+
+// takeTags returns what has changed since the last call.
+func (s *state) takeTags() []Tag {
+	tags := s.tags
+	s.tags = nil
+	return tags
 }
 
 // nobody is how a peer stands that is not known.

@@ -421,3 +421,31 @@ func received(p peer.ID, n uint64) Delta {
 }
 
 func fault(p peer.ID, f message.Fault) Delta { return Delta{Peer: p, Fault: f} }
+
+// What a connection is worth is told when it changes: nothing before a block has
+// passed, and nothing when the peer is gone.
+func TestConnectionsAreWorthWhatPassedOverThem(t *testing.T) {
+	s, now := newState(0, 0), epoch
+	tags := func() []Tag {
+		now = now.Add(RefreshEvery)
+		s.refresh(now)
+		return s.takeTags()
+	}
+	s.record(now, Connected("a", true), Connected("b", true))
+	require.Empty(t, tags())
+	s.record(now, received("b", 100), sent("a", 100))
+	first := tags()
+	require.Len(t, first, 2)
+	require.Equal(t, peer.ID("a"), first[0].Peer)
+	require.Positive(t, first[0].Weight)
+	require.Empty(t, tags(), "nothing has changed")
+
+	s.record(now, Delta{Peer: "a", Rate: 1e9, RTT: time.Millisecond})
+	better := tags()
+	require.Len(t, better, 1)
+	require.Greater(t, better[0].Weight, first[0].Weight)
+	require.LessOrEqual(t, better[0].Weight, mostTag)
+
+	s.record(now, Connected("a", false))
+	require.Equal(t, []Tag{{"a", 0}}, tags())
+}

@@ -24,11 +24,7 @@ func (s *Steps) List() []actor.Step {
 	}
 }
 
-func (s *Steps) settle() {
-	if scores := s.state.refresh(s.now()); scores != nil {
-		s.scores.Set(scores)
-	}
-}
+func (s *Steps) settle() { s.publish(s.now()) }
 
 // Wake is when the ledger has to be woken, or the zero time.
 func (s *Steps) Wake() time.Time { return s.state.wake() }

@@ -23,6 +23,7 @@ type holds struct {
 	mu     sync.Mutex
 	count  map[hold]int
 	useful map[peer.ID]struct{}
+	closed bool // nothing is held any more
 }
 
 func newHolds(m connmgr.ConnManager) *holds {
@@ -35,6 +36,9 @@ func (n *Network) Hold(p peer.ID, tag string) {
 	h := n.holds
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
 	h.count[hold{p, tag}]++
 	if h.count[hold{p, tag}] == 1 {
 		_ = n.life.guard("hold", func() { h.manager.Protect(p, tag) })
@@ -69,6 +73,9 @@ func (n *Network) Useful(p peer.ID, weight int) {
 		_ = n.life.guard("hold", func() { h.manager.UntagPeer(p, usefulTag) })
 		return
 	}
+	if h.closed {
+		return
+	}
 	h.useful[p] = struct{}{}
 	_ = n.life.guard("hold", func() { h.manager.TagPeer(p, usefulTag, weight) })
 }
@@ -77,6 +84,7 @@ func (n *Network) Useful(p peer.ID, weight int) {
 func (h *holds) releaseAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.closed = true
 	for held := range h.count {
 		h.manager.Unprotect(held.peer, held.tag)
 	}

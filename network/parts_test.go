@@ -72,6 +72,9 @@ func TestHoldsAreCounted(t *testing.T) {
 	require.Equal(t, []string{"tag a souk-useful 5", "tag c souk-useful 7", "untag c souk-useful"}, p.take())
 	n.holds.releaseAll()
 	require.Equal(t, []string{"unprotect a tracker", "untag a souk-useful"}, p.take())
+	n.Hold("a", "late")
+	n.Useful("a", 5)
+	require.Empty(t, p.take(), "nothing is held that nobody would release")
 }
 
 func newTestStrikes() *strikes {
