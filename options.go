@@ -26,6 +26,9 @@ type options struct {
 	namespace  string
 	flood      bool
 	candidates int
+	trackers   []peer.AddrInfo
+	listKey    peer.ID
+	tracker    *TrackerConfig // nil for none
 
 	withoutStoring bool
 	serverDisabled bool
@@ -75,6 +78,27 @@ func WithProviders(peers ...peer.AddrInfo) Option {
 // delegated router, when too few peers are known.
 func WithRouting(r routing.ContentDiscovery) Option {
 	return func(o *options) { o.finders = append(o.finders, providers.Routing(r)) }
+}
+
+// WithTrackers names trackers: nodes that are told what this one announces, and
+// asked who holds what a session with a namespace wants.
+func WithTrackers(trackers ...peer.AddrInfo) Option {
+	return func(o *options) { o.trackers = append(o.trackers, trackers...) }
+}
+
+// WithTrackerList makes the exchange take in the list of trackers that its
+// trackers hand out, if this key has signed it. Trackers that were named stay.
+func WithTrackerList(key peer.ID) Option { return func(o *options) { o.listKey = key } }
+
+// WithTracker makes the node a tracker for whoever names it as one. At most one
+// cfg is used.
+func WithTracker(cfg ...TrackerConfig) Option {
+	return func(o *options) {
+		o.tracker = &TrackerConfig{}
+		if len(cfg) > 0 {
+			o.tracker = &cfg[0]
+		}
+	}
 }
 
 // WithNamespace sets the namespace of calls without a session, and of sessions
