@@ -99,7 +99,7 @@ const (
 	RefusedNamespaces         // the peer is announced in too many
 	RefusedFull               // there is no room, and nobody has more rows than the peer's prefix
 	RefusedEarly              // issued in the future
-	RefusedLate               // its time is over
+	RefusedLate               // issued too long ago
 	RefusedUnknown            // there is no such row, token or watch
 	refusals
 )

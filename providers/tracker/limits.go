@@ -2,7 +2,8 @@ package tracker
 
 import (
 	"fmt"
-	"time"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // Limits bound what a table keeps and does for others. Zero fields mean the
@@ -34,9 +35,10 @@ type Rate struct {
 }
 
 const (
-	shortestTTL = time.Minute
-	longestTTL  = 2 * time.Hour
-	skew        = 10 * time.Minute // by which clocks may differ
+	shortestTTL = record.MinTTL
+	longestTTL  = record.MaxTTL
+	skew        = record.MaxSkew // by which clocks may differ
+	longestAge  = record.MaxAge  // of a signature: from then on touches are no use
 
 	mostRows     = 64 // of an answer
 	mostRanges   = 64 // of an announcement

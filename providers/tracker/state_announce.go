@@ -43,8 +43,8 @@ func (t *Table) Announce(now time.Time, a Announcement) Verdict {
 	return Verdict{}
 }
 
-// Touch keeps the row of a peer that is connected for another TTL, up to two
-// hours after its record was signed.
+// Touch keeps the row of a peer that is connected for another TTL, up to a day
+// after its record was signed.
 func (t *Table) Touch(now time.Time, id peer.ID, from netip.Addr, namespace string, seq uint64) Verdict {
 	if v := t.charge(now, id, from, cost{announces: 0.25}); v.Refusal != Accepted {
 		return t.refuse(v)
@@ -57,7 +57,7 @@ func (t *Table) Touch(now time.Time, id peer.ID, from netip.Addr, namespace stri
 	if r.seq != seq {
 		return t.refuse(Verdict{Refusal: RefusedSequence, Seq: r.seq})
 	}
-	t.reset(h, max(r.expires, min(second(now)+uint32(r.ttl), r.issued+uint32((longestTTL+skew)/time.Second))))
+	t.reset(h, max(r.expires, min(second(now)+uint32(r.ttl), r.issued+uint32(longestAge/time.Second))))
 	t.stat.Touched++
 	return Verdict{}
 }
@@ -87,7 +87,7 @@ func (t *Table) acceptable(now time.Time, a Announcement) Verdict {
 		return Verdict{Refusal: RefusedSize}
 	case a.Issued.After(now.Add(skew)):
 		return Verdict{Refusal: RefusedEarly}
-	case !now.Before(a.Issued.Add(max(ClampTTL(a.TTL), shortestTTL) + skew)):
+	case a.Issued.Before(now.Add(-skew)):
 		return Verdict{Refusal: RefusedLate}
 	}
 	return t.admits(a.Peer, a.Namespace, a.Seq)
@@ -174,7 +174,7 @@ func (r *row) fill(now time.Time, a Announcement) {
 	ttl := ClampTTL(a.TTL)
 	r.seq, r.ttl, r.roles, r.ranges = a.Seq, uint16(ttl/time.Second), a.Roles, uint8(len(a.Ranges))
 	r.capacity, r.issued = uint16(min(a.Capacity, 1<<16-1)), second(a.Issued)
-	r.expires = min(second(now.Add(ttl)), second(a.Issued.Add(ttl+skew)))
+	r.expires = second(now.Add(ttl))                                 // which is before its signature is too old
 	r.blob = slices.Grow([]byte(nil), 4*len(a.Ranges)+len(a.Record)) // its capacity is what the allocator took
 	for _, span := range a.Ranges {
 		r.blob = binary.BigEndian.AppendUint16(r.blob, span[0])

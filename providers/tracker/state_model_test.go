@@ -36,7 +36,7 @@ func (m *model) announce(now time.Time, a Announcement) Verdict {
 	switch {
 	case a.Issued.Sub(now) > 10*time.Minute:
 		return Verdict{Refusal: RefusedEarly}
-	case now.Sub(a.Issued) >= max(ttl, time.Minute)+10*time.Minute:
+	case now.Sub(a.Issued) > 10*time.Minute:
 		return Verdict{Refusal: RefusedLate}
 	case had != nil && had.a.Seq >= a.Seq:
 		return Verdict{Refusal: RefusedSequence, Seq: had.a.Seq}
@@ -48,8 +48,6 @@ func (m *model) announce(now time.Time, a Announcement) Verdict {
 	r := &modelRow{a: a, ttl: ttl, until: now.Add(ttl), withdrawn: ttl == 0}
 	if r.withdrawn {
 		r.until = now.Add(2 * time.Hour)
-	} else if end := a.Issued.Add(ttl + 10*time.Minute); end.Before(r.until) {
-		r.until = end
 	}
 	m.rows[key] = r
 	return Verdict{}
@@ -64,7 +62,7 @@ func (m *model) touch(now time.Time, id peer.ID, namespace string, seq uint64) V
 		return Verdict{Refusal: RefusedSequence, Seq: r.a.Seq}
 	}
 	until := now.Add(r.ttl)
-	if end := r.a.Issued.Add(2*time.Hour + 10*time.Minute); end.Before(until) {
+	if end := r.a.Issued.Add(24 * time.Hour); end.Before(until) {
 		until = end
 	}
 	if until.After(r.until) {
@@ -131,7 +129,7 @@ func (p *pair) announcement(rt *rapid.T) {
 	a := p.row(n, p.namespace(rt))
 	a.Seq = rapid.Uint64Range(0, 30).Draw(rt, "seq")
 	a.TTL = time.Duration(rapid.SampledFrom([]int{0, 0, 1, 100, 3600, 7200, 90000}).Draw(rt, "ttl")) * time.Second
-	a.Issued = p.now.Add(time.Duration(rapid.IntRange(-2000, 700).Draw(rt, "issued")) * time.Second)
+	a.Issued = p.now.Add(time.Duration(rapid.IntRange(-700, 700).Draw(rt, "issued")) * time.Second)
 	a.Origin = from(rapid.IntRange(0, 6).Draw(rt, "prefix"))
 	a.Roles = Roles(rapid.IntRange(0, 3).Draw(rt, "roles"))
 	a.Verified = rapid.Bool().Draw(rt, "verified")
