@@ -40,6 +40,7 @@ type account struct {
 	onHand  int // were handed on and are not yet released
 	leader  *allowance
 	streams map[*inbound]struct{}
+	opened  int // streams of ours on which the peer answers
 }
 
 // allowance is the share of one stream.
@@ -140,10 +141,32 @@ func (b *budget) withdraw(c *claim, cause error) error {
 	return nil
 }
 
+// lend gives an allowance to a stream that we have opened to p.
+func (b *budget) lend(ctx context.Context, p peer.ID) *allowance {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	acct := b.account(p)
+	acct.opened++
+	return &allowance{b: b, acct: acct, ctx: ctx}
+}
+
+// settle takes back what was lent.
+func (b *budget) settle(a *allowance) {
+	a.close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.acct.opened--
+	b.drop(a.acct)
+}
+
 // give returns bytes that were not handed on.
 func (a *allowance) give(bytes int) {
 	a.b.mu.Lock()
 	defer a.b.mu.Unlock()
+	a.put(bytes)
+}
+
+func (a *allowance) put(bytes int) {
 	a.held -= bytes
 	a.b.discharge(a.acct, bytes)
 	a.yield()
@@ -163,7 +186,9 @@ func (a *allowance) handOn(bytes int) *credit {
 
 // close gives back what the stream still holds.
 func (a *allowance) close() {
-	a.give(a.held)
+	a.b.mu.Lock()
+	defer a.b.mu.Unlock()
+	a.put(a.held)
 }
 
 // yield ends the lead when nothing unfinished is held any more.
@@ -226,7 +251,7 @@ func (b *budget) discharge(acct *account, bytes int) {
 
 // drop forgets an account that nobody uses.
 func (b *budget) drop(acct *account) {
-	if acct.used == 0 && len(acct.streams) == 0 && b.accounts[acct.id] == acct {
+	if acct.used == 0 && len(acct.streams)+acct.opened == 0 && b.accounts[acct.id] == acct {
 		delete(b.accounts, acct.id)
 	}
 }

@@ -1,8 +1,9 @@
 // Package network carries Bitswap messages over libp2p streams.
 //
 // Owns: the streams of the Bitswap protocols (and of the protocols given to
-// [Network.Handle]), which peers are connected and speak Bitswap, the bytes
-// that are being received, and the strikes against peers that break the rules.
+// [Network.Handle] and [Network.HandleDuplex]), which peers are connected and
+// speak Bitswap, the bytes that are being received, and the strikes against peers
+// that break the rules.
 //
 // Receives: messages to send, one in hand for each peer and [Lane]; streams,
 // connection notices and identify events of the libp2p host.
@@ -29,10 +30,12 @@
 // Goroutines: one for a node, which follows identify events; one for each
 // inbound stream, which libp2p starts; one for each open outbound stream, which
 // waits for a reset; one while a stream is being written. An idle peer has
-// none.
+// none. A [Duplex] that we opened has none of its own: it is read and written by
+// whoever opened it.
 //
 // Shutdown: [Network.Stop] refuses what is new, ends all streams and waits for
-// the goroutines. What was in hand is reported as failed.
+// the goroutines. What was in hand is reported as failed, and who reads or writes
+// a [Duplex] gets [ErrClosed].
 //
 // Locks are small and are never held across I/O: the notices of libp2p, the
 // readers and the callers of [Network.Hand] only note state under them.

@@ -16,6 +16,7 @@ var (
 	ErrNotConnected = errors.New("peer is not connected or does not speak the protocol")
 	ErrReset        = errors.New("peer reset the stream")
 	ErrSlow         = errors.New("peer did not take or send the bytes in time")
+	ErrIdle         = errors.New("peer said nothing for as long as it may")
 	ErrTooLarge     = errors.New("frame is over the limit")
 	ErrRefused      = errors.New("peer is refused for a while")
 	errNotMinimal   = errors.New("length of a frame is not a minimal varint")

@@ -34,9 +34,12 @@ type FrameSink func(ctx context.Context, from peer.ID, frame []byte) (reply []by
 // Requests come from the start of the network to its stop. A second sink for an
 // id replaces the first.
 func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) {
-	handler := func(st p2pnet.Stream) {
-		n.serve(st, func(in *inbound) error { return in.answer(maxFrame, sink) })
-	}
+	n.handle(id, func(in *inbound) error { return in.answer(maxFrame, sink) })
+}
+
+// handle registers who reads the streams of another protocol.
+func (n *Network) handle(id protocol.ID, read func(in *inbound) error) {
+	handler := func(st p2pnet.Stream) { n.serve(st, read) }
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life.over() {
@@ -118,7 +121,7 @@ func (n *Network) request(ctx context.Context, p peer.ID, id protocol.ID, frame 
 		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
 	defer func() { _ = st.Reset() }() // Does nothing after the orderly end.
-	cut := func() { _ = st.SetDeadline(time.Unix(1, 0)) }
+	cut := func() { _ = st.SetDeadline(longAgo) }
 	defer context.AfterFunc(ctx, func() { _ = n.life.guard("streams", cut) })()
 	reply, err := n.exchange(st, id, frame, maxReply)
 	switch {
@@ -180,24 +183,40 @@ func readFrame(r *bufio.Reader, limit int, take func(int) error) ([]byte, error)
 
 // readLength reads the varint before a frame, which is minimal and within the limit.
 func readLength(r io.ByteReader, limit int) (int, error) {
-	for v, shift := uint64(0), 0; ; shift += 7 {
+	var l length
+	for {
 		b, err := r.ReadByte()
 		switch {
-		case err != nil && shift > 0:
+		case err != nil && l.begun():
 			return 0, unexpected(err)
 		case err != nil:
 			return 0, err
-		case shift > 0 && b == 0:
-			return 0, errNotMinimal
 		}
-		v |= uint64(b&0x7f) << shift
-		if v > uint64(limit) || shift == 56 && b >= 0x80 {
-			return 0, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
-		}
-		if b < 0x80 {
-			return int(v), nil
+		if whole, err := l.add(b, limit); whole || err != nil {
+			return l.value, err
 		}
 	}
+}
+
+// length is the varint before a frame, as far as it was read.
+type length struct {
+	value int
+	shift uint // of the next byte
+}
+
+func (l *length) begun() bool { return l.shift > 0 }
+
+// add takes the next byte and reports whether it was the last.
+func (l *length) add(b byte, limit int) (whole bool, err error) {
+	if l.begun() && b == 0 {
+		return false, errNotMinimal
+	}
+	v := uint64(l.value) | uint64(b&0x7f)<<l.shift
+	if v > uint64(limit) || l.shift == 56 && b >= 0x80 {
+		return false, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+	}
+	l.value, l.shift = int(v), l.shift+7
+	return b < 0x80, nil
 }
 
 func unexpected(err error) error {

@@ -56,7 +56,7 @@ func noBytes(int, time.Time) {}
 // end makes the reader of the stream end soon. It does not block.
 func (in *inbound) end() {
 	in.cancel()
-	_ = in.stream.SetDeadline(time.Unix(1, 0)) // A stream that has no deadlines any more has ended.
+	_ = in.stream.SetDeadline(longAgo) // A stream that has no deadlines any more has ended.
 }
 
 // welcome reports whether streams of the connection are read at all.

@@ -335,7 +335,7 @@ func (s *sender) closeIdle() {
 func (s *sender) end() {
 	cut, leave := s.stop()
 	if cut != nil {
-		_ = cut.stream.SetWriteDeadline(time.Unix(1, 0))
+		_ = cut.stream.SetWriteDeadline(longAgo)
 		_ = cut.stream.Reset()
 	}
 	for _, o := range leave {
