@@ -9,7 +9,8 @@
 // connection notices and identify events of the libp2p host.
 //
 // Sends: what peers wrote, to the [Sinks] that the owner gave; the latest state
-// of each peer, to every [Watch]; the outcome of each message, to whoever
+// of each peer, to every [Watch]; who disconnects, to who asked for it with
+// [Network.OnDisconnect]; the outcome of each message, to whoever
 // handed it over.
 //
 // Bounds: [Config] has them all. Towards a peer everything is pull: a lane that

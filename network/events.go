@@ -31,10 +31,27 @@ func (n *Network) follow() (*events, error) {
 	refresh := func(_ p2pnet.Network, c p2pnet.Conn) {
 		_ = n.life.guard("events", func() { n.peers.refresh(c.RemotePeer()) })
 	}
-	e := &events{n: n, bus: bus, notices: &p2pnet.NotifyBundle{ConnectedF: refresh, DisconnectedF: refresh}}
+	e := &events{n: n, bus: bus, notices: &p2pnet.NotifyBundle{ConnectedF: refresh, DisconnectedF: n.disconnected()}}
 	n.cfg.Host.Network().Notify(e.notices)
 	n.life.spawn("events", e.listen)
 	return e, nil
+}
+
+// disconnected is what libp2p calls for each connection that has closed.
+func (n *Network) disconnected() func(p2pnet.Network, p2pnet.Conn) {
+	tell := n.parted // No more are added after the start.
+	return func(_ p2pnet.Network, c p2pnet.Conn) {
+		_ = n.life.guard("events", func() {
+			p := c.RemotePeer()
+			n.peers.refresh(p)
+			if n.peers.connected(p) {
+				return
+			}
+			for _, f := range tell {
+				f(p)
+			}
+		})
+	}
 }
 
 func (e *events) listen() {

@@ -32,6 +32,7 @@ type Network struct {
 	mu       sync.Mutex
 	started  bool
 	handlers map[protocol.ID]p2pnet.StreamHandler // of the host, from Start to Stop
+	parted   []func(peer.ID)                      // told who has disconnected
 	stopped  chan struct{}                        // closed when Stop has asked everything to end
 }
 
@@ -67,6 +68,16 @@ func (n *Network) Watch() *Watch {
 	defer n.peers.mu.Unlock()
 	n.peers.watches = append(n.peers.watches, w)
 	return w
+}
+
+// OnDisconnect has f told whose last usable connection has closed, whatever
+// protocols the peer speaks. It must be called before [Network.Start]. libp2p
+// waits for f, so it only notes what it is told, and calls nothing of the network
+// or of libp2p.
+func (n *Network) OnDisconnect(f func(peer.ID)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.parted = append(n.parted, f)
 }
 
 // Start offers the protocols to the host and looks for peers that are connected

@@ -146,6 +146,19 @@ func TestSeveralConnectionsAreOnePeer(t *testing.T) {
 	exchange(t, a, b, message.V120)
 }
 
+func TestWhoHasDisconnectedIsToldThoughItSpeaksNoBitswap(t *testing.T) {
+	a, other, told := newNode(t, newHost(t)), newHost(t), make(chan peer.ID, 8)
+	a.OnDisconnect(func(p peer.ID) { told <- p })
+	a.start(a.sinks())
+	connect(t, a.host, other)
+	for range 2 {
+		connect(t, a.host, other)
+		require.NoError(t, other.Network().ClosePeer(a.host.ID()))
+		require.Equal(t, other.ID(), receive(t, told))
+	}
+	require.Empty(t, told)
+}
+
 func TestAMessageThatMeetsADeadStreamIsSentOnAFreshOne(t *testing.T) {
 	a, b := pair(t)
 	for i := range 20 {
