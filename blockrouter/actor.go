@@ -191,6 +191,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.load(s.links.Of(req.link), req.cids)
 	case cancel:
 		s.state.cancel(s.links.Of(req.link), req.cids)
+	case listen:
+		s.state.listen(s.links.Of(req.link), req.to)
 	case cancelAll:
 		s.state.cancelAll(s.links.Of(req.link))
 	case put:

@@ -20,6 +20,13 @@ func (s *state) audit() error {
 			return fmt.Errorf("link %d has news that nobody took", l)
 		}
 	}
+	for to, links := range s.listening {
+		for _, l := range links {
+			if mine := s.links[l]; mine == nil || !slices.Contains(mine.hears, to) {
+				return fmt.Errorf("link %d is listed as listening to %s and does not", l, to.Peer)
+			}
+		}
+	}
 	for c, links := range s.wanted {
 		for _, l := range links {
 			if mine := s.links[l]; mine == nil || mine.wants[c] == 0 {

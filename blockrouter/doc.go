@@ -2,23 +2,23 @@
 // sessions wait for which CID and is the only writer of received blocks.
 //
 // Owns: for each CID the links that want it, or got it lately and are still
-// interested in who has it; what is to be looked up in the store; the blocks
-// received and not yet stored.
+// interested in who has it; for each (peer, CID) the links that only listen; what
+// is to be looked up in the store; the blocks received and not yet stored.
 //
-// Receives: want, load, cancel and cancelAll from links (sessions), blocks put
-// by callers of the API; verified blocks and presences from the readers of
-// Network; results of the workers that read and write the store.
+// Receives: want, load, cancel, listen and cancelAll from links (sessions,
+// probes), blocks put by callers of the API; verified blocks and presences from
+// the readers of Network; results of the workers that read and write the store.
 //
 // Sends: to links what they wait for, each through its own slot; to the store's
 // workers, each of which has one job; to the Stage which blocks wait to be stored,
 // so that they can be read; to the Engine which blocks are available, after they
 // are stored; to the Ledger what was received.
 //
-// Bounds: one entry a (link, CID) wanted, and 32 of interest a link; at most
-// Config.StoreBytes received and not stored, and one message more, beyond which
-// inbound messages are not read, which the peers' streams feel; a slot holds
-// each wanted block, CID and presence about once. Local blocks are read only
-// when their link asks for the load.
+// Bounds: one entry a (link, CID) wanted, and 32 of interest a link; one a (link,
+// peer, CID) listened to; at most Config.StoreBytes received and not stored, and
+// one message more, beyond which inbound messages are not read, which the peers'
+// streams feel; a slot holds each wanted block, CID and presence about once.
+// Local blocks are read only when their link asks for the load.
 //
 // Ordering: requests of one link keep their order; so do the messages of one
 // stream. Blocks are staged, delivered, stored in the order in which they came,

@@ -26,7 +26,7 @@ type PeerCID struct {
 	CID  cid.Cid
 }
 
-// Info is news for a link about the CIDs that it wants. Each is told in the order
+// Info is news for a link about the CIDs that it wants or listens for. Each is told in the order
 // of the fields: a CID in Local and in Missing was here and has gone.
 type Info struct {
 	Blocks    []Received
@@ -53,6 +53,10 @@ type (
 		link *Link
 		cids []cid.Cid
 	}
+	listen struct {
+		link *Link
+		to   PeerCID
+	}
 	cancelAll struct{ link *Link }
 	put       struct{ blocks []blocks.Block }
 )
@@ -61,6 +65,7 @@ func (openLink) isRequest()  {}
 func (want) isRequest()      {}
 func (load) isRequest()      {}
 func (cancel) isRequest()    {}
+func (listen) isRequest()    {}
 func (cancelAll) isRequest() {}
 func (put) isRequest()       {}
 
@@ -103,6 +108,13 @@ func (l *Link) Load(ctx context.Context, cids []cid.Cid) error {
 // way.
 func (l *Link) Cancel(ctx context.Context, cids []cid.Cid) error {
 	return l.router.inbox.Send(ctx, cancel{l, cids})
+}
+
+// Listen asks to be told what a peer says about a CID, with Presences. Nothing is
+// wanted by that: a block with which the peer answers counts as a HAVE, and is
+// delivered and stored only where others want it. It ends with CancelAll.
+func (l *Link) Listen(ctx context.Context, to PeerCID) error {
+	return l.router.inbox.Send(ctx, listen{l, to})
 }
 
 // CancelAll withdraws every want of the link, after which its channel is closed.

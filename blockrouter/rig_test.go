@@ -92,6 +92,11 @@ func (r *rig) load(l linkID, names string) { r.state.load(l, cids(names)); r.the
 
 func (r *rig) cancel(l linkID, names string) { r.state.cancel(l, cids(names)); r.then() }
 
+func (r *rig) listen(l linkID, to peer.ID, name string) {
+	r.state.listen(l, PeerCID{to, block(name).Cid()})
+	r.then()
+}
+
 func (r *rig) cancelAll(l linkID) { r.state.cancelAll(l); r.then() }
 
 func (r *rig) put(names string) { r.state.put(time.Time{}, blocksOf(names)); r.then() }
@@ -184,6 +189,7 @@ func (r *rig) empty() {
 func requireEmpty(t require.TestingT, s *state) {
 	require.Empty(t, s.wanted)
 	require.Empty(t, s.interested)
+	require.Empty(t, s.listening)
 	require.Empty(t, s.links)
 	require.Empty(t, s.turns)
 	require.Zero(t, s.looking)

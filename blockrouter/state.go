@@ -22,6 +22,7 @@ type state struct {
 	wanted map[cid.Cid][]linkID // ascending
 	// interested are the links that got the CID from a peer not long ago.
 	interested map[cid.Cid][]linkID
+	listening  map[PeerCID][]linkID // ascending; the links that only want to hear
 	links      map[linkID]*link
 
 	asked   uint64   // wants and loads so far; tells an answer from one to an earlier want
@@ -44,6 +45,7 @@ type link struct {
 	got   []cid.Cid          // at most mostInterest, oldest first
 	finds []lookup           // not begun, oldest first
 	loads []lookup           // not begun, oldest first
+	hears []PeerCID          // what it listens to
 	news  int                // its place in effects.info, counted from 1; 0 for none
 }
 
@@ -85,7 +87,7 @@ type receipt struct {
 func newState(l limits) *state {
 	return &state{
 		limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID),
-		links: make(map[linkID]*link),
+		listening: make(map[PeerCID][]linkID), links: make(map[linkID]*link),
 	}
 }
 
@@ -153,6 +155,9 @@ func (s *state) cancelAll(l linkID) {
 			s.loseInterest(l, c)
 		}
 	}
+	for _, to := range mine.hears {
+		s.unlisten(l, to)
+	}
 	s.turns = without(s.turns, l)
 	delete(s.links, l)
 	if planted.Is(planted.UnclosedChannel) && len(mine.finds) > 0 {
@@ -198,6 +203,24 @@ func (s *state) loseInterest(l linkID, c cid.Cid) {
 	}
 }
 
+// listen lets a link hear what one peer says about one CID.
+func (s *state) listen(l linkID, to PeerCID) {
+	mine, open := s.links[l]
+	if !open || slices.Contains(mine.hears, to) {
+		return
+	}
+	mine.hears = append(mine.hears, to)
+	s.listening[to] = with(s.listening[to], l)
+}
+
+func (s *state) unlisten(l linkID, to PeerCID) {
+	if left := without(s.listening[to], l); len(left) > 0 {
+		s.listening[to] = left
+	} else {
+		delete(s.listening, to)
+	}
+}
+
 // put takes blocks that are stored already.
 func (s *state) put(now time.Time, bs []blocks.Block) {
 	s.out.available = append(s.out.available, bs...)
@@ -215,12 +238,14 @@ func (s *state) message(from peer.ID, at time.Time, bs []blocks.Block, haves, do
 		size := uint64(len(b.RawData()))
 		r.blocks++
 		r.bytes += size
-		if s.deliver(Received{Block: b, From: from, At: at}) {
+		heard := s.tellListeners(PeerCID{from, b.Cid()}, true)
+		switch {
+		case s.deliver(Received{Block: b, From: from, At: at}):
 			kept = append(kept, b)
-			continue
+		case !heard: // Else it is the answer to a question.
+			r.dupBlocks++
+			r.dupBytes += size
 		}
-		r.dupBlocks++
-		r.dupBytes += size
 	}
 	s.count(r)
 	s.presences(from, haves, true)
@@ -260,6 +285,7 @@ func (s *state) deliver(r Received) bool {
 // those that are still interested.
 func (s *state) presences(from peer.ID, cids []cid.Cid, have bool) {
 	for _, c := range cids {
+		s.tellListeners(PeerCID{from, c}, have)
 		for _, l := range s.wanted[c] {
 			s.presence(l, PeerCID{from, c}, have)
 		}
@@ -270,6 +296,15 @@ func (s *state) presences(from peer.ID, cids []cid.Cid, have bool) {
 			s.presence(l, PeerCID{from, c}, have)
 		}
 	}
+}
+
+// tellListeners tells the links that listen whether a peer has a CID, and reports
+// whether there are any.
+func (s *state) tellListeners(who PeerCID, have bool) bool {
+	for _, l := range s.listening[who] {
+		s.presence(l, who, have)
+	}
+	return len(s.listening[who]) > 0
 }
 
 func (s *state) presence(l linkID, who PeerCID, have bool) {

@@ -85,6 +85,49 @@ func TestInterestOutlivesTheWant(t *testing.T) {
 	require.Empty(t, r.told(2), "a block from here says nothing about peers")
 }
 
+// Who listens hears what one peer says about one CID, be it with the block itself,
+// which nobody has wanted by that.
+func TestListenerHearsOnePeerAndKeepsNothing(t *testing.T) {
+	r := newRig(t)
+	r.listen(1, "peer", "a")
+	r.listen(1, "peer", "a")
+	r.presence("other", "a", "")
+	r.presence("peer", "b", "")
+	r.message("other", "a")
+	require.Empty(t, r.told(1), "of another peer, or about another CID")
+	r.presence("peer", "", "a")
+	require.Equal(t, "peer a false", r.told(1))
+	r.presence("peer", "a", "")
+	require.Equal(t, "peer a true", r.told(1))
+
+	r.message("peer", "a")
+	require.Equal(t, "peer a true", r.told(1))
+	require.Equal(t, receipt{peer: "peer", blocks: 1, bytes: 1}, r.out.received[0], "an answer, and no duplicate")
+	require.Empty(t, r.writing())
+	require.Empty(t, r.available())
+	require.Equal(t, []string{"a", "a"}, r.released)
+
+	r.put("a")
+	require.Empty(t, r.told(1), "what is here says nothing about the peer")
+	r.cancelAll(1)
+	r.message("peer", "a")
+	require.Empty(t, r.out.info)
+	r.cancelAll(2)
+	r.cancelAll(3)
+	r.empty()
+}
+
+// A block that answers a listener is delivered and stored for whoever wants it.
+func TestListenerTakesNothingFromWhoWantsIt(t *testing.T) {
+	r := newRig(t)
+	r.listen(1, "peer", "a")
+	r.want(2, "a")
+	r.message("peer", "a")
+	require.Equal(t, "peer a true", r.told(1))
+	require.Equal(t, "block a peer", r.told(2))
+	require.Equal(t, "a", r.writing())
+}
+
 func TestInterestIsBounded(t *testing.T) {
 	r := newRig(t)
 	for n := range mostInterest + 10 {

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/peerrouter"
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/wantmanager"
@@ -97,16 +98,16 @@ func (s *shell) results(out effects) {
 func (l *links) leave() {
 	ctx := context.Background() // Ends with the actors.
 	if l.blocks != nil && l.blocks.CancelAll(ctx) == nil {
-		drain(l.blocks.C())
+		actor.Drain(l.blocks.C())
 	}
 	if l.wants != nil && l.wants.CancelAll(ctx) == nil {
-		drain(l.wants.C())
+		actor.Drain(l.wants.C())
 	}
 	if l.peers != nil && l.peers.CancelAll(ctx) == nil {
-		drain(l.peers.C())
+		actor.Drain(l.peers.C())
 	}
 	if l.directory != nil && l.directory.CancelAll(ctx) == nil {
-		drain(l.directory.C())
+		actor.Drain(l.directory.C())
 	}
 }
 
@@ -121,12 +122,6 @@ func sortedPresences(m map[blockrouter.PeerCID]bool) []blockrouter.PeerCID {
 		}
 		return cmp.Compare(a.CID.KeyString(), b.CID.KeyString())
 	})
-}
-
-// drain receives until the channel is closed.
-func drain[T any](c <-chan T) {
-	for range c {
-	}
 }
 
 func when(due bool, send func() error) error {

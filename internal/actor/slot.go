@@ -35,6 +35,13 @@ func (s *Slot[T]) Publish(batch T, merge func(older, newer T) T) {
 // C is where the consumer receives. It is closed by [Slot.Close].
 func (s *Slot[T]) C() <-chan T { return s.ch }
 
+// Drain receives from the channel of a slot until it is closed. A consumer that has
+// told its producer to end does that, and loses nothing of the producer's time.
+func Drain[T any](c <-chan T) {
+	for range c {
+	}
+}
+
 // Close tells the consumer that no batch follows. An unread batch is still
 // delivered first.
 func (s *Slot[T]) Close() { close(s.ch) }

@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"engine":      2,
 	"providers":   2,
 
+	"probe":   3,
 	"session": 3,
 
 	".": 4, // the root package, which embedders import
