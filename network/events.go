@@ -24,6 +24,7 @@ func (n *Network) follow() (*events, error) {
 	bus, err := n.cfg.Host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted),
 		new(event.EvtPeerProtocolsUpdated),
+		new(event.EvtLocalAddressesUpdated),
 	}, eventbus.BufSize(eventBuffer), eventbus.Name("souk/network"))
 	if err != nil {
 		return nil, err
@@ -77,6 +78,11 @@ func (e *events) handle(evt any) {
 	case event.EvtPeerProtocolsUpdated:
 		e.n.peers.unlearn(evt.Peer, t.match(evt.Removed))
 		e.n.peers.learn(evt.Peer, t.match(evt.Added))
+	case event.EvtLocalAddressesUpdated:
+		select {
+		case e.n.moved <- struct{}{}:
+		default: // Who follows has not looked since the last time.
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Network struct {
 	started  bool
 	handlers map[protocol.ID]p2pnet.StreamHandler // of the host, from Start to Stop
 	parted   []func(peer.ID)                      // told who has disconnected
+	moved    chan struct{}                        // holds one when our addresses have changed
 	stopped  chan struct{}                        // closed when Stop has asked everything to end
 }
 
@@ -50,6 +51,7 @@ func New(cfg Config) (*Network, error) {
 		strikes:   newStrikes(&cfg),
 		holds:     newHolds(cfg.Host.ConnManager()),
 		handlers:  make(map[protocol.ID]p2pnet.StreamHandler),
+		moved:     make(chan struct{}, 1),
 		stopped:   make(chan struct{}),
 	}
 	n.life = newLife(n.panicked)
@@ -79,6 +81,10 @@ func (n *Network) OnDisconnect(f func(peer.ID)) {
 	defer n.mu.Unlock()
 	n.parted = append(n.parted, f)
 }
+
+// Moved delivers, to one follower, when the addresses of the host may have
+// changed since it last did. It is never closed.
+func (n *Network) Moved() <-chan struct{} { return n.moved }
 
 // Start offers the protocols to the host and looks for peers that are connected
 // already. The sinks are called from now on, also before it returns.

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/message"
@@ -157,6 +158,21 @@ func TestWhoHasDisconnectedIsToldThoughItSpeaksNoBitswap(t *testing.T) {
 		require.Equal(t, other.ID(), receive(t, told))
 	}
 	require.Empty(t, told)
+}
+
+func TestChangesOfOurAddressesAreTold(t *testing.T) {
+	a := newNode(t, newHost(t))
+	a.start(a.sinks())
+	settle := time.After(200 * time.Millisecond) // for what the host says at its start
+	for settled := false; !settled; {
+		select {
+		case <-a.Moved():
+		case <-settle:
+			settled = true
+		}
+	}
+	require.NoError(t, a.host.Network().Listen(multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")))
+	receive(t, a.Moved())
 }
 
 func TestAMessageThatMeetsADeadStreamIsSentOnAFreshOne(t *testing.T) {
