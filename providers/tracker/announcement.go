@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // Announcement says that a peer has what belongs to a namespace. That the peer
@@ -12,9 +14,11 @@ import (
 type Announcement struct {
 	Peer      peer.ID
 	Namespace string
-	// Ranges are those of the first 16 bits of a digest that the peer has, both
-	// ends included. None means everything.
-	Ranges   [][2]uint16
+	// Ranges are what the peer has, by digest. When they are narrow there is a row
+	// for each of their shards.
+	Ranges record.Ranges
+	// Keys are what the peer has in a namespace whose keys are not CIDs.
+	Keys     record.KeyRanges
 	Complete bool
 	Roles    Roles
 	// Capacity is what the peer says it can serve, in KiB/s; 0 for not said.
@@ -28,18 +32,22 @@ type Announcement struct {
 	Record []byte
 	// Origin is the address that the announcement came from, as observed.
 	Origin netip.Addr
-	// Verified tells that the record has an address that was observed.
-	Verified bool
+	// Verified are the addresses of the record that were observed, Unverified
+	// others that may be handed out.
+	Verified, Unverified record.AddrSet
 }
 
-// Roles are what a peer does, a bit each. The table does not know their meaning.
-type Roles uint16
+// Roles are what a peer does, a bit each: the first eight of a record. The table
+// does not know their meaning.
+type Roles uint8
 
 // Claim is what is known of an announcement before its signature is verified.
 type Claim struct {
 	Peer      peer.ID
 	Origin    netip.Addr
 	Namespace string
+	Ranges    record.Ranges
+	Withdraws bool
 	Seq       uint64
 	Size      int // bytes of the message
 }
@@ -50,9 +58,10 @@ type Query struct {
 	Origin    netip.Addr
 	Namespace string
 	// Point is the first 16 bits of the digest in question, if HasPoint.
-	Point    uint16
+	Point    record.Point
 	HasPoint bool
-	Roles    Roles // all of which a row must have
+	Key      string // instead of a point, if not empty
+	Roles    Roles  // all of which a row must have
 	K        uint64
 	// Seed decides which rows of many are given. Equal seeds have equal answers
 	// as long as the table is the same. With 0 the table draws one.
@@ -63,10 +72,12 @@ type Query struct {
 // Candidate is a row of an answer.
 type Candidate struct {
 	Peer     peer.ID
-	Record   []byte // never changes, and is not to be changed
-	Age      time.Duration
-	Score    float32 // from -4 to 4, by what clients and probes said
-	Verified bool
+	Record   []byte        // never changes, and is not to be changed
+	Age      time.Duration // since it was heard of
+	Score    float32       // from -4 to 4, by what clients and probes said
+	Complete bool
+	// Verified and Unverified are its addresses as they were announced.
+	Verified, Unverified record.AddrSet
 }
 
 // Answer is what a query gets. Token is what feedback must come with; 0 means
@@ -123,7 +134,7 @@ const (
 // Sample is a CID that a client was served in a namespace.
 type Sample struct {
 	CID   string // its bytes
-	Point uint16
+	Point record.Point
 }
 
 // Probe is a question to an announcer: does it have what it says?
@@ -131,14 +142,14 @@ type Probe struct {
 	Peer      peer.ID
 	Namespace string
 	CID       string
+	Record    []byte
+	Verified  record.AddrSet
 	ref       ref
 }
 
-// Notice is what changed in a namespace that peers watch.
+// Notice is what is new for a watch.
 type Notice struct {
-	Namespace string
-	Watchers  []peer.ID
-	Rows      []Candidate // new or announced again
-	Gone      []peer.ID
-	More      bool // more has changed than a notice holds: ask
+	Watch WatchID
+	Rows  []Candidate // new or announced again
+	More  bool        // more has changed than a notice holds: ask
 }

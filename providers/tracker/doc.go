@@ -11,9 +11,9 @@
 // and feedback; results of probes; watches; the time ([Table.Tick], [Table.Notices]
 // and [Table.Probes], each second or so); snapshots of a table that was.
 //
-// Sends: nothing. Every call returns what there is to tell. A namespace is any
-// text: rows of narrow ranges, which are placed by the division too, are in one
-// that names both.
+// Sends: nothing. Every call returns what there is to tell. A record of narrow
+// ranges has a row for each of their shards; a query with a point looks among the
+// rows of the namespace first and then among those of the shard.
 //
 // Bounds: see [Limits]. Memory is counted to the byte where it is taken, as the
 // allocator rounds it, and what would go beyond is refused. When a namespace or

@@ -115,7 +115,7 @@ func TestAnswersOfOthersAreNotForgottenForOneWhoAsksMuch(t *testing.T) {
 func TestProbesAskWhatWasServedOfThoseWhoCoverIt(t *testing.T) {
 	r := newRig(t, open())
 	part := r.row(2, "ns")
-	part.Ranges = [][2]uint16{{0, 10}}
+	part.Ranges = spans(0, 10)
 	r.announced(r.row(1, "ns"), part, r.row(3, "other"))
 	require.Empty(t, r.table.Probes(r.now, 8), "nothing is known to be served")
 	answer := r.ask("ns", 8, 1)
@@ -126,7 +126,7 @@ func TestProbesAskWhatWasServedOfThoseWhoCoverIt(t *testing.T) {
 	require.NotEmpty(t, probes)
 	require.LessOrEqual(t, len(probes), 8)
 	for _, p := range probes {
-		require.Equal(t, Probe{who(1), "ns", "cid", p.ref}, p)
+		require.Equal(t, Probe{who(1), "ns", "cid", []byte("record of 1"), 1, p.ref}, p)
 	}
 	before := r.score("ns", 1)
 	r.table.Probed(r.now, probes[0], false)

@@ -15,8 +15,9 @@ type Limits struct {
 	// NamespaceBytes is the memory of the rows of one namespace. Default a
 	// quarter of TableBytes.
 	NamespaceBytes int
-	// Namespaces are those that one peer may be announced in. As many again may
-	// be remembered as withdrawn. Default 64, at most 127.
+	// Namespaces are those that one peer may be announced in; one of narrow ranges
+	// counts for each of their shards. As many again may be remembered as
+	// withdrawn. Default 64, at most 127.
 	Namespaces int
 	// BucketRows is from where on the rows of a namespace are divided into
 	// buckets, of which a query sees one. Default 4,096.
@@ -25,7 +26,8 @@ type Limits struct {
 	// together, may do a second. They may do as much as in a minute at once.
 	// Default 2 announces, 10 queries and 64 KiB a peer, 16 times that a prefix.
 	PeerRate, PrefixRate Rate
-	// Watches are the namespaces that one peer may watch. Default 16.
+	// Watches are those that one peer may have. Default 64: 16 for each of its
+	// streams.
 	Watches int
 }
 
@@ -41,11 +43,13 @@ const (
 	longestAge  = record.MaxAge  // of a signature: from then on touches are no use
 
 	mostRows     = 64 // of an answer
-	mostRanges   = 64 // of an announcement
-	mostRecord   = 8 << 10
-	mostName     = 128 // bytes of a namespace
-	mostPeerID   = 64  // bytes; libp2p's are at most 44
-	burst        = 60  // seconds' worth of a rate
+	mostRanges   = record.MaxRanges
+	mostHead     = max(4*mostRanges, 2+record.MaxKeyRanges*2*(1+record.MaxKey)) // bytes of the ranges of a row
+	mostRecord   = record.MaxSigned
+	mostName     = record.MaxNamespace
+	mostPlace    = mostName + 2 // bytes of the name of a place
+	mostPeerID   = record.MaxPeer
+	burst        = 60 // seconds' worth of a rate
 	expireAtOnce = 4096
 	evictAtOnce  = 512 // rows that one announcement may push out: what pages that others filled took beyond the budget
 
@@ -62,7 +66,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.TableBytes, 512 << 20},
 		{&l.Namespaces, 64},
 		{&l.BucketRows, 4096},
-		{&l.Watches, 16},
+		{&l.Watches, 64},
 	} {
 		if *field.value == 0 {
 			*field.value = field.def

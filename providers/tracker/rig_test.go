@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 var start = time.Unix(1_800_000_000, 0)
@@ -60,14 +62,14 @@ func (r *rig) row(n int, namespace string) Announcement {
 	r.seq++
 	return Announcement{
 		Peer: who(n), Namespace: namespace, Complete: true, Seq: r.seq, Issued: r.now, TTL: time.Hour,
-		Record: fmt.Appendf(nil, "record of %d", n), Origin: from(n), Verified: true,
+		Record: fmt.Appendf(nil, "record of %d", n), Origin: from(n), Verified: 1,
 	}
 }
 
 // announce does what the service does: the cheap check, then the announcement.
 func (r *rig) announce(a Announcement) Verdict {
 	r.t.Helper()
-	c := Claim{Peer: a.Peer, Origin: a.Origin, Namespace: a.Namespace, Seq: a.Seq, Size: len(a.Record) + 4*len(a.Ranges)}
+	c := Claim{Peer: a.Peer, Origin: a.Origin, Namespace: a.Namespace, Seq: a.Seq, Ranges: a.Ranges, Withdraws: a.TTL == 0, Size: len(a.Record)}
 	v := r.table.MayAnnounce(r.now, c)
 	if v.Refusal == Accepted {
 		v = r.table.Announce(r.now, a)
@@ -81,6 +83,27 @@ func (r *rig) announced(as ...Announcement) {
 	for _, a := range as {
 		require.Equal(r.t, Verdict{}, r.announce(a))
 	}
+}
+
+// spans are ranges of points, given by their ends.
+func spans(ends ...record.Point) record.Ranges {
+	var all []record.Range
+	for i := 0; i < len(ends); i += 2 {
+		all = append(all, record.Range{From: ends[i], To: ends[i+1]})
+	}
+	ranges, err := record.NewRanges(all...)
+	if err != nil {
+		panic(err)
+	}
+	return ranges
+}
+
+func keys(all ...record.KeyRange) record.KeyRanges {
+	ranges, err := record.NewKeyRanges(all...)
+	if err != nil {
+		panic(err)
+	}
+	return ranges
 }
 
 const asking = 1 << 40 // a peer that has no rows

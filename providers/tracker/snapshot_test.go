@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // lived is a table with rows of many kinds.
@@ -14,7 +16,10 @@ func lived(t *testing.T) *rig {
 	r := newRig(t, open())
 	for i := range 60 {
 		a := r.row(i, fmt.Sprint("ns", i%7))
-		a.Ranges = [][2]uint16{{uint16(i), 1000}}
+		a.Ranges = spans(record.Point(i), 200)
+		if i%7 == 5 {
+			a.Ranges = record.Everything
+		}
 		r.announced(a)
 		r.pass(time.Second)
 	}

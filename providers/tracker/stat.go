@@ -1,8 +1,8 @@
 package tracker
 
-// Stat is what a table has and has done. The numbers of the first group grow and
+// TableStat is what a table has and has done. The numbers of the first group grow and
 // fall, the others only grow.
-type Stat struct {
+type TableStat struct {
 	Namespaces int // with rows, be they withdrawn
 	Announcers int
 	Prefixes   int // that rows came from
@@ -23,7 +23,7 @@ type Stat struct {
 }
 
 // Stat returns the statistics of this moment.
-func (t *Table) Stat() Stat {
+func (t *Table) Stat() TableStat {
 	stat := t.stat
 	stat.Namespaces, stat.Announcers, stat.Prefixes = t.spaces.items, t.announcers.items, t.origins.items
 	stat.Bytes = t.used()

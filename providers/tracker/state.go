@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // Table is what a tracker knows: who announced what. It has no goroutine, clock
@@ -31,19 +33,21 @@ type Table struct {
 	sampled                  []handle // spaces with samples
 	topics                   map[string]*topic
 	changed                  []*topic // with something to tell
-	watchers                 map[peer.ID]int
+	watches                  map[WatchID]*watch
+	watchers                 map[peer.ID]int // how many watches each has
 
 	loose int // bytes of what is not in an index and not fixed
 	fixed int // bytes of what is made once
-	stat  Stat
+	stat  TableStat
 
 	scratch []aged
 	drawing []drawn
+	kindred []handle
 }
 
 // row is what one peer announced in one namespace, or that it withdrew it.
 type row struct {
-	blob            []byte // its ranges, four bytes each, then the record
+	blob            []byte // its ranges, then the record
 	seq             uint64
 	announcer       handle
 	space           handle
@@ -55,23 +59,26 @@ type row struct {
 	born            uint32 // seconds of Unix time, as all times here
 	expires, issued uint32
 	scored          uint32
-	score           float32 // as it was at scored
-	ttl             uint16  // seconds
-	capacity        uint16  // KiB/s, the most for all above
+	score           points // as it was at scored
+	ttl             uint16 // seconds; the announcer was heard so long before it expires
+	capacity        uint8  // eights of KiB/s, the most for all above
 	roles           Roles
+	verified        record.AddrSet
+	unverified      record.AddrSet
 	ranges          uint8
 	flags           uint8
 }
 
 const (
 	flagComplete uint8 = 1 << iota
-	flagVerified
+	flagKeys           // its ranges are of keys
 	flagWithdrawn
 )
 
 func (r *row) withdrawn() bool { return r.flags&flagWithdrawn != 0 }
 
-func (r *row) record() []byte { return r.blob[4*int(r.ranges) : len(r.blob) : len(r.blob)] }
+// heard is when the announcer was heard last.
+func (r *row) heard() uint32 { return r.expires - min(r.expires, uint32(r.ttl)) }
 
 // announcer is a peer that has rows.
 type announcer struct {
@@ -100,7 +107,7 @@ func NewTable(limits Limits, seed uint64) (*Table, error) {
 		wheel: make([]handle, wheelSlots), classes: make([]handle, mostClass+1),
 		peerMeters: newMeters(n/8192, limits.PeerRate), prefixMeters: newMeters(n/32768, limits.PrefixRate),
 		replies: make([]reply, powerOfTwo(n/32768)), votes: make([]vote, powerOfTwo(n/8192)),
-		topics: make(map[string]*topic), watchers: make(map[peer.ID]int),
+		topics: make(map[string]*topic), watches: make(map[WatchID]*watch), watchers: make(map[peer.ID]int),
 	}
 	t.fixed = int(unsafe.Sizeof(*t)) + 4*(len(t.wheel)+len(t.classes)) + t.peerMeters.bytes() + t.prefixMeters.bytes() +
 		len(t.replies)*int(unsafe.Sizeof(reply{})) + len(t.votes)*int(unsafe.Sizeof(vote{})) + mostScratch

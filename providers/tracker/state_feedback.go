@@ -10,7 +10,6 @@ import (
 const (
 	reported   = 32  // rows of an answer that feedback may be about; clients ask for no more
 	replySet   = 16  // answers of one prefix that are remembered
-	mostScore  = 4   // of a row, and least of it below zero
 	replyFor   = 900 // seconds that feedback may take
 	samplesFor = 8   // samples kept of a namespace
 	sampleSize = 64  // bytes of a CID that is kept as one
@@ -107,15 +106,4 @@ func (t *Table) firstVoice(now uint32, h handle, p prefix) bool {
 	}
 	*oldest = vote{what: what, at: now}
 	return true
-}
-
-// score moves the score of a row. However low it is, the row stays until its time
-// is over: who it has to be is tried when there is nobody better.
-func (t *Table) score(now uint32, h handle, result Result) {
-	r := t.rows.at(h)
-	by := float32(-1)
-	if result == Served {
-		by = 1
-	}
-	r.score, r.scored = min(max(r.scoreAt(now)+by, -mostScore), mostScore), now
 }

@@ -2,13 +2,14 @@ package tracker
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // model is the table as one would write it without a thought for memory or time.
@@ -26,13 +27,15 @@ type modelRow struct {
 	ttl       time.Duration
 	until     time.Time
 	withdrawn bool
+	places    int
 }
 
 func (m *model) announce(now time.Time, a Announcement) Verdict {
 	key := modelKey{a.Peer, a.Namespace}
 	ttl := ClampTTL(a.TTL)
 	had := m.rows[key]
-	live, gone := m.count(a.Peer)
+	live, gone := m.count(a.Peer, a.Namespace)
+	places := countPlaces(a.Ranges)
 	switch {
 	case a.Issued.Sub(now) > 10*time.Minute:
 		return Verdict{Refusal: RefusedEarly}
@@ -40,14 +43,14 @@ func (m *model) announce(now time.Time, a Announcement) Verdict {
 		return Verdict{Refusal: RefusedLate}
 	case had != nil && had.a.Seq >= a.Seq:
 		return Verdict{Refusal: RefusedSequence, Seq: had.a.Seq}
-	case (had == nil || had.withdrawn) && live >= modelQuota, had == nil && live+gone >= 2*modelQuota:
-		return Verdict{Refusal: RefusedNamespaces}
 	case ttl == 0 && had == nil:
 		return Verdict{Refusal: RefusedUnknown}
+	case ttl != 0 && (live+places > modelQuota || live+gone+places > 2*modelQuota):
+		return Verdict{Refusal: RefusedNamespaces}
 	}
-	r := &modelRow{a: a, ttl: ttl, until: now.Add(ttl), withdrawn: ttl == 0}
+	r := &modelRow{a: a, ttl: ttl, until: now.Add(ttl), withdrawn: ttl == 0, places: places}
 	if r.withdrawn {
-		r.until = now.Add(2 * time.Hour)
+		r.until, r.places = now.Add(2*time.Hour), had.places
 	}
 	m.rows[key] = r
 	return Verdict{}
@@ -79,14 +82,15 @@ func (m *model) tick(now time.Time) {
 	}
 }
 
-func (m *model) count(id peer.ID) (live, gone int) {
+// count counts the rows of a peer in other namespaces.
+func (m *model) count(id peer.ID, besides string) (live, gone int) {
 	for key, r := range m.rows {
 		switch {
-		case key.id != id:
+		case key.id != id || key.namespace == besides:
 		case r.withdrawn:
-			gone++
+			gone += r.places
 		default:
-			live++
+			live += r.places
 		}
 	}
 	return live, gone
@@ -96,13 +100,25 @@ func (m *model) count(id peer.ID) (live, gone int) {
 func (m *model) matching(q Query) map[peer.ID]Announcement {
 	all := map[peer.ID]Announcement{}
 	for key, r := range m.rows {
-		a := r.a
-		in := len(a.Ranges) == 0 || !q.HasPoint || slices.ContainsFunc(a.Ranges, func(s [2]uint16) bool { return s[0] <= q.Point && q.Point <= s[1] })
-		if key.namespace == q.Namespace && key.id != q.Peer && !r.withdrawn && in && a.Roles&q.Roles == q.Roles {
-			all[key.id] = a
+		if key.namespace == q.Namespace && key.id != q.Peer && !r.withdrawn && r.a.Roles&q.Roles == q.Roles && holding(r.a, q) {
+			all[key.id] = r.a
 		}
 	}
 	return all
+}
+
+// holding tells whether an announcement is for what a query asks.
+func holding(a Announcement, q Query) bool {
+	everything := a.Ranges.Everything() && a.Keys.Empty()
+	switch {
+	case q.HasPoint:
+		return everything || a.Keys.Empty() && a.Ranges.Contains(q.Point)
+	case a.Ranges.Narrow():
+		return false
+	case q.Key != "":
+		return everything || a.Keys.Contains(q.Key)
+	}
+	return true
 }
 
 const modelQuota = 4
@@ -132,9 +148,14 @@ func (p *pair) announcement(rt *rapid.T) {
 	a.Issued = p.now.Add(time.Duration(rapid.IntRange(-700, 700).Draw(rt, "issued")) * time.Second)
 	a.Origin = from(rapid.IntRange(0, 6).Draw(rt, "prefix"))
 	a.Roles = Roles(rapid.IntRange(0, 3).Draw(rt, "roles"))
-	a.Verified = rapid.Bool().Draw(rt, "verified")
-	if low := rapid.Uint16().Draw(rt, "low"); low > 1000 {
-		a.Ranges = [][2]uint16{{low, max(low, low+1000)}}
+	a.Verified = record.AddrSet(rapid.Uint16Range(0, 1).Draw(rt, "verified"))
+	switch low := record.Point(rapid.Uint16Range(0, 1<<14).Draw(rt, "low")); {
+	case low < 2000:
+		a.Ranges = spans(low, 1<<15) // In more than eight shards.
+	case low < 10_000:
+		a.Ranges = spans(low, low+500)
+	case low < 12_000:
+		a.Keys = keys(record.KeyRange{From: "b", To: "f"}, record.KeyRange{From: "m"})
 	}
 	require.Equal(rt, p.model.announce(p.now, a), p.table.Announce(p.now, a))
 	p.audit()
@@ -153,19 +174,23 @@ func (p *pair) refresh(rt *rapid.T) {
 func (p *pair) question(rt *rapid.T) {
 	q := Query{
 		Peer: who(p.peer(rt)), Namespace: p.namespace(rt), K: rapid.Uint64Range(0, 70).Draw(rt, "k"), Seed: rapid.Uint64().Draw(rt, "seed"),
-		Roles: Roles(rapid.IntRange(0, 3).Draw(rt, "wanted")), Point: rapid.Uint16().Draw(rt, "point"), HasPoint: rapid.Bool().Draw(rt, "pointed"),
+		Roles: Roles(rapid.IntRange(0, 3).Draw(rt, "wanted")), Point: record.Point(rapid.Uint16Range(0, 1<<14).Draw(rt, "point")), HasPoint: rapid.Bool().Draw(rt, "pointed"),
+	}
+	if !q.HasPoint {
+		q.Key = rapid.SampledFrom([]string{"", "a", "b", "ez", "f", "n"}).Draw(rt, "key")
 	}
 	matching := p.model.matching(q)
 	answer := p.query(q)
 	require.Len(rt, answer.Rows, min(len(matching), int(min(q.K, 64))), "all that match, up to K")
-	unverified := false
+	unverified, narrow := false, false
 	for _, c := range answer.Rows {
 		a, ok := matching[c.Peer]
 		require.True(rt, ok, "is no answer, or is there twice")
 		require.Equal(rt, a.Record, c.Record)
 		require.Equal(rt, a.Verified, c.Verified)
-		require.False(rt, c.Verified && unverified, "verified ones come first")
-		unverified = !c.Verified
+		require.False(rt, narrow && !a.Ranges.Narrow(), "wide ones come first")
+		require.False(rt, c.Verified != 0 && unverified && narrow == a.Ranges.Narrow(), "verified ones come first")
+		unverified, narrow = c.Verified == 0, a.Ranges.Narrow()
 		delete(matching, c.Peer)
 	}
 }

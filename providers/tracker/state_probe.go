@@ -60,12 +60,20 @@ func (t *Table) Probes(now time.Time, n int) []Probe {
 		}
 		sp := t.spaces.at(t.sampled[t.draw()%uint64(len(t.sampled))])
 		sample := sp.samples[t.draw()%uint64(len(sp.samples))]
-		if h := t.drawRow(sp); h != 0 && t.rows.at(h).expires > second(now) && t.rows.at(h).covers(sample.Point) {
-			id := t.announcers.at(t.rows.at(h).announcer).id
-			probes = append(probes, Probe{Peer: id, Namespace: sp.name, CID: sample.CID, ref: t.refTo(h)})
+		q := &Query{Point: sample.Point, HasPoint: true}
+		if h := t.drawRow(sp); h != 0 && t.rows.at(h).answers(q, 0, second(now)) {
+			probes = append(probes, t.probe(sp, h, sample))
 		}
 	}
 	return probes
+}
+
+func (t *Table) probe(sp *space, h handle, s Sample) Probe {
+	r := t.rows.at(h)
+	return Probe{
+		Peer: t.announcers.at(r.announcer).id, Namespace: placeOf(sp.name).Namespace, CID: s.CID,
+		Record: r.record(), Verified: r.verified, ref: t.refTo(h),
+	}
 }
 
 func (t *Table) drawRow(sp *space) handle {

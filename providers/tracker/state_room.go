@@ -37,20 +37,26 @@ func (t *Table) loser(short shortage, sp handle, id peer.ID, p prefix) handle {
 }
 
 // couldFit tells whether makeRoom would find somebody to go, without a change.
-func (t *Table) couldFit(namespace string, id peer.ID, p prefix, blob int) bool {
-	sp := t.spaceOf(namespace)
-	if t.rowOf(t.announcerOf(id), sp) != 0 {
+// It is enough when that is so for one shard.
+func (t *Table) couldFit(c Claim) bool {
+	if len(t.kin(c.Peer, c.Namespace)) > 0 {
 		return true
 	}
-	short := t.shortage(sp, blob)
-	return short == enough || t.loser(short, sp, id, p) != 0
+	for p := range placesOf(c.Namespace, c.Ranges) {
+		sp := t.spaceOf(p.name())
+		short := t.shortage(sp, min(c.Size, mostRecord))
+		if short == enough || t.loser(short, sp, c.Peer, prefixOf(c.Origin)) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // makeRoom lets rows of the largest group go until one more fits, and tells
 // whether it does. A row in place of an older one of the same peer takes its room.
-func (t *Table) makeRoom(namespace string, id peer.ID, p prefix, blob int) bool {
+func (t *Table) makeRoom(place string, id peer.ID, p prefix, blob int) bool {
 	for range evictAtOnce + 1 {
-		sp := t.spaceOf(namespace) // it may have gone with its last row
+		sp := t.spaceOf(place) // it may have gone with its last row
 		need := blob
 		if h := t.rowOf(t.announcerOf(id), sp); h != 0 && !t.rows.at(h).withdrawn() {
 			need -= rowBytes + cap(t.rows.at(h).blob)

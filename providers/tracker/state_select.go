@@ -2,8 +2,6 @@ package tracker
 
 import (
 	"cmp"
-	"encoding/binary"
-	"math"
 	"slices"
 	"time"
 )
@@ -12,8 +10,6 @@ const (
 	eldersGiven  = 2    // rows of the oldest quartile in an answer
 	elderTries   = 32   // draws for them
 	mostExamined = 4096 // rows that one query may look at
-	halfLife     = 1800 // seconds, of a score
-	plenty       = 1024 // KiB/s: from here on a capacity does not lower a rank
 )
 
 // drawn is a row that may be in an answer.
@@ -46,8 +42,7 @@ func (t *Table) Query(now time.Time, q Query, into []Candidate) Answer {
 		return Answer{Verdict: t.refuse(v), Rows: into}
 	}
 	t.stat.Queries++
-	at := t.spaceOf(q.Namespace)
-	if at == 0 || q.K == 0 {
+	if q.K == 0 {
 		return Answer{Rows: into}
 	}
 	if q.Seed == 0 {
@@ -57,19 +52,41 @@ func (t *Table) Query(now time.Time, q Query, into []Candidate) Answer {
 		t: t, query: &q, now: second(now), asker: t.announcerOf(q.Peer),
 		want: int(min(q.K, mostRows)), chance: q.Seed ^ t.key[1],
 	}
-	picks := s.choose(t.spaces.at(at))
+	picks := s.all()
 	for _, d := range picks {
-		into = append(into, t.candidate(s.now, d))
+		into = append(into, t.candidate(s.now, d.row))
 	}
 	t.stat.Answered += uint64(len(picks))
 	return Answer{Token: t.remember(s.now, &q, picks), Rows: into}
 }
 
-func (t *Table) candidate(now uint32, d drawn) Candidate {
-	r := t.rows.at(d.row)
+// all chooses among the rows of the namespace, and where they are not enough
+// among those of the shard. The result is valid until the next query.
+func (s *selection) all() []drawn {
+	var picks []drawn
+	for p := range s.query.places() {
+		at := s.t.spaceOf(p.name())
+		if at == 0 {
+			continue
+		}
+		s.t.spaces.at(at).queries.count(s.now)
+		if len(picks) == 0 {
+			picks = s.choose(s.t.spaces.at(at))
+		} else {
+			picks = append(slices.Clone(picks), s.choose(s.t.spaces.at(at))...)
+		}
+		if s.want -= len(picks); s.want <= 0 {
+			break
+		}
+	}
+	return picks
+}
+
+func (t *Table) candidate(now uint32, h handle) Candidate {
+	r := t.rows.at(h)
 	return Candidate{
-		Peer: t.announcers.at(r.announcer).id, Record: r.record(), Verified: d.verified,
-		Age: time.Duration(now-min(now, r.born)) * time.Second, Score: r.scoreAt(now),
+		Peer: t.announcers.at(r.announcer).id, Record: r.record(), Verified: r.verified, Unverified: r.unverified,
+		Age: time.Duration(now-min(now, r.heard())) * time.Second, Score: r.scoreAt(now), Complete: r.flags&flagComplete != 0,
 	}
 }
 
@@ -184,41 +201,14 @@ func gcd(a, b int) int {
 // judge tells whether a row is an answer to the query, and how good it is.
 func (s *selection) judge(h handle) (drawn, bool) {
 	r := s.t.rows.at(h)
-	q := s.query
-	if r.announcer == s.asker || r.expires <= s.now || r.roles&q.Roles != q.Roles || q.HasPoint && !r.covers(q.Point) {
+	if !r.answers(s.query, s.asker, s.now) {
 		return drawn{}, false
 	}
-	return drawn{row: h, rank: r.rank(s.now), verified: r.flags&flagVerified != 0}, true
+	return drawn{row: h, rank: r.rank(s.now), verified: r.verified != 0}, true
 }
 
-func (r *row) covers(point uint16) bool {
-	if r.ranges == 0 {
-		return true
-	}
-	for span := r.blob[:4*int(r.ranges)]; len(span) > 0; span = span[4:] {
-		if binary.BigEndian.Uint16(span) <= point && point <= binary.BigEndian.Uint16(span[2:]) {
-			return true
-		}
-	}
-	return false
-}
-
-// rank is how much a row is to be preferred. What a peer says of its capacity
-// may only lower it: there is nothing to gain by saying much.
-func (r *row) rank(now uint32) float32 {
-	rank := r.scoreAt(now)
-	if r.capacity != 0 && r.capacity < plenty {
-		rank -= 1 - float32(r.capacity)/plenty
-	}
-	return rank
-}
-
-// scoreAt is the score, of which half is forgotten in half an hour.
-func (r *row) scoreAt(now uint32) float32 {
-	if r.score == 0 || now <= r.scored {
-		return r.score
-	}
-	return r.score * float32(math.Exp2(-float64(now-r.scored)/halfLife))
+func (r *row) answers(q *Query, asker handle, now uint32) bool {
+	return r.announcer != asker && r.expires > now && r.roles&q.Roles == q.Roles && r.covers(q)
 }
 
 // pick takes the elders, the best half of what else is needed, and the rest as it

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // Errors of [Table.Restore].
@@ -49,13 +50,13 @@ func (t *Table) appendRow(to []byte, r *row) []byte {
 	to = appendText(to, string(r.blob))
 	to = binary.BigEndian.AppendUint64(to, uint64(t.origins.at(from).prefix))
 	to = binary.BigEndian.AppendUint64(to, r.seq)
-	for _, v := range []uint32{r.born, r.expires, r.issued, r.scored, math.Float32bits(r.score)} {
+	for _, v := range []uint32{r.born, r.expires, r.issued, r.scored} {
 		to = binary.BigEndian.AppendUint32(to, v)
 	}
-	for _, v := range []uint16{r.ttl, r.capacity, uint16(r.roles)} {
+	for _, v := range []uint16{r.ttl, uint16(r.score), uint16(r.verified), uint16(r.unverified)} {
 		to = binary.BigEndian.AppendUint16(to, v)
 	}
-	return append(to, r.ranges, r.flags)
+	return append(to, r.capacity, uint8(r.roles), r.ranges, r.flags)
 }
 
 func appendText(to []byte, text string) []byte {
@@ -71,8 +72,9 @@ type kept struct {
 }
 
 // Restore takes the rows of a chunk whose time is not over and for which there is
-// room; those that were announced since are left as they are. A chunk that is not
-// as it was written is refused as a whole.
+// room; of two of a peer at a place the one with the higher sequence counts, and
+// the one that is there when they are equal. A chunk that is not as it was written
+// is refused as a whole.
 func (t *Table) Restore(now time.Time, chunk []byte) (rows int, err error) {
 	body := len(chunk) - crc32.Size
 	switch {
@@ -133,14 +135,15 @@ func (r *reader) number(bytes uint64) (n uint64) {
 
 func readKept(from []byte) (kept, []byte, bool) {
 	r := &reader{rest: from}
-	k := kept{name: string(r.text(mostName)), id: peer.ID(r.text(mostPeerID))}
-	k.row.blob = append([]byte(nil), r.text(4*mostRanges+mostRecord)...)
+	k := kept{name: string(r.text(mostPlace)), id: peer.ID(r.text(mostPeerID))}
+	k.row.blob = append([]byte(nil), r.text(mostHead+mostRecord)...)
 	k.from, k.row.seq = prefix(r.number(8)), r.number(8)
 	for _, field := range []*uint32{&k.row.born, &k.row.expires, &k.row.issued, &k.row.scored} {
 		*field = uint32(r.number(4))
 	}
-	k.row.score = math.Float32frombits(uint32(r.number(4)))
-	k.row.ttl, k.row.capacity, k.row.roles = uint16(r.number(2)), uint16(r.number(2)), Roles(r.number(2))
+	k.row.ttl, k.row.score = uint16(r.number(2)), points(r.number(2))
+	k.row.verified, k.row.unverified = record.AddrSet(r.number(2)), record.AddrSet(r.number(2))
+	k.row.capacity, k.row.roles = uint8(r.number(1)), Roles(r.number(1))
 	k.row.ranges, k.row.flags = uint8(r.number(1)), uint8(r.number(1))
 	return k, r.rest, !r.short && k.sound()
 }
@@ -148,16 +151,22 @@ func readKept(from []byte) (kept, []byte, bool) {
 // sound tells whether the row could have been written by a table.
 func (k *kept) sound() bool {
 	r := &k.row
-	inScore := r.score >= -mostScore && r.score <= mostScore
-	return rightName(k.name) && rightPeer(k.id) && 4*int(r.ranges) <= len(r.blob) && r.ranges <= mostRanges &&
-		len(r.blob)-4*int(r.ranges) <= mostRecord && inScore && (!r.withdrawn() || len(r.blob) == 0)
+	inScore := r.score >= -mostScore*point && r.score <= mostScore*point
+	return rightName(placeOf(k.name).Namespace) && rightPeer(k.id) && inScore && (r.withdrawn() && len(r.blob) == 0 && r.ranges == 0 ||
+		!r.withdrawn() && r.soundHead() && len(r.record()) <= mostRecord)
 }
 
 // keep puts in one row of a snapshot.
 func (t *Table) keep(now uint32, k kept) bool {
 	longest := now + uint32(longestTTL/time.Second)
-	if k.row.expires <= now || k.row.expires > longest || !t.inQuota(t.announcerOf(k.id), true, !k.row.withdrawn()) ||
-		t.rowOf(t.announcerOf(k.id), t.spaceOf(k.name)) != 0 || !t.makeRoom(k.name, k.id, k.from, cap(k.row.blob)) {
+	if k.row.expires <= now || k.row.expires > longest || !t.newest(k) {
+		return false
+	}
+	live, gone := 1, 0
+	if k.row.withdrawn() {
+		live, gone = 0, 1
+	}
+	if !t.inQuota(t.announcerOf(k.id), live, 0, -gone) || !t.makeRoom(k.name, k.id, k.from, cap(k.row.blob)) {
 		return false
 	}
 	r := k.row
@@ -178,5 +187,23 @@ func (t *Table) keep(now uint32, k kept) bool {
 		t.lay(h, from)
 	}
 	t.note(h)
+	return true
+}
+
+// newest tells whether nothing newer is known of the row, and forgets what is
+// older.
+func (t *Table) newest(k kept) bool {
+	p := placeOf(k.name)
+	for _, h := range t.kin(k.id, p.Namespace) {
+		r := t.rows.at(h)
+		if r.seq > k.row.seq || r.seq == k.row.seq && t.spaces.at(r.space).name == k.name {
+			return false
+		}
+	}
+	for _, h := range t.kin(k.id, p.Namespace) {
+		if t.rows.at(h).seq < k.row.seq {
+			t.forget(h)
+		}
+	}
 	return true
 }

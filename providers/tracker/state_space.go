@@ -9,6 +9,8 @@ type space struct {
 	bytes   int // of the rows
 	samples []Sample
 	place   int // in sampled, counted from 1; 0 for not there
+
+	queries, announces tally
 }
 
 func (t *Table) spaceOf(name string) handle {

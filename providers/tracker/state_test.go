@@ -161,7 +161,6 @@ func TestNamesAndRecordsOfAnySizeAreRefused(t *testing.T) {
 		"namespace":    func(a *Announcement) { a.Namespace = string(make([]byte, 129)) },
 		"no peer":      func(a *Announcement) { a.Peer = "" },
 		"peer":         func(a *Announcement) { a.Peer = peer.ID(make([]byte, 65)) },
-		"ranges":       func(a *Announcement) { a.Ranges = make([][2]uint16, 65) },
 		"record":       func(a *Announcement) { a.Record = make([]byte, 8193) },
 	} {
 		a := r.row(1, "ns")
