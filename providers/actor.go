@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // Peers tells the latest state of peers; a *network.Watch does.
@@ -24,8 +26,19 @@ type Config struct {
 	Peers   Peers
 	Finders []Finder    // asked in this order until there are enough candidates
 	Fail    func(error) // told when the actor broke; may be nil
-	// Panicked is told of a panic in a finder, which is passed over; may be nil.
+	// Panicked is told of a panic in a finder or in Trackers, which is passed over;
+	// may be nil.
 	Panicked func(error)
+
+	// Trackers are asked before the finders: those that Set tells of. Without both
+	// there are none.
+	Trackers Asker
+	Set      Trackers
+	Self     peer.ID // whom no tracker need name
+	// Score is what is thought of a peer, from 0 to 1, for the order in which
+	// candidates are named. It is called from several goroutines; may be nil.
+	Score func(peer.ID) float64
+	Seed  uint64 // what is drawn by lot follows from it; zero draws it
 
 	Timeout time.Duration // of one query; default 30 s, which a DHT walk may take
 	Logger  *zap.Logger
@@ -34,6 +47,12 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
+	}
+	if c.Trackers == nil || c.Set == nil {
+		c.Set = noTrackers{}
+	}
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
@@ -44,23 +63,29 @@ func (c *Config) setDefaults() {
 // larger one would only hide a slow directory.
 const inboxDepth = 64
 
+// mostUnread is how many candidates wait for a link that does not receive them.
+const mostUnread = 2 * mostCandidates
+
 // Directory is the Providers actor. Make it with [New].
 type Directory struct {
 	cfg   Config
 	loop  *actor.Loop
 	inbox *actor.Inbox[request]
 	asks  *actor.Crew
+	stat  actor.Snapshot[Stat]
 }
 
 // New returns a directory that has not started.
 func New(cfg Config) *Directory {
 	cfg.setDefaults()
 	loop := actor.NewLoop("providers", cfg.Fail)
-	return &Directory{
+	d := &Directory{
 		cfg: cfg, loop: loop,
 		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		asks:  actor.NewCrew("finder", cfg.Panicked),
 	}
+	d.stat.Set(&Stat{})
+	return d
 }
 
 // Start starts the actor.
@@ -76,20 +101,35 @@ func (d *Directory) Stop(ctx context.Context) error {
 type shell struct {
 	*Directory
 	state   *state
+	inspect inspector
 	links   *actor.Numbers[linkID, *Link]
 	queries map[queryID]context.CancelFunc
-	reports chan report // of the queries; they may wait until the actor reads it
+	subs    map[subID]context.CancelFunc
+	reports chan report // of the workers; they may wait until the actor reads it
+}
+
+func newShell(d *Directory, finders bool) *shell {
+	s := &shell{
+		Directory: d,
+		state:     newState(d.cfg.Timeout, finders),
+		inspect:   inspector{self: d.cfg.Self, verify: (*record.Signed).Verify, score: d.cfg.Score},
+		links:     actor.NewNumbers[linkID, *Link](),
+		queries:   make(map[queryID]context.CancelFunc),
+		subs:      make(map[subID]context.CancelFunc),
+		reports:   make(chan report),
+	}
+	s.state.seed(d.cfg.Seed)
+	return s
 }
 
 func (d *Directory) run(ctx context.Context) {
-	s := &shell{
-		Directory: d,
-		state:     newState(d.cfg.Timeout, len(d.cfg.Finders) > 0),
-		links:     actor.NewNumbers[linkID, *Link](),
-		queries:   make(map[queryID]context.CancelFunc),
-		reports:   make(chan report),
-	}
+	s := newShell(d, len(d.cfg.Finders) > 0)
 	defer s.close()
+	select {
+	case <-d.cfg.Set.C(): // Who asks first is not to find that there are none.
+		s.state.setTrackers(time.Now(), d.cfg.Set.Take())
+	default:
+	}
 	s.loopUntil(ctx)
 }
 
@@ -104,10 +144,9 @@ func (s *shell) loopUntil(ctx context.Context) {
 		case r := <-s.reports:
 			s.report(s.loop.Begin(), r)
 		case <-s.cfg.Peers.C():
-			s.loop.Begin()
-			for _, p := range s.cfg.Peers.Take() {
-				s.state.peerState(p.Peer, p.Connected)
-			}
+			s.peers(s.loop.Begin())
+		case <-s.cfg.Set.C():
+			s.state.setTrackers(s.loop.Begin(), s.cfg.Set.Take())
 		case <-alarm.C():
 			alarm.Rang()
 			s.state.tick(s.loop.Begin())
@@ -115,7 +154,15 @@ func (s *shell) loopUntil(ctx context.Context) {
 			return
 		}
 		s.perform(ctx, s.state.take())
+		s.publish()
 		alarm.Set(time.Now(), s.state.wake())
+	}
+}
+
+func (s *shell) peers(now time.Time) {
+	s.state.see(now)
+	for _, p := range s.cfg.Peers.Take() {
+		s.state.peerState(p.Peer, p.Connected)
 	}
 }
 
@@ -127,6 +174,10 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.find(now, s.links.Of(req.link), req.query)
 	case served:
 		s.state.served(req.namespace, req.peers)
+	case judge:
+		s.state.judge(now, req.namespace, req.peers)
+	case watching:
+		s.state.watch(now, s.links.Of(req.link), req.query)
 	case enough:
 		s.state.enough(s.links.Of(req.link))
 	case cancelAll:
@@ -135,27 +186,48 @@ func (s *shell) handle(now time.Time, req request) {
 }
 
 func (s *shell) report(now time.Time, r report) {
-	if !r.ended {
+	switch r := r.(type) {
+	case found:
+		s.state.see(now)
 		s.state.found(r.query, r.peer)
-		return
+	case ended:
+		s.queries[r.query]()
+		delete(s.queries, r.query)
+		s.failed("a query for providers failed", r.err)
+		s.state.ended(now, r.query)
+	case answered:
+		s.failed("a tracker did not answer", r.err)
+		s.state.answered(now, r.ask, r.reply)
+	case noticed:
+		s.state.noticed(now, r.sub, r.reply)
+	case unsubscribed:
+		s.subs[r.sub]()
+		delete(s.subs, r.sub)
+		s.failed("a subscription at a tracker ended", r.err)
+		s.state.unsubscribed(now, r.sub)
+	case delivered:
+		s.failed("a tracker did not take feedback", r.err)
+		s.state.delivered(now)
 	}
-	s.queries[r.query]()
-	delete(s.queries, r.query)
-	if r.err != nil {
-		s.cfg.Logger.Debug("a query for providers failed", zap.Error(r.err))
+}
+
+func (s *shell) failed(what string, err error) {
+	if err != nil {
+		s.cfg.Logger.Debug(what, zap.Error(err))
 	}
-	s.state.ended(now, r.query)
+}
+
+// publish renews what Stat returns.
+func (s *shell) publish() {
+	if stat := s.state.stat; stat != *s.stat.Get() {
+		s.stat.Set(&stat)
+	}
 }
 
 func (s *shell) perform(ctx context.Context, out effects) {
-	for _, t := range out.told {
-		s.links.Party(t.link).slot.Publish(t.candidates, merge)
-	}
-	for _, id := range out.closed {
-		s.links.Remove(id).slot.Close()
-	}
+	s.tell(out)
 	for _, q := range out.start {
-		query := Query{Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most}
+		query := q.query()
 		asking, cancel := context.WithCancel(ctx)
 		s.queries[q.id] = cancel
 		s.asks.Go(func() { s.ask(ctx, asking, q.id, query) })
@@ -163,22 +235,53 @@ func (s *shell) perform(ctx context.Context, out effects) {
 	for _, id := range out.stop {
 		s.queries[id]()
 	}
+	for _, a := range out.asks {
+		s.asks.Go(func() { s.askTracker(ctx, a) })
+	}
+	if len(out.feedback) > 0 {
+		s.asks.Go(func() { s.deliver(ctx, out.feedback) })
+	}
+	for _, sub := range out.subscribe {
+		following, cancel := context.WithCancel(ctx)
+		s.subs[sub.id] = cancel
+		s.asks.Go(func() { s.follow(ctx, following, sub) })
+	}
+	for _, id := range out.unsubscribe {
+		s.subs[id]()
+	}
+}
+
+// tell gives links what is for them.
+func (s *shell) tell(out effects) {
+	for _, t := range out.told {
+		s.links.Party(t.link).slot.Publish(t.candidates, merge)
+	}
+	for _, id := range out.closed {
+		s.links.Remove(id).slot.Close()
+	}
+}
+
+// query is what a finder is asked.
+func (q *query) query() Query {
+	return Query{
+		Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most, Key: q.key.bytes(), Roles: q.key.roles,
+	}
 }
 
 // ask runs the finders, one after the other, in a goroutine of its own, until ctx
 // ends. The actor is told of the end unless its own life has ended.
 func (s *shell) ask(life, ctx context.Context, id queryID, q Query) {
 	seen := make(map[peer.ID]struct{})
-	found := func(p peer.AddrInfo) bool {
+	take := func(p peer.AddrInfo) bool {
 		if _, twice := seen[p.ID]; !twice && p.ID != "" {
 			seen[p.ID] = struct{}{}
-			s.send(ctx, report{query: id, peer: p})
+			s.send(ctx, found{id, p})
 		}
 		return len(seen) < q.Most && ctx.Err() == nil
 	}
-	end := report{query: id, ended: true}
+	end := ended{query: id}
 	for _, f := range s.cfg.Finders {
-		err := actor.Guard("finder", s.cfg.Panicked, func() error { return f.Find(ctx, q, found) })
+		err := actor.Guard("finder", s.cfg.Panicked, func() error { return f.Find(ctx, q, take) })
 		if err != nil {
 			end.err = errors.Join(end.err, fmt.Errorf("ask %T: %w", f, err))
 		}
@@ -211,10 +314,15 @@ func (s *shell) close() {
 	for _, cancel := range s.queries {
 		cancel()
 	}
+	for _, cancel := range s.subs {
+		cancel()
+	}
 }
 
 // merge joins two parts of an answer, or the last part of one answer with the
-// first of the next, which then is the one that counts: Done comes last.
+// first of the next, which then is the one that counts: Done comes last. An answer
+// has half as many candidates as are kept; of a watch, the latest are.
 func merge(older, newer Candidates) Candidates {
-	return Candidates{Peers: unique(append(older.Peers, newer.Peers...)), Done: newer.Done}
+	peers := unique(append(older.Peers, newer.Peers...))
+	return Candidates{Peers: peers[max(0, len(peers)-mostUnread):], Done: newer.Done}
 }

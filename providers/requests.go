@@ -2,19 +2,27 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 // Query asks for peers that may have what is in a namespace.
 type Query struct {
-	Namespace string    // empty for none: then only CIDs say what is wanted
-	CIDs      []cid.Cid // a sample of what is wanted, for finders that know CIDs only
+	Namespace string    // empty for none: then only CIDs say what is wanted, and trackers are not asked
+	CIDs      []cid.Cid // a sample of what is wanted, for finders that know CIDs only; trackers are asked about the first
 	Most      int       // candidates that are wanted, at most 32
+
+	// Key is what is wanted in a namespace whose keys are not CIDs, at most 64
+	// bytes. Roles are what candidates must do. Both are for trackers.
+	Key   []byte
+	Roles record.Roles
 }
 
 // Candidates answers a query, in parts.
@@ -36,23 +44,60 @@ type (
 		namespace string
 		peers     []peer.ID
 	}
+	judge struct {
+		namespace string
+		peers     []wire.Judgement
+	}
+	watching struct {
+		link  *Link
+		query Query
+	}
 	enough    struct{ link *Link }
 	cancelAll struct{ link *Link }
 )
 
-// report is what a query says: that it has found a peer, or that it has ended.
-type report struct {
-	query queryID
-	peer  peer.AddrInfo
-	ended bool
-	err   error
-}
+// report is what a worker says.
+type report interface{ isReport() }
+
+type (
+	found struct {
+		query queryID
+		peer  peer.AddrInfo
+	}
+	ended struct {
+		query queryID
+		err   error
+	}
+	answered struct {
+		ask   askID
+		reply reply
+		err   error
+	}
+	noticed struct {
+		sub   subID
+		reply reply
+	}
+	unsubscribed struct {
+		sub subID
+		err error
+	}
+	delivered struct{ err error }
+)
 
 func (openLink) isRequest()  {}
 func (find) isRequest()      {}
 func (served) isRequest()    {}
+func (judge) isRequest()     {}
+func (watching) isRequest()  {}
 func (enough) isRequest()    {}
 func (cancelAll) isRequest() {}
+
+func (found) isReport()        {}
+func (ended) isReport()        {}
+func (answered) isReport()     {}
+func (noticed) isReport()      {}
+func (unsubscribed) isReport() {}
+func (delivered) isReport()    {}
 
 // Link is one party's line to the directory. Its methods may be used by one
 // goroutine at a time; they block only while the directory's inbox is full.
@@ -75,10 +120,15 @@ func (d *Directory) Open(ctx context.Context) (*Link, error) {
 func (l *Link) C() <-chan Candidates { return l.slot.C() }
 
 // Find asks for candidates: peers that were useful in the namespace and are
-// connected, what was found lately, then what the finders find, as they find it,
-// each peer once and at most q.Most. Done comes once, with the last of them, and
-// within Config.Timeout. Who asks the same again within a minute of the last time
-// had no use for what is known, so then only the finders are asked, and anew.
+// connected, what was found lately, then what trackers and after them finders
+// name, as they do, each peer once and at most q.Most. Done comes once, with the
+// last of them, and within Config.Timeout. Who asks the same again within a minute
+// of the last time had no use for what is known, so then only the others are asked,
+// and anew.
+//
+// While there are trackers, at most ten peers are named that are not connected, and
+// of those whose addresses no tracker has verified two at a time: another follows
+// when one of them is connected, judged, or ten seconds old.
 //
 // A second query while the first is in flight replaces it, and only the second is
 // Done. The directory keeps q.CIDs.
@@ -89,6 +139,22 @@ func (l *Link) Find(ctx context.Context, q Query) error {
 // Served says that the peers have sent a verified block of the namespace.
 func (l *Link) Served(ctx context.Context, namespace string, peers ...peer.ID) error {
 	return l.directory.inbox.Send(ctx, served{namespace, peers})
+}
+
+// Judge says how candidates of the namespace turned out. Those that were dead or
+// empty are named last for ten minutes, and the tracker that named a candidate is
+// told within seconds. The directory keeps the judgements.
+func (l *Link) Judge(ctx context.Context, namespace string, peers ...wire.Judgement) error {
+	return l.directory.inbox.Send(ctx, judge{namespace, peers})
+}
+
+// Watch asks for candidates as they are announced to trackers, from now on. It takes
+// the place of a query, and ends with [Link.Enough], another query, or
+// [Link.CancelAll]: Done never comes. A peer comes again when it announces itself
+// again. Of candidates that are not received the latest 64 are kept. q.Most means
+// nothing.
+func (l *Link) Watch(ctx context.Context, q Query) error {
+	return l.directory.inbox.Send(ctx, watching{l, q})
 }
 
 // Enough ends the link's query: what it would still find is of no use any more.
@@ -131,6 +197,48 @@ func (d *Directory) Find(ctx context.Context, namespace string, most int) ([]pee
 		}
 	}
 }
+
+// Watch returns a channel of peers that are announced for the namespace from now on.
+// It is closed when ctx ends or the directory does. What is not received is kept as
+// [Link.Watch] says.
+func (d *Directory) Watch(ctx context.Context, namespace string) (<-chan peer.AddrInfo, error) {
+	l, err := d.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Watch(ctx, Query{Namespace: namespace}); err != nil {
+		return nil, errors.Join(err, l.CancelAll(context.WithoutCancel(ctx)))
+	}
+	peers := make(chan peer.AddrInfo)
+	go l.follow(ctx, peers)
+	return peers, nil
+}
+
+// follow passes candidates on until ctx or the link ends.
+func (l *Link) follow(ctx context.Context, to chan<- peer.AddrInfo) {
+	defer close(to)
+	defer func() { _ = l.CancelAll(context.WithoutCancel(ctx)) }() // Fails only when the directory has ended.
+	for {
+		select {
+		case c, open := <-l.C():
+			if !open {
+				return
+			}
+			for _, p := range c.Peers {
+				select {
+				case to <- p:
+				case <-ctx.Done():
+					return
+				}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Stat returns the counters as of the directory's last event. It never blocks.
+func (d *Directory) Stat() Stat { return *d.stat.Get() }
 
 // Busy is the time that the actor has spent at work.
 func (d *Directory) Busy() time.Duration { return d.loop.Busy() }

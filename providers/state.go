@@ -1,17 +1,22 @@
 package providers
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/providers/client"
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 const (
 	mostCandidates = 32   // in one answer: as many as a client may ask for
+	mostDials      = 10   // peers to be dialled that one find is told of, while trackers, which may lie, are asked
 	maxQueries     = 16   // at the finders; each is a goroutine, and a DHT walk has a cost
-	maxCached      = 1024 // answers
+	maxCached      = 1024 // answers, and namespaces of which rows are kept
 	maxNamespaces  = 1024 // with useful peers
 	maxUseful      = 64   // peers in one of them
 	cacheFor       = 60 * time.Second
@@ -28,12 +33,21 @@ type (
 type subject struct {
 	namespace string
 	sample    cid.Cid
+	key       string
+	roles     record.Roles
 }
 
 // key is what makes two queries the same.
 type key struct {
 	subject
-	most int
+	most  int
+	watch bool // for what is announced from now on, without an end
+}
+
+// candidate is a peer that may be named.
+type candidate struct {
+	peer.AddrInfo
+	row *row // what a tracker says of it; nil when it was found in another way
 }
 
 // state is what the actor owns. Its methods take what happened and add what is
@@ -41,6 +55,8 @@ type key struct {
 type state struct {
 	timeout time.Duration
 	finders bool // there are any
+	dice    *rand.Rand
+	now     time.Time // of the last event that had one
 
 	connected map[peer.ID]struct{}
 	useful    map[string][]peer.ID // by namespace, the last to serve last
@@ -49,12 +65,28 @@ type state struct {
 
 	links   map[linkID]*link
 	flying  map[key]*query     // those that somebody waits for
-	ageing  []*query           // the same, oldest first
+	ageing  []*query           // the same without watches, oldest first
 	waiting []*query           // of those, the ones that wait for room at the finders
 	running map[queryID]*query // at the finders, those given up included
 	last    queryID
 
-	out effects
+	trackers   map[peer.ID]client.Tracker
+	trackerIDs []peer.ID
+	distrusted map[peer.ID]time.Time // trackers that showed what nobody signed, until when
+	listings   *recent[topic, *listing]
+	asks       []*ask   // at the trackers, oldest first, those given up included
+	parked     []*query // wait for room among the asks
+	lastAsk    askID
+
+	dialled map[peer.ID]time.Time // named with unverified addresses only, until when they take up room
+	verdicts
+
+	watches []*query // oldest first
+	subs    map[subID]*query
+	lastSub subID
+
+	stat Stat
+	out  effects
 }
 
 // link is what one party has asked last.
@@ -64,30 +96,40 @@ type link struct {
 	query   *query // nil when nothing is to come
 	most    int
 	seen    map[peer.ID]struct{} // what it was told
+	dials   int                  // of those, how many were not connected, while there are trackers
 }
 
-// query is one question to the finders, for all the links that ask it.
+// query is one question, for all the links that ask it.
 type query struct {
 	id       queryID
 	key      key
 	cids     []cid.Cid
 	deadline time.Time
 	links    []linkID // in the order in which they came
-	found    []peer.AddrInfo
-	over     bool // nobody waits any more
+	found    []candidate
+	held     []candidate // with unverified addresses only: until there is room for them
+	reserve  []candidate // not of use lately: named when there is nobody else
+	lookup   *lookup     // at the trackers; nil when they are not asked
+	watch    *watch      // nil when it is none
+	drained  bool        // nobody is asked any more
+	over     bool        // nobody waits any more
 }
 
 type answer struct {
-	peers []peer.AddrInfo
+	peers []candidate
 	until time.Time
 }
 
 // effects is what the shell does after an event.
 type effects struct {
-	told   []told
-	closed []linkID
-	start  []*query
-	stop   []queryID
+	told        []told
+	closed      []linkID
+	start       []*query
+	stop        []queryID
+	asks        []asking
+	feedback    []*feedback
+	subscribe   []subscribed
+	unsubscribe []subID
 }
 
 type told struct {
@@ -97,11 +139,20 @@ type told struct {
 
 func newState(timeout time.Duration, finders bool) *state {
 	return &state{
-		timeout: timeout, finders: finders,
+		timeout: timeout, finders: finders, dice: rand.New(rand.NewPCG(0, 0)),
 		connected: make(map[peer.ID]struct{}), useful: make(map[string][]peer.ID), cache: make(map[subject]answer),
 		links: make(map[linkID]*link), flying: make(map[key]*query), running: make(map[queryID]*query),
+		trackers: make(map[peer.ID]client.Tracker), distrusted: make(map[peer.ID]time.Time),
+		listings: newRecent[topic, *listing](maxCached), dialled: make(map[peer.ID]time.Time),
+		verdicts: newVerdicts(), subs: make(map[subID]*query),
 	}
 }
+
+// seed decides what is drawn by lot from then on.
+func (s *state) seed(n uint64) { s.dice = rand.New(rand.NewPCG(n, 0)) }
+
+// see tells the time of an event that has none of its own.
+func (s *state) see(now time.Time) { s.now = now }
 
 // take returns the effects gathered since the last call.
 func (s *state) take() effects {
@@ -131,41 +182,53 @@ func (s *state) enough(l linkID) {
 	}
 }
 
-// find answers at once with what is known, and asks the finders when that is too
+func keyOf(q Query) key {
+	k := key{subject: subject{namespace: q.Namespace, key: string(q.Key), roles: q.Roles}, most: min(max(q.Most, 0), mostCandidates)}
+	if len(q.CIDs) > 0 {
+		k.sample = q.CIDs[0]
+	}
+	return k
+}
+
+// find answers at once with what is known, and asks others when that is too
 // little, or when the link has just asked the same: then what is known was of no
-// use to it, and of the finders it hears everything.
+// use to it, and of the others it hears everything.
 func (s *state) find(now time.Time, l linkID, q Query) {
+	s.see(now)
 	mine, open := s.links[l]
 	if !open {
 		return
 	}
-	k := key{subject{namespace: q.Namespace}, min(max(q.Most, 0), mostCandidates)}
-	if len(q.CIDs) > 0 {
-		k.sample = q.CIDs[0]
-	}
+	k := keyOf(q)
 	if mine.query != nil && mine.query.key == k {
 		return // Its answer is on the way.
 	}
 	s.leave(l, mine)
-	again := s.finders && mine.subject == k.subject && now.Before(mine.at.Add(cacheFor))
+	others := s.finders || s.trackable(k.subject)
+	again := others && mine.subject == k.subject && now.Before(mine.at.Add(cacheFor))
 	*mine = link{subject: k.subject, at: now, most: k.most, seen: make(map[peer.ID]struct{})}
 	var known []peer.AddrInfo
 	if again {
-		delete(s.cache, k.subject)
+		s.forget(k.subject)
 	} else {
-		known = s.known(now, k)
+		known = s.known(now, k, mine)
 	}
-	for _, p := range known {
-		mine.seen[p.ID] = struct{}{}
-	}
-	done := mine.satisfied() || !s.finders
+	done := mine.satisfied() || !others
 	s.tell(l, Candidates{Peers: known, Done: done})
 	if !done {
 		s.ask(now, l, mine, k, q.CIDs)
 	}
 }
 
-func (k *link) satisfied() bool { return len(k.seen) >= k.most }
+func (k *link) satisfied() bool { return len(k.seen) >= k.most || k.dials >= mostDials }
+
+// note counts a candidate that a link is told of.
+func (s *state) note(mine *link, p peer.ID) {
+	mine.seen[p] = struct{}{}
+	if len(s.trackers) > 0 && !s.isConnected(p) {
+		mine.dials++
+	}
+}
 
 func (s *state) tell(l linkID, c Candidates) {
 	if len(c.Peers) > 0 || c.Done {
@@ -177,18 +240,38 @@ func (s *state) tell(l linkID, c Candidates) {
 // flight.
 func (s *state) ask(now time.Time, l linkID, mine *link, k key, cids []cid.Cid) {
 	q := s.flying[k]
-	if q == nil {
-		s.last++
-		q = &query{id: s.last, key: k, cids: cids, deadline: now.Add(s.timeout)}
-		s.flying[k] = q
+	fresh := q == nil
+	if fresh {
+		q = s.newQuery(k)
+		q.cids, q.deadline = cids, now.Add(s.timeout)
 		s.ageing = append(s.ageing, q)
-		s.waiting = append(s.waiting, q)
 	}
 	q.links = append(q.links, l)
 	mine.query = q
-	for _, p := range q.found {
-		s.pass(l, p)
+	for _, c := range q.found {
+		if s.admit(now, c) {
+			s.pass(l, c.AddrInfo)
+		}
 	}
+	if fresh && !s.lookUp(now, q) {
+		s.toFinders(now, q)
+	}
+}
+
+func (s *state) newQuery(k key) *query {
+	s.last++
+	q := &query{id: s.last, key: k}
+	s.flying[k] = q
+	return q
+}
+
+// toFinders asks the finders, after the trackers.
+func (s *state) toFinders(now time.Time, q *query) {
+	if !s.finders {
+		s.drain(now, q)
+		return
+	}
+	s.waiting = append(s.waiting, q)
 	s.startWaiting()
 }
 
@@ -205,10 +288,17 @@ func (s *state) startWaiting() {
 // it leaves.
 func (s *state) pass(l linkID, p peer.AddrInfo) {
 	mine := s.links[l]
-	if _, twice := mine.seen[p.ID]; twice || mine.query == nil {
+	if mine.query == nil {
 		return
 	}
-	mine.seen[p.ID] = struct{}{}
+	if mine.query.key.watch {
+		s.tell(l, Candidates{Peers: []peer.AddrInfo{p}})
+		return
+	}
+	if _, twice := mine.seen[p.ID]; twice {
+		return
+	}
+	s.note(mine, p.ID)
 	s.tell(l, Candidates{Peers: []peer.AddrInfo{p}, Done: mine.satisfied()})
 	if mine.satisfied() {
 		s.leave(l, mine)
@@ -217,52 +307,80 @@ func (s *state) pass(l linkID, p peer.AddrInfo) {
 
 // found takes one candidate from a finder.
 func (s *state) found(id queryID, p peer.AddrInfo) {
-	q := s.running[id]
-	if q == nil || q.over || len(q.found) >= q.key.most || contains(q.found, p.ID) {
-		return
-	}
-	q.found = append(q.found, p)
-	for _, l := range slices.Clone(q.links) {
-		s.pass(l, p)
+	if q := s.running[id]; q != nil {
+		s.offer(s.now, q, candidate{AddrInfo: p})
 	}
 }
 
 // ended takes the end of a query at the finders: they have no more, failed, or
 // have seen that it was stopped.
 func (s *state) ended(now time.Time, id queryID) {
+	s.see(now)
 	q := s.running[id]
 	delete(s.running, id)
 	if !q.over {
-		s.finish(now, q)
+		s.drain(now, q)
 	}
 	s.startWaiting()
 }
 
-// tick ends the queries that are out of time, whatever the finders do.
+// tick does what time asks for, and ends the queries that are out of it, whatever
+// others do.
 func (s *state) tick(now time.Time) {
+	s.see(now)
+	s.lateAsks(now)
+	s.unpark(now)
+	s.release(now)
+	s.flush(now)
+	s.subscribeAll(now)
 	for len(s.ageing) > 0 && !s.ageing[0].deadline.After(now) {
-		q := s.ageing[0]
-		s.finish(now, q)
-		s.stop(q)
+		if q := s.ageing[0]; s.finish(now, q) {
+			s.stop(q)
+		}
 	}
 }
 
 // wake is when tick has something to do, or the zero time.
 func (s *state) wake() time.Time {
-	if len(s.ageing) == 0 {
-		return time.Time{}
+	at := earlier(s.askWake(), s.heldWake())
+	at = earlier(at, earlier(s.flushAt, s.watchWake()))
+	if len(s.ageing) > 0 {
+		at = earlier(at, s.ageing[0].deadline)
 	}
-	return s.ageing[0].deadline
+	return at
 }
 
-// finish tells everybody who still waits for a query that no more follow.
-func (s *state) finish(now time.Time, q *query) {
+// earlier is the earlier of two times, of which the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// drain ends a query for which nobody is asked any more, as soon as nothing of it
+// is held back.
+func (s *state) drain(now time.Time, q *query) {
+	q.drained = true
+	if len(q.held) == 0 {
+		s.finish(now, q)
+	}
+}
+
+// finish tells everybody who still waits for a query that no more follow, after
+// naming whom it has in reserve. It reports whether anybody still waited then.
+func (s *state) finish(now time.Time, q *query) bool {
+	s.lastResort(q)
+	if q.over {
+		return false
+	}
 	for _, l := range q.links {
 		s.links[l].query = nil
 		s.tell(l, Candidates{Done: true})
 	}
 	s.remember(now, q)
 	s.retire(q)
+	return true
 }
 
 // leave takes a link from its query, and stops a query that nobody waits for.
@@ -282,10 +400,12 @@ func (s *state) leave(l linkID, mine *link) {
 
 // retire takes a query out of those that can be joined.
 func (s *state) retire(q *query) {
-	q.over, q.links = true, nil
+	q.over, q.links, q.held, q.reserve = true, nil, nil, nil
 	delete(s.flying, q.key)
 	s.ageing = without(s.ageing, q)
 	s.waiting = without(s.waiting, q)
+	s.parked = without(s.parked, q)
+	s.unwatch(q)
 }
 
 // stop lets the finders end what they do for a query that is over.
@@ -295,6 +415,6 @@ func (s *state) stop(q *query) {
 	}
 }
 
-func contains(peers []peer.AddrInfo, p peer.ID) bool {
-	return slices.ContainsFunc(peers, func(o peer.AddrInfo) bool { return o.ID == p })
+func contains(all []candidate, p peer.ID) bool {
+	return slices.ContainsFunc(all, func(c candidate) bool { return c.ID == p })
 }

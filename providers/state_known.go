@@ -8,11 +8,17 @@ import (
 )
 
 func (s *state) peerState(p peer.ID, connected bool) {
-	if connected {
-		s.connected[p] = struct{}{}
-	} else {
+	if !connected {
 		delete(s.connected, p)
+		return
 	}
+	s.connected[p] = struct{}{}
+	s.tried(p)
+}
+
+func (s *state) isConnected(p peer.ID) bool {
+	_, connected := s.connected[p]
+	return connected
 }
 
 // served remembers useful peers of a namespace, the latest last. The namespaces
@@ -34,19 +40,41 @@ func (s *state) served(namespace string, peers []peer.ID) {
 }
 
 // known are the candidates that nobody has to be asked for, best first: useful
-// peers that are connected, the latest first, then those that were found lately.
-func (s *state) known(now time.Time, k key) []peer.AddrInfo {
+// peers that are connected, the latest first, then those that were found lately,
+// and the link is noted to know them. Those that were of no use to somebody since
+// are for later.
+func (s *state) known(now time.Time, k key, mine *link) []peer.AddrInfo {
 	var known []peer.AddrInfo
-	for _, p := range slices.Backward(s.useful[k.namespace]) {
-		if _, connected := s.connected[p]; connected {
-			known = append(known, peer.AddrInfo{ID: p})
+	for _, c := range s.remembered(now, k.subject) {
+		if mine.satisfied() {
+			break
+		}
+		if _, twice := mine.seen[c.ID]; twice || s.isUseless(now, k.namespace, c.ID) || !s.admit(now, c) {
+			continue
+		}
+		s.note(mine, c.ID)
+		known = append(known, c.AddrInfo)
+	}
+	return known
+}
+
+func (s *state) remembered(now time.Time, about subject) []candidate {
+	var all []candidate
+	for _, p := range slices.Backward(s.useful[about.namespace]) {
+		if s.isConnected(p) {
+			all = append(all, candidate{AddrInfo: peer.AddrInfo{ID: p}})
 		}
 	}
-	if a, cached := s.cache[k.subject]; cached && now.Before(a.until) {
-		known = append(known, a.peers...)
+	if a, cached := s.cache[about]; cached && now.Before(a.until) {
+		all = append(all, a.peers...)
 	}
-	known = unique(known)
-	return known[:min(len(known), k.most)]
+	return append(all, s.listed(now, about)...)
+}
+
+// forget lets everybody who asks about the subject ask anew.
+func (s *state) forget(about subject) {
+	delete(s.cache, about)
+	s.listings.delete(about.topic())
 }
 
 // remember keeps what a query has found, unless more is known already. The time
