@@ -229,7 +229,7 @@ func (s *shell) end(ctx context.Context) {
 	defer s.refuse(cause)
 	defer s.leave()
 	s.state.closing(cause)
-	s.results(s.state.take(time.Now()))
+	s.last(s.state.take(time.Now()))
 }
 
 // refuse answers the requests that came too late, so that nobody waits.

@@ -55,6 +55,7 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 			return s.directory.Find(ctx, providers.Query{Namespace: s.opts.namespace, CIDs: out.find, Most: s.cfg.Candidates})
 		}),
 		when(len(out.served) > 0, func() error { return s.directory.Served(ctx, s.opts.namespace, out.served...) }),
+		s.judge(ctx, out),
 	)
 	for _, p := range out.drop {
 		err = first(err, s.wants.Drop(ctx, p))
@@ -67,6 +68,17 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 		when(len(out.asks) > 0, func() error { return s.wants.Send(ctx, out.asks) }),
 		when(out.returned, func() error { return s.wants.Returned(ctx, out.held, out.budget) }),
 	)
+}
+
+func (s *shell) judge(ctx context.Context, out effects) error {
+	return when(len(out.judged) > 0, func() error { return s.directory.Judge(ctx, s.opts.namespace, out.judged...) })
+}
+
+// last performs what is left to be done at the end: the calls get their results,
+// and the directory hears how its candidates turned out.
+func (s *shell) last(out effects) {
+	s.results(out)
+	_ = s.judge(context.Background(), out) // Fails only when the directory has ended, too.
 }
 
 // results gives the calls what they wait for, and never waits for them.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/providers/wire"
 	"github.com/souk-p2p/souk/wantmanager"
 )
 
@@ -54,6 +55,8 @@ type state struct {
 	tried []Answer // candidates that could not be reached and were given up for others, for failures to tell
 	rate  float64
 
+	judged judged
+
 	budget int // bytes in flight or undelivered
 	owed   int // of an earlier budget, as WantManager was told; 0 when all of it is returned
 	held   int
@@ -84,6 +87,7 @@ type effects struct {
 	enough   bool      // Providers need not go on
 	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
 	served   []peer.ID // were useful for the first time
+	judged   []wire.Judgement
 
 	returned bool // WantManager is told what is held, and with which budget
 	held     int
@@ -324,6 +328,11 @@ func (s *state) forget(w *wanted, from int) {
 		s.out.cancelAsks = append(s.out.cancelAsks, w.cid)
 	}
 	s.search.forget(w)
+	for _, k := range w.known {
+		if int(k.peer) != from {
+			s.spare(k)
+		}
+	}
 	w.stage = 0
 	delete(s.wants, w.cid)
 	delete(s.unread, w.cid)
@@ -376,7 +385,9 @@ func (s *state) received(r blockrouter.Received) {
 	}
 	from := -1
 	if r.From != "" {
-		from = s.useful(r.From)
+		if from = s.useful(r.From); from >= 0 {
+			s.noteServed(from, w.cid)
+		}
 	}
 	s.learnSize(len(r.Block.RawData()))
 	calls := w.calls

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/providers/wire"
 	"github.com/souk-p2p/souk/wantmanager"
 )
 
@@ -17,7 +18,8 @@ type sessionPeer struct {
 	id        peer.ID
 	connected bool
 	named     bool  // by the caller
-	candidate bool  // by the directory
+	candidate bool  // by the directory, or of use and lost
+	listed    bool  // by the directory, before it was of use
 	inUse     bool  // may be asked; a connected peer is in use once its wave came
 	left      bool  // was connected
 	err       error // why it could not be connected to
@@ -29,6 +31,8 @@ type sessionPeer struct {
 	hits   int       // blocks and HAVEs
 	misses int       // DONT_HAVEs
 	streak int       // of those, since the last hit
+
+	evidence evidence
 }
 
 // firstShare is how much a peer is asked for before WantManager has said how
@@ -260,6 +264,7 @@ func (s *state) unlearn(i int) {
 		if w.knows(i)&awaited != 0 {
 			owed = append(owed, w)
 		}
+		s.spare(knowledge{peer: int32(i), bits: w.knows(i)})
 		w.known = slices.DeleteFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
 	}
 	slices.SortFunc(owed, func(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) })
@@ -272,6 +277,7 @@ func (s *state) unlearn(i int) {
 func (s *state) unreachable(id peer.ID, err error) {
 	if i, known := s.index[id]; known {
 		s.peers[i].err = err
+		s.judge(s.peers[i], wire.OutcomeDead, nil)
 		if s.rules.only {
 			s.search.renew() // All that were named may have refused now.
 		}
@@ -438,6 +444,7 @@ func (s *state) refuse(w *wanted, i int) {
 		p.streak++
 	}
 	w.learn(i, refused, awaited|has|silent)
+	s.noteRefused(i, w.cid)
 	s.unassign(w, i)
 	s.settle(w)
 }

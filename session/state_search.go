@@ -131,6 +131,7 @@ func (s *state) query() []cid.Cid {
 // search, the directory need not go on with this one, candidates that are gone
 // are not dialled any more, and what is known of peers that left is forgotten.
 func (s *state) rest() {
+	s.judgeAll()
 	old := s.search
 	s.search = newSearch()
 	s.search.sampled, s.search.watching = old.sampled, old.watching
@@ -333,6 +334,7 @@ func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 		if p.candidate {
 			continue
 		}
+		p.listed = p.hits == 0
 		p.candidate, p.inUse = true, true
 		s.stale = true
 		s.out.interest = append(s.out.interest, info)
@@ -451,6 +453,7 @@ func (s *state) rotate() {
 			break
 		}
 		for k := range w.known {
+			s.spare(w.known[k])
 			w.known[k].bits &^= wasAsked | refused | silent
 		}
 		s.enqueue(w, open)
@@ -458,6 +461,7 @@ func (s *state) rotate() {
 	if s.rules.only || !f.exhausted {
 		return
 	}
+	s.judgeAll()
 	for i, p := range s.peers {
 		if p.candidate && !p.connected && p.hits == 0 && (p.left || p.err != nil) {
 			s.giveUp(i)

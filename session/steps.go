@@ -66,7 +66,7 @@ func (s *Steps) Wake() time.Time { return s.sh.state.wake() }
 func (s *Steps) End() {
 	s.loop.End()
 	s.sh.state.closing(ErrClosed)
-	s.sh.results(s.sh.state.take(time.Now()))
+	s.sh.last(s.sh.state.take(time.Now()))
 	ctx, ln := context.Background(), s.sh.links
 	_, _, _, _ = ln.blocks.CancelAll(ctx), ln.wants.CancelAll(ctx), ln.peers.CancelAll(ctx), ln.directory.CancelAll(ctx)
 	s.sh.refuse(ErrClosed)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 var errDial = errors.New("dial failed")
@@ -44,6 +45,7 @@ type world struct {
 	gone    map[callID]bool
 	finds   int
 	served  []peer.ID
+	judged  []wire.Judgement
 }
 
 type scheduled struct {
@@ -297,6 +299,7 @@ func (w *world) route(out effects) {
 		delete(w.interested, id)
 	}
 	w.served = append(w.served, out.served...)
+	w.judged = append(w.judged, out.judged...)
 	if out.find != nil {
 		w.finds++
 		w.after(w.slowly, func() {
