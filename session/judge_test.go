@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,35 +109,35 @@ func TestWhoRefusesMuchIsJudgedOnTheWay(t *testing.T) {
 }
 
 // A candidate is empty when it has refused everything that it was asked, and has
-// done nothing else.
+// done nothing else. This one has refused the first of two.
 func TestWhoMayHaveItIsNotCalledEmpty(t *testing.T) {
-	ways := map[string]func(w *world, p *remote, ks []cid.Cid){
-		"it has one of two": func(_ *world, p *remote, ks []cid.Cid) { p.has[ks[1]] = true },
-		"it is silent":      func(_ *world, p *remote, _ []cid.Cid) { p.mute = true },
-		"it never refuses":  func(_ *world, p *remote, _ []cid.Cid) { p.noDontHave = true },
-		"it left before it answered": func(w *world, p *remote, _ []cid.Cid) {
-			p.rtt = 100 * time.Millisecond
-			w.after(80*time.Millisecond, func() { w.disconnect(p) })
-		},
-		"others were faster": func(_ *world, p *remote, _ []cid.Cid) { p.rtt = 10 * time.Second },
-		"it was asked nothing": func(w *world, p *remote, _ []cid.Cid) {
-			p.reachable = false
-			w.after(time.Second, func() { w.connect(p) })
-		},
+	ways := map[string]struct {
+		then  func(w *world, p *remote, k cid.Cid)
+		empty bool
+	}{
+		"it refuses the other too": {func(*world, *remote, cid.Cid) {}, true},
+		"it has the other":         {func(_ *world, p *remote, k cid.Cid) { p.has[k] = true }, false},
+		"it says that it has it":   {func(_ *world, p *remote, _ cid.Cid) { p.liar = true }, false},
+		"it is silent":             {func(_ *world, p *remote, _ cid.Cid) { p.mute = true }, false},
+		"it was about to answer":   {func(_ *world, p *remote, _ cid.Cid) { p.rtt = time.Second }, false},
+		"it left":                  {func(w *world, p *remote, _ cid.Cid) { w.after(rtt/2, func() { w.disconnect(p) }) }, false},
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1, spaced)
 			ks := w.makeBlocks(2, 9000)
-			w.list("holder", ks...)
-			p := w.list("p")
-			way(w, p, ks)
-			w.call(1, ks...)
-			w.drain(1, time.Minute)
-			w.run(time.Second)
-			for _, j := range w.said("p") {
-				require.NotEqual(t, wire.OutcomeEmpty, j.Outcome)
-			}
+			p, other := w.list("p"), w.list("other")
+			w.connect(p)
+			w.connect(other)
+			w.call(1, ks[0])
+			w.run(firstRotation / 2)
+			way.then(w, p, ks[1])
+			w.call(2, ks[1])
+			w.run(3 * rtt)
+			w.s.closing(context.Canceled)
+			w.settle()
+			called := slices.ContainsFunc(w.said("p"), func(j wire.Judgement) bool { return j.Outcome == wire.OutcomeEmpty })
+			require.Equal(t, way.empty, called)
 		})
 	}
 }
