@@ -33,7 +33,7 @@ func (f *file) isTest() bool {
 
 // isState tells whether the file holds an actor's decisions.
 func (f *file) isState() bool {
-	return (isActor(f.dir()) || slices.Contains(tables, f.dir())) && strings.HasPrefix(f.name(), "state") && !f.isTest()
+	return isActor(f.dir()) && strings.HasPrefix(f.name(), "state") && !f.isTest()
 }
 
 // imports gives the import declarations with their unquoted paths.

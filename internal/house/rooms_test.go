@@ -9,10 +9,8 @@ import (
 // actors are the packages with one goroutine that owns all their state.
 var actors = []string{
 	"session", "blockrouter", "peerrouter", "wantmanager", "engine", "ledger", "providers",
+	"providers/tracker",
 }
-
-// tables are the packages of decisions that have no actor around them here.
-var tables = []string{"providers/tracker"}
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }
 

@@ -112,6 +112,9 @@ const (
 	RefusedEarly              // issued in the future
 	RefusedLate               // issued too long ago
 	RefusedUnknown            // there is no such row, token or watch
+	RefusedWatches            // the peer has as many as it may
+	RefusedCrowd              // too many watch the same, or watch at all
+	RefusedNumber             // the number of another request of its stream
 	refusals
 )
 

@@ -29,6 +29,9 @@ type Limits struct {
 	// Watches are those that one peer may have. Default 64: 16 for each of its
 	// streams.
 	Watches int
+	// Streams and PeerStreams are those that are served at once: of all peers, and
+	// of one. Default 4,096 and 4.
+	Streams, PeerStreams int
 }
 
 // Rate is what may be done in a second.
@@ -67,6 +70,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.Namespaces, 64},
 		{&l.BucketRows, 4096},
 		{&l.Watches, 64},
+		{&l.Streams, 4096},
+		{&l.PeerStreams, 4},
 	} {
 		if *field.value == 0 {
 			*field.value = field.def
@@ -95,6 +100,8 @@ func (l Limits) validate() error {
 		{"Namespaces", l.Namespaces, 1, 127},
 		{"BucketRows", l.BucketRows, 1, 1 << 16},
 		{"Watches", l.Watches, 1, 1 << 16},
+		{"Streams", l.Streams, 1, 1 << 20},
+		{"PeerStreams", l.PeerStreams, 1, 1 << 10},
 	} {
 		if field.value < field.least || field.value > field.most {
 			return fmt.Errorf("tracker: Limits.%s is %d, from %d to %d is right", field.name, field.value, field.least, field.most)

@@ -52,6 +52,12 @@ func (t *Table) charge(now time.Time, id peer.ID, from netip.Addr, c cost) Verdi
 	return Verdict{}
 }
 
+// Charge takes queries and bytes from the rates of a peer and its prefix, for what
+// is no request to the table.
+func (t *Table) Charge(now time.Time, id peer.ID, from netip.Addr, queries float64, bytes int) Verdict {
+	return t.refuse(t.charge(now, id, from, cost{queries: queries, bytes: float64(bytes)}))
+}
+
 // of returns the meter of somebody, filled up to now.
 func (m *meters) of(now int64, who uint64) *meter {
 	who |= 1

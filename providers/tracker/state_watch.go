@@ -41,7 +41,7 @@ func (t *Table) Watch(now time.Time, id WatchID, q Query) Verdict {
 		return t.refuse(v)
 	}
 	if t.watchers[q.Peer] >= t.limits.Watches {
-		return t.refuse(Verdict{Refusal: RefusedNamespaces})
+		return t.refuse(Verdict{Refusal: RefusedWatches})
 	}
 	need := watchBytes
 	for p := range q.places() {
@@ -49,11 +49,11 @@ func (t *Table) Watch(now time.Time, id WatchID, q Query) Verdict {
 		if to == nil {
 			need += topicBytes
 		} else if len(to.watches) >= topicPeers {
-			return t.refuse(Verdict{Refusal: RefusedFull})
+			return t.refuse(Verdict{Refusal: RefusedCrowd})
 		}
 	}
 	if t.watching()+need > t.limits.TableBytes/watchShare || t.used()+need > t.budget() {
-		return t.refuse(Verdict{Refusal: RefusedFull})
+		return t.refuse(Verdict{Refusal: RefusedCrowd})
 	}
 	t.addWatch(id, q)
 	return Verdict{}

@@ -74,14 +74,14 @@ func TestWatchesAreBoundedForAPeerAndForAll(t *testing.T) {
 	r := newRig(t, open())
 	for i := range 100 {
 		q := Query{Peer: who(9), Namespace: fmt.Sprint(i)}
-		require.Equal(t, i >= 64, r.watch(WatchID(i), q).Refusal == RefusedNamespaces)
+		require.Equal(t, i >= 64, r.watch(WatchID(i), q).Refusal == RefusedWatches)
 	}
 	require.Equal(t, RefusedUnknown, r.table.Unwatch(99).Refusal)
 	require.Equal(t, Accepted, r.table.Unwatch(3).Refusal)
 	require.Equal(t, Accepted, r.watch(99, Query{Peer: who(9), Namespace: "99", HasPoint: true}).Refusal)
 	full := 0
 	for i := range 10_000 {
-		if r.table.Watch(r.now, WatchID(100+i), Query{Peer: who(100 + i), Namespace: fmt.Sprint("x", i)}).Refusal == RefusedFull {
+		if r.table.Watch(r.now, WatchID(100+i), Query{Peer: who(100 + i), Namespace: fmt.Sprint("x", i)}).Refusal == RefusedCrowd {
 			full++
 		}
 	}
