@@ -21,7 +21,7 @@ type inspector struct {
 // reply is what a tracker's answer is worth.
 func (in inspector) reply(now time.Time, about wire.About, most int, from *wire.Reply) reply {
 	if from.Refusal != nil {
-		return reply{refused: true}
+		return reply{refused: true, again: from.Refusal.RetryAfter}
 	}
 	r := in.rows(now, about, most, from.Rows)
 	r.token = string(from.Token)
@@ -38,6 +38,13 @@ func (in inspector) rows(now time.Time, about wire.About, most int, all []wire.R
 			r.rows = append(r.rows, c)
 		}
 	}
+	return r
+}
+
+// notice is what a notice of a subscription is worth.
+func (in inspector) notice(now time.Time, about wire.About, n wire.Notify) reply {
+	r := in.rows(now, about, wire.MaxRows, n.Rows)
+	r.more = n.More
 	return r
 }
 

@@ -46,10 +46,12 @@ type asking struct {
 // reply is what came of an ask: rows that were verified, or nothing.
 type reply struct {
 	rows    []candidate
+	more    bool // there are more that it may not tell
 	token   string
 	failed  bool // there was no answer
 	refused bool
-	lied    bool // some rows were not what was asked for, or signed by nobody
+	again   time.Duration // when it is of use to ask again after a refusal
+	lied    bool          // some rows were not what was asked for, or signed by nobody
 }
 
 // lateness is how long a tracker may take before another one is asked as well.
@@ -64,14 +66,29 @@ func (s *state) lateness(id peer.ID) time.Duration {
 func (s *state) askTracker(now time.Time, q *query, id peer.ID) {
 	q.lookup.asked = append(q.lookup.asked, id)
 	q.lookup.here++
+	a := s.put(now, q, id)
+	a.late = now.Add(s.lateness(id))
+}
+
+// put makes an ask, whose answer nobody awaits before it is given up.
+func (s *state) put(now time.Time, q *query, id peer.ID) *ask {
 	q.lookup.open++
 	s.lastAsk++
-	a := &ask{id: s.lastAsk, query: q, tracker: id, late: now.Add(s.lateness(id)), until: now.Add(askTimeout)}
+	a := &ask{id: s.lastAsk, query: q, tracker: id, until: now.Add(askTimeout)}
 	s.asks = append(s.asks, a)
 	s.stat.Asks++
 	s.out.asks = append(s.out.asks, asking{a.id, id, wire.Query{
-		About: q.key.about(), K: q.key.most, Seed: s.dice.Uint64() | 1,
+		About: q.key.about(), K: q.key.rows(), Seed: s.dice.Uint64() | 1,
 	}})
+	return a
+}
+
+// rows is how many rows a tracker is asked for.
+func (k key) rows() int {
+	if k.watch {
+		return mostCandidates
+	}
+	return k.most
 }
 
 // about is the subject in the words of the protocol.
@@ -97,11 +114,19 @@ func (s *state) answered(now time.Time, id askID, r reply) {
 		s.count(r)
 		a.query.lookup.open--
 	}
-	s.hear(now, a, r)
-	if q := a.query; !q.over && !q.lookup.over && q.lookup.parked.IsZero() {
+	s.doubt(now, a.tracker, r)
+	if !r.failed && !r.refused {
+		s.hear(now, a, r)
+	}
+	s.goOn(now, a.query)
+	s.unpark(now)
+}
+
+// goOn lets a query ask another tracker, if it still looks for one.
+func (s *state) goOn(now time.Time, q *query) {
+	if !q.over && !q.lookup.over && q.lookup.parked.IsZero() {
 		s.advance(now, q)
 	}
-	s.unpark(now)
 }
 
 func (s *state) askOf(id askID) *ask {
@@ -119,25 +144,33 @@ func (s *state) count(r reply) {
 	}
 }
 
+// doubt passes a tracker over for a while that has shown what nobody signed, or that
+// does not want to be asked.
+func (s *state) doubt(now time.Time, id peer.ID, r reply) {
+	if r.lied {
+		s.stat.Lied++
+		s.distrusted[id] = now.Add(distrustFor)
+	}
+	if r.again > 0 {
+		s.resting[id] = now.Add(min(r.again, distrustFor))
+	}
+}
+
 // hear takes the rows of an answer into the query that asked, and keeps them for
 // others.
 func (s *state) hear(now time.Time, a *ask, r reply) {
-	if r.lied {
-		s.stat.Lied++
-		s.distrusted[a.tracker] = now.Add(distrustFor)
-	}
-	if r.failed || r.refused {
-		return
-	}
-	s.learn(now, a.query.key.topic(), r.rows)
-	s.gave(a.query.key.namespace, a.tracker, r)
+	q := a.query
+	s.learn(now, q.key.topic(), r.rows)
+	s.gave(q.key.namespace, a.tracker, r)
 	s.rank(r.rows)
 	for _, c := range r.rows {
-		s.offer(now, a.query, c)
+		s.offer(now, q, c)
 	}
-	k := a.query.lookup
-	k.heard = true
-	k.whole = k.whole || slices.ContainsFunc(a.query.found, candidate.whole)
+	q.lookup.heard = true
+	q.lookup.whole = q.lookup.whole || slices.ContainsFunc(q.found, candidate.whole)
+	if len(r.rows) >= q.key.rows() {
+		s.searched(now, q.key)
+	}
 }
 
 // lateAsks asks another tracker where one takes longer than usual, and gives up
@@ -146,19 +179,16 @@ func (s *state) lateAsks(now time.Time) {
 	for _, a := range slices.Clone(s.asks) {
 		switch {
 		case a.over:
-			continue
 		case !a.until.After(now):
 			a.over = true
 			a.query.lookup.open--
 			s.stat.Failed++
+			s.goOn(now, a.query)
 		case !a.late.IsZero() && !a.late.After(now):
 			a.late = time.Time{}
-			s.stat.Hedges++
-		default:
-			continue
-		}
-		if q := a.query; !q.over && !q.lookup.over && q.lookup.parked.IsZero() {
-			s.advance(now, q)
+			asked := s.stat.Asks
+			s.goOn(now, a.query)
+			s.stat.Hedges += s.stat.Asks - asked
 		}
 	}
 }

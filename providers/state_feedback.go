@@ -7,6 +7,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/providers/wire"
 )
 
@@ -115,7 +116,7 @@ func (s *state) report(now time.Time, at named, j wire.Judgement) {
 
 // add takes a judgement in place of an earlier one of the same peer.
 func (f *feedback) add(j wire.Judgement) {
-	j.Samples = slices.Clone(j.Samples[:min(len(j.Samples), wire.MaxSamples)])
+	j.Samples = more(nil, j.Samples)
 	at := slices.IndexFunc(f.peers, func(o wire.Judgement) bool { return o.Peer == j.Peer })
 	switch {
 	case at < 0 && len(f.peers) < wire.MaxJudgements:
@@ -128,9 +129,10 @@ func (f *feedback) add(j wire.Judgement) {
 	}
 }
 
+// more adds samples that say something, as many as a judgement may have.
 func more(samples, others []cid.Cid) []cid.Cid {
 	for _, c := range others {
-		if len(samples) < wire.MaxSamples && !slices.Contains(samples, c) {
+		if message.CheckCID(c) == nil && len(samples) < wire.MaxSamples && !slices.Contains(samples, c) {
 			samples = append(samples, c)
 		}
 	}

@@ -97,7 +97,8 @@ const mostListed = 2 * mostCandidates
 // listing is what trackers have said about a topic lately, for whatever point.
 type listing struct {
 	rows  []listed  // in the order in which they came
-	asked time.Time // when as many were asked as there are to ask; zero for never
+	asked time.Time // when trackers were asked until they had no more, or as many rows as wanted
+	most  int       // how many were wanted then
 }
 
 type listed struct {
@@ -142,11 +143,24 @@ func (s *state) listed(now time.Time, about subject) []candidate {
 	return all
 }
 
-// exhausted reports whether trackers were asked lately for all that they have, and
-// somebody has everything: then another point is no reason to ask them again.
-func (s *state) exhausted(now time.Time, about subject) bool {
-	l, known := s.listings.get(about.topic())
-	return known && now.Before(l.asked.Add(cacheFor)) && slices.ContainsFunc(l.rows, func(c listed) bool {
-		return now.Before(c.until) && c.whole() && !s.isUseless(now, about.namespace, c.ID)
+// searched notes that trackers were asked for all that they have, or have given as
+// much as was wanted.
+func (s *state) searched(now time.Time, k key) {
+	if l, known := s.listings.get(k.topic()); known {
+		if now.Before(l.asked.Add(cacheFor)) {
+			l.most = max(l.most, k.most)
+		} else {
+			l.most = k.most
+		}
+		l.asked = now
+	}
+}
+
+// knowsAll reports whether trackers were searched lately for as many, and somebody
+// has everything: then another point is no reason to ask them again.
+func (s *state) knowsAll(now time.Time, k key) bool {
+	l, known := s.listings.get(k.topic())
+	return known && now.Before(l.asked.Add(cacheFor)) && k.most <= l.most && slices.ContainsFunc(l.rows, func(c listed) bool {
+		return now.Before(c.until) && c.whole() && !s.isUseless(now, k.namespace, c.ID)
 	})
 }

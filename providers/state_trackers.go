@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -42,11 +43,12 @@ func (s *state) setTrackers(now time.Time, all []client.Tracker) {
 		s.trackers[t.ID] = t
 		s.trackerIDs = append(s.trackerIDs, t.ID)
 	}
-	for id := range s.distrusted {
-		if _, known := s.trackers[id]; !known {
-			delete(s.distrusted, id)
-		}
+	gone := func(id peer.ID, _ time.Time) bool {
+		_, known := s.trackers[id]
+		return !known
 	}
+	maps.DeleteFunc(s.distrusted, gone)
+	maps.DeleteFunc(s.resting, gone)
 	s.moveWatches(now)
 }
 
@@ -63,7 +65,7 @@ func (s *state) usable(now time.Time, order []peer.ID) []peer.ID {
 	for _, id := range order {
 		t, known := s.trackers[id]
 		switch {
-		case !known || now.Before(s.distrusted[id]):
+		case !known || now.Before(s.distrusted[id]) || now.Before(s.resting[id]):
 		case t.Down(now):
 			down = append(down, id)
 		default:
@@ -80,7 +82,7 @@ func (s *state) usable(now time.Time, order []peer.ID) []peer.ID {
 // there is nobody to ask or nothing to be learnt.
 func (s *state) lookUp(now time.Time, q *query) bool {
 	about := q.key.subject
-	if !s.trackable(about) || s.exhausted(now, about) {
+	if !s.trackable(about) || s.knowsAll(now, q.key) {
 		return false
 	}
 	q.lookup = &lookup{order: tracker.Rank(tracker.Place{Namespace: about.namespace}, s.trackerIDs)}
@@ -150,8 +152,8 @@ func (s *state) narrow(q *query) bool {
 // answered.
 func (s *state) lookedUp(now time.Time, q *query) {
 	q.lookup.over = true
-	if l, known := s.listings.get(q.key.topic()); known && q.lookup.heard {
-		l.asked = now
+	if q.lookup.heard {
+		s.searched(now, q.key)
 	}
 	s.toFinders(now, q)
 }

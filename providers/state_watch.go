@@ -56,7 +56,7 @@ func (s *state) watch(now time.Time, l linkID, asked Query) {
 	q := s.flying[k]
 	if q == nil {
 		q = s.newQuery(k)
-		q.watch = &watch{}
+		q.watch, q.lookup = &watch{}, &lookup{over: true}
 		s.watches = append(s.watches, q)
 	}
 	q.links = append(q.links, l)
@@ -85,21 +85,22 @@ func (s *state) subscribeAll(now time.Time) {
 	}
 }
 
-// noticed takes rows of a subscription, verified.
+// noticed takes rows of a subscription, verified. The tracker is asked for those that
+// it could not tell.
 func (s *state) noticed(now time.Time, id subID, r reply) {
 	s.see(now)
 	q := s.subs[id]
 	if q.over || q.watch.sub != id {
 		return
 	}
-	if r.lied {
-		s.stat.Lied++
-		s.distrusted[q.watch.tracker] = now.Add(distrustFor)
-	}
+	s.doubt(now, q.watch.tracker, r)
 	q.watch.failures = 0
 	s.rank(r.rows)
 	for _, c := range r.rows {
 		s.offer(now, q, c)
+	}
+	if r.more && len(s.asks) < maxAsks && q.lookup.open == 0 {
+		s.put(now, q, q.watch.tracker)
 	}
 	s.moveWatches(now)
 }
@@ -125,11 +126,14 @@ func (s *state) pause(failures int) time.Duration {
 	return most/2 + time.Duration(s.dice.Int64N(int64(most/2)))
 }
 
-// moveWatches ends the subscriptions at trackers that are down or not to be
-// trusted, when there is another one to subscribe at.
+// moveWatches ends the subscriptions at trackers that are not to be trusted, and at
+// those that are down while another one is up.
 func (s *state) moveWatches(now time.Time) {
 	for _, q := range s.watches {
-		if q.watch.sub != 0 && !slices.Contains(s.usable(now, s.trackerIDs), q.watch.tracker) {
+		w := q.watch
+		t, known := s.trackers[w.tracker]
+		bad := !known || t.Down(now) || now.Before(s.distrusted[w.tracker])
+		if w.sub != 0 && bad && !slices.Contains(s.usable(now, s.trackerIDs), w.tracker) {
 			s.unsubscribe(q)
 		}
 	}
@@ -165,8 +169,9 @@ func (s *state) watchWake() time.Time {
 			continue
 		}
 		next(q.watch.retry)
-		for _, until := range s.distrusted {
-			next(until)
+		for _, id := range s.trackerIDs {
+			next(s.distrusted[id])
+			next(s.resting[id])
 		}
 	}
 	return at

@@ -88,7 +88,7 @@ func (s *Steps) Answered(id uint64, from *wire.Reply) {
 	r := reply{failed: true}
 	if from != nil {
 		a := s.sh.state.askOf(askID(id))
-		r = s.sh.inspect.reply(time.Now(), a.query.key.about(), a.query.key.most, from)
+		r = s.sh.inspect.reply(time.Now(), a.query.key.about(), a.query.key.rows(), from)
 	}
 	s.sh.state.answered(time.Now(), askID(id), r)
 	s.settle()
@@ -97,7 +97,7 @@ func (s *Steps) Answered(id uint64, from *wire.Reply) {
 // Noticed gives what a subscription tells.
 func (s *Steps) Noticed(id uint64, n wire.Notify) {
 	q := s.sh.state.subs[subID(id)]
-	s.sh.state.noticed(time.Now(), subID(id), s.sh.inspect.rows(time.Now(), q.key.about(), wire.MaxRows, n.Rows))
+	s.sh.state.noticed(time.Now(), subID(id), s.sh.inspect.notice(time.Now(), q.key.about(), n))
 	s.settle()
 }
 

@@ -76,8 +76,7 @@ func (f *feedback) message() wire.Feedback {
 func (s *shell) follow(life, ctx context.Context, sub subscribed) {
 	err := s.guarded(func() error {
 		return s.cfg.Trackers.Subscribe(ctx, sub.tracker, sub.about, func(n wire.Notify) {
-			rows := s.inspect.rows(time.Now(), sub.about, wire.MaxRows, n.Rows)
-			s.send(ctx, noticed{sub.id, rows})
+			s.send(ctx, noticed{sub.id, s.inspect.notice(time.Now(), sub.about, n)})
 		})
 	})
 	s.send(life, unsubscribed{sub.id, err})
