@@ -162,6 +162,9 @@ func (s *shell) handle(req request) {
 		}
 		s.state.finish(s.id(req.call), false)
 	case cancel:
+		if s.calls.Of(req.call) == 0 {
+			req.call.close() // Nothing was wanted by it yet, or it has ended.
+		}
 		req.reply <- s.state.cancel(s.calls.Of(req.call), req.cause)
 	case consumed:
 		s.state.consumed(s.calls.Of(req.call), req.count, req.bytes)

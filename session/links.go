@@ -96,9 +96,7 @@ func (s *shell) results(out effects) {
 	}
 	s.due = s.due[:0]
 	for _, id := range out.closed {
-		c := s.calls.Party(id)
-		c.slot.Close()
-		c.closed = true
+		s.calls.Party(id).close()
 	}
 	for _, id := range out.gone {
 		s.calls.Remove(id)

@@ -65,4 +65,12 @@ type call struct {
 
 func newCall() *call { return &call{slot: actor.NewSlot[[]Result]()} }
 
+// close ends the results of a call, once. The session alone calls it.
+func (c *call) close() {
+	if !c.closed {
+		c.closed = true
+		c.slot.Close()
+	}
+}
+
 func appendResults(older, newer []Result) []Result { return append(older, newer...) }
