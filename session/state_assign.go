@@ -206,18 +206,48 @@ func (s *state) choose(w *wanted) (best int, some bool) {
 // known that i has it.
 func (s *state) ask(now time.Time, w *wanted, i int) {
 	sure := w.knows(i)&has != 0 || s.peers[i].proven()
+	s.makeRoom(w, i)
 	s.wantBlock(w, i)
+	if s.rules.flood {
+		s.askAll(w)
+		return
+	}
 	if sure || (s.sizes.most() > 0 && s.mean < smallBlock) || s.search.probes >= maxProbes {
 		return
 	}
-	n := 1
+	n := w.pending()
 	for _, j := range s.used {
-		if n == s.rules.k && !s.rules.only {
+		if n >= s.rules.k && !s.rules.only {
 			return // Peers that the caller has named are all asked at once.
 		}
 		if bits := w.knows(j); j != i && s.peers[j].eligible(bits) && bits&wasAsked == 0 {
 			s.wantHave(w, j)
 			n++
+		}
+	}
+}
+
+// askAll asks everybody in use who was not asked whether they have w.
+func (s *state) askAll(w *wanted) {
+	for _, j := range s.used {
+		if w.knows(j)&(wasAsked|refused|silent) == 0 {
+			s.wantHave(w, j)
+		}
+	}
+}
+
+// makeRoom withdraws w from peers that are silent, where asking peer i for it would
+// make more than K that have it to answer.
+func (s *state) makeRoom(w *wanted, i int) {
+	if s.rules.only || s.rules.flood || w.knows(i)&told != 0 {
+		return
+	}
+	for n := range w.known {
+		if w.pending() < s.rules.k {
+			return
+		}
+		if k := w.known[n]; k.bits&told != 0 && k.bits&silent != 0 {
+			s.takeBack(w, int(k.peer))
 		}
 	}
 }

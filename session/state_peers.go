@@ -75,6 +75,13 @@ func (p *sessionPeer) likely() bool {
 	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
 }
 
+// stranger reports whether nothing speaks for peer i but its connection. Strangers
+// are not asked while the directory has somebody. To a flood nobody is one.
+func (s *state) stranger(i int) bool {
+	p := s.peers[i]
+	return !p.named && !p.candidate && p.hits == 0 && !s.rules.flood
+}
+
 // dialled reports whether the directory has named the peer and nothing has become
 // of it yet.
 func (p *sessionPeer) dialled() bool {
@@ -154,6 +161,17 @@ func (w *wanted) learn(i int, set, cleared uint8) {
 // awaiting reports whether a peer still owes an answer about w.
 func (w *wanted) awaiting() bool {
 	return slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&awaited != 0 })
+}
+
+// pending is how many peers have w and have not answered.
+func (w *wanted) pending() int {
+	n := 0
+	for _, k := range w.known {
+		if k.bits&told != 0 && k.bits&(awaited|silent) != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // haveAt returns when peer i said HAVE.
@@ -375,8 +393,8 @@ func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
 	if w == nil && known && have && s.peers[i].inUse && s.peers[i].hits == 0 {
 		s.hit(i) // A HAVE that came just after the block, from another peer that has it.
 	}
-	if w == nil || !known || w.knows(i)&wasAsked == 0 {
-		return
+	if w == nil || !known || w.knows(i)&(wasAsked|silent) == 0 {
+		return // What was withdrawn from a silent peer may be answered all the same.
 	}
 	if have {
 		s.have(now, w, i)

@@ -13,8 +13,9 @@ const (
 	scoutWants = 32                     // the next wants that others are asked about
 )
 
-// scout asks other connected peers whether they have what comes next, while the
-// peers that have it are busy and much is left to be asked for. Downloaders of
+// scout asks other peers in use whether they have what comes next, while the
+// peers that have it are busy and much is left to be asked for; strangers only
+// where the directory has nobody. Downloaders of
 // the same thing learn so of each other: each answers HAVE when it gets one of
 // the blocks, and spares the source from sending it again.
 func (s *state) scout(now time.Time) {
@@ -30,9 +31,9 @@ func (s *state) scout(now time.Time) {
 	}
 	s.scoutAt = now.Add(scoutEvery)
 	next := s.upcoming()
-	n := 0
+	n, led := 0, s.hoping() || s.led()
 	for _, i := range s.used {
-		if p := s.peers[i]; p.proven() || p.view.Late {
+		if p := s.peers[i]; p.proven() || p.view.Late || led && s.stranger(i) {
 			continue
 		}
 		if n++; n > s.rules.k {

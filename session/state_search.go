@@ -17,7 +17,7 @@ const (
 
 	mostWave = 1 << 16 // peers taken into use at once
 
-	// What the directory finds, and the dialling of it, is waited for so long before
+	// What the directory finds is waited for so long, and then the dialling of it, before
 	// connected peers are asked as well: longer than a tracker or a walk of a DHT
 	// that finds anybody takes for the first, and short for who is waiting.
 	directoryPatience = 2 * time.Second
@@ -48,7 +48,11 @@ type search struct {
 	begun     bool      // since the session last had no wants
 	finding   bool      // Providers owes candidates
 	exhausted bool      // and has no more
-	patientTo time.Time // connected peers are not asked before, while it may have some
+	patientTo time.Time // while it is finding, strangers are not asked before
+	dialTo    time.Time // nor while candidates are being dialled
+	news      bool      // it has named somebody new since it was asked last
+	twice     bool      // it was asked again because all that it had named were of no use
+	withheld  bool      // strangers in use were not asked because of it
 	wave      int       // connected peers to take into use next
 	silences  int       // rounds that ended with a peer silent
 
@@ -110,11 +114,10 @@ func (s *state) begin(now time.Time) {
 	if f.begun {
 		return
 	}
-	f.begun, f.finding, f.exhausted, f.wave = true, true, false, s.rules.k
-	f.patientTo = now.Add(directoryPatience)
+	f.begun, f.wave = true, s.rules.k
 	s.out.watch = !f.watching
 	f.watching = true
-	s.out.find = s.query()
+	s.find(now, s.query())
 }
 
 // query is a CID that stands for what is sought.
@@ -205,8 +208,13 @@ func (s *state) atOnce() int {
 // about yet: one for the block, the others whether they have it.
 func (s *state) askAround(now time.Time, w *wanted) bool {
 	var others []int
+	hoping := s.hoping()
 	for _, i := range s.used {
-		if w.knows(i)&(wasAsked|refused|silent) == 0 {
+		switch {
+		case w.knows(i)&(wasAsked|refused|silent) != 0:
+		case hoping && s.stranger(i):
+			s.search.withheld = true
+		default:
 			others = append(others, i)
 		}
 	}
@@ -243,12 +251,28 @@ func (s *state) pause() time.Duration {
 	return min(pause, mostPause)
 }
 
-// widen takes more peers into use. It reports whether it did.
+// widen takes more peers into use, after the directory was asked for others in
+// place of those that it has named. It reports whether there is somebody to ask.
 func (s *state) widen(now time.Time) bool {
 	f := &s.search
-	if f.patient() && (f.finding || slices.ContainsFunc(s.peers, (*sessionPeer).dialled)) {
+	switch {
+	case s.hoping():
 		return false
+	case f.news && f.exhausted && !f.twice:
+		f.twice = true
+		s.find(now, s.query())
+		return false
+	case f.withheld:
+		f.withheld = false
+		f.renew()
+		return true
 	}
+	return s.takeWave(now)
+}
+
+// takeWave takes connected strangers into use.
+func (s *state) takeWave(now time.Time) bool {
+	f := &s.search
 	var more []*sessionPeer
 	for _, p := range s.peers {
 		if p.connected && !p.inUse {
@@ -271,9 +295,6 @@ func (s *state) widen(now time.Time) bool {
 	return true
 }
 
-// patient reports whether the directory and its candidates still have time.
-func (f *search) patient() bool { return !f.patientTo.IsZero() }
-
 // exhaust is reached when everybody was asked about what is sought: all of it is
 // asked for again after a while. When nobody had the sample, many wants are
 // asked about at once from then on, but not before the peers that are about to
@@ -294,11 +315,11 @@ func (s *state) exhaust(now time.Time) {
 // that one who has nothing sees that and its cancel.
 func (s *state) greet() {
 	f := &s.search
-	if !f.arrived || !f.sampled || !f.begun || (f.finding && f.patient()) || s.rules.only {
+	if !f.arrived || !f.sampled || !f.begun || s.rules.only || s.hoping() || s.led() {
 		return
 	}
 	next := s.upcoming()
-	if len(next) == 0 || slices.ContainsFunc(s.peers, func(p *sessionPeer) bool { return p.candidate && !p.left }) {
+	if len(next) == 0 {
 		return
 	}
 	f.arrived = false
@@ -324,8 +345,10 @@ func (s *state) byScore(a, b peer.ID) int {
 	return cmpPeers(a, b)
 }
 
-// candidates takes the directory's answer: peers, and whether there are more.
-func (s *state) candidates(peers []peer.AddrInfo, done bool) {
+// candidates takes the directory's answer: peers, and whether there are more. Those
+// that come in time are waited for until they are connected.
+func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
+	f := &s.search
 	for _, info := range peers {
 		if info.ID == s.rules.self || s.rules.only {
 			continue
@@ -334,7 +357,12 @@ func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 		if p.candidate {
 			continue
 		}
-		p.listed = p.hits == 0
+		if p.listed = p.hits == 0; p.listed {
+			f.news = true
+		}
+		if !p.connected && !f.patientTo.IsZero() {
+			f.dialTo = now.Add(directoryPatience)
+		}
 		p.candidate, p.inUse = true, true
 		s.stale = true
 		s.out.interest = append(s.out.interest, info)
@@ -343,7 +371,7 @@ func (s *state) candidates(peers []peer.AddrInfo, done bool) {
 		}
 	}
 	if done {
-		s.search.finding, s.search.exhausted = false, true
+		f.finding, f.exhausted, f.patientTo = false, true, time.Time{}
 	}
 }
 
@@ -384,9 +412,7 @@ func (s *state) allRefused(w *wanted) bool {
 // tick is called when a deadline has passed.
 func (s *state) tick(now time.Time) {
 	f := &s.search
-	if f.patient() && !now.Before(f.patientTo) {
-		f.patientTo = time.Time{}
-	}
+	f.endPatience(now)
 	s.believe(s.clock(now))
 	s.endPauses(now)
 	if !f.settleAt.IsZero() && !now.Before(f.settleAt) {
@@ -394,7 +420,7 @@ func (s *state) tick(now time.Time) {
 	}
 	if !f.rotateAt.IsZero() && !now.Before(f.rotateAt) {
 		f.rotateAt = time.Time{}
-		s.rotate()
+		s.rotate(now)
 	}
 }
 
@@ -444,7 +470,7 @@ func (s *state) silence(w *wanted) {
 // rotate lets the oldest of the wants that everybody has refused be asked for
 // again, and asks the directory for new candidates in place of those that were of
 // no use.
-func (s *state) rotate() {
+func (s *state) rotate(now time.Time) {
 	f := &s.search
 	query := s.query()
 	for range maxProbes {
@@ -467,8 +493,7 @@ func (s *state) rotate() {
 			s.giveUp(i)
 		}
 	}
-	f.finding, f.exhausted = true, false
-	s.out.find = query
+	s.find(now, query)
 }
 
 // giveUp forgets a candidate, and keeps only that it could not be reached, of the
@@ -497,6 +522,7 @@ func (s *state) wake() time.Time {
 	}
 	sooner(s.scoutAt)
 	sooner(s.search.patientTo)
+	sooner(s.search.dialTo)
 	if len(s.search.pauses) > 0 {
 		sooner(s.search.pauses[0].until)
 	}

@@ -39,6 +39,7 @@ type world struct {
 	interested map[peer.ID]bool
 	directory  []peer.ID
 	slowly     time.Duration // the directory answers after this
+	dialling   time.Duration // how long that takes
 
 	results map[callID][]Result
 	closed  map[callID]bool
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, seed uint64, r rules) *world {
 		t: t, dice: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1000, 0), s: newState(r),
 		blocks: make(map[cid.Cid]blocks.Block), here: make(map[cid.Cid]bool), registered: make(map[cid.Cid]bool),
 		peers: make(map[peer.ID]*remote), interested: make(map[peer.ID]bool),
-		slowly:  30 * time.Millisecond,
+		slowly: 30 * time.Millisecond, dialling: 40 * time.Millisecond,
 		results: make(map[callID][]Result), closed: make(map[callID]bool), gone: make(map[callID]bool),
 	}
 	for _, id := range r.named {
@@ -307,13 +308,13 @@ func (w *world) route(out effects) {
 			for i, id := range w.directory {
 				infos[i].ID = id
 			}
-			w.s.candidates(infos, true)
+			w.s.candidates(w.now, infos, true)
 		})
 	}
 }
 
 func (w *world) dial(p *remote) {
-	w.after(40*time.Millisecond, func() {
+	w.after(w.dialling, func() {
 		switch {
 		case p.connected || !w.interested[p.id]:
 		case p.reachable:

@@ -1,0 +1,46 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ipfs/go-cid"
+)
+
+// The directory goes first: strangers, connected peers for which nothing speaks,
+// hear nothing of a want that it may have somebody for. That ends when it has
+// nobody, when all that it has named are of no use and it was asked again in vain,
+// and when it takes too long.
+
+// find asks the directory, which has its time from now on.
+func (s *state) find(now time.Time, sample []cid.Cid) {
+	f := &s.search
+	f.finding, f.exhausted, f.news = true, false, false
+	f.patientTo = now.Add(directoryPatience)
+	s.out.find = sample
+}
+
+// hoping reports whether somebody may come in a moment who is better than a
+// stranger: the directory has time to answer, or a candidate to be reached.
+func (s *state) hoping() bool {
+	f := &s.search
+	if f.finding && !f.patientTo.IsZero() {
+		return true
+	}
+	return !f.dialTo.IsZero() && slices.ContainsFunc(s.peers, (*sessionPeer).dialled)
+}
+
+// led reports whether a candidate of the directory is there and may have more of
+// what is wanted.
+func (s *state) led() bool {
+	return slices.ContainsFunc(s.peers, func(p *sessionPeer) bool { return p.listed && p.connected && p.likely() })
+}
+
+// endPatience ends the time of the directory and of its candidates.
+func (f *search) endPatience(now time.Time) {
+	for _, until := range []*time.Time{&f.patientTo, &f.dialTo} {
+		if !until.IsZero() && !now.Before(*until) {
+			*until = time.Time{}
+		}
+	}
+}
