@@ -10,7 +10,6 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // Call is a GetBlocks that is under way.
@@ -175,11 +174,7 @@ func (w *World) Miss(n *Node, c cid.Cid, within time.Duration, from ...*Node) er
 // Cut takes a node off the network without a word: nothing that it sends or is
 // sent arrives any more.
 func (w *World) Cut(n *Node) {
-	for _, a := range n.Network().ListenAddresses() {
-		if udp, err := manet.ToNetAddr(a); err == nil {
-			w.mu.Lock()
-			w.delays[ipv4(udp)] = 1000 * time.Hour
-			w.mu.Unlock()
-		}
-	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delays[[4]byte(n.ip.To4())] = 1000 * time.Hour
 }
