@@ -83,4 +83,4 @@ func (s *shell) follow(life, ctx context.Context, sub subscribed) {
 }
 
 // guarded recovers a panic in what speaks to trackers.
-func (s *shell) guarded(f func() error) error { return actor.Guard("tracker", s.cfg.Panicked, f) }
+func (s *shell) guarded(f func() error) error { return actor.Guard("trackers", s.cfg.Panicked, f) }

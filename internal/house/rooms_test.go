@@ -10,6 +10,7 @@ import (
 var actors = []string{
 	"session", "blockrouter", "peerrouter", "wantmanager", "engine", "ledger", "providers",
 	"providers/tracker",
+	"providers/announcer",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }
