@@ -1,24 +1,29 @@
 package souk
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
+	"github.com/souk-p2p/souk/providers/announcer"
 	"github.com/souk-p2p/souk/providers/record"
+)
+
+// ErrNoTrackers is what announcing comes to without a tracker to tell.
+var ErrNoTrackers = announcer.ErrNoTrackers
+
+// AnnounceError says what each tracker answered that has not taken an
+// announcement, and FormError what of one is against the rules.
+type (
+	AnnounceError = announcer.Error
+	FormError     = announcer.FormError
 )
 
 // AnnounceOption says more about what is announced.
 type AnnounceOption func(*holding)
 
-// holding is what is announced of a namespace.
 type holding struct {
 	ranges   []record.Range
 	keys     []record.KeyRange
-	partial  bool
+	complete bool
 	roles    record.Roles
 	capacity uint32
 	ttl      time.Duration
@@ -36,7 +41,7 @@ func WithKeys(ranges ...record.KeyRange) AnnounceOption {
 }
 
 // WithPart says that only some of what is announced is held. The default is all.
-func WithPart() AnnounceOption { return func(h *holding) { h.partial = true } }
+func WithPart() AnnounceOption { return func(h *holding) { h.complete = false } }
 
 // WithRoles says what can be asked for. The default is blocks.
 func WithRoles(roles record.Roles) AnnounceOption { return func(h *holding) { h.roles = roles } }
@@ -46,33 +51,20 @@ func WithRoles(roles record.Roles) AnnounceOption { return func(h *holding) { h.
 func WithCapacity(kibps uint32) AnnounceOption { return func(h *holding) { h.capacity = kibps } }
 
 // WithTTL sets how long trackers keep naming the node after they last heard of
-// it: one hour by default, from one minute to two hours.
+// it: one hour by default, clamped to one minute and two hours.
 func WithTTL(ttl time.Duration) AnnounceOption { return func(h *holding) { h.ttl = ttl } }
 
-// Announce tells the trackers that this node holds a namespace, and goes on to
-// tell them until [Exchange.Withdraw] or [Exchange.Close]. It costs the same
-// whatever the namespace holds: single blocks are never announced. It returns as
-// soon as one tracker has taken it, or with what each of them said; then too the
-// announcement is repeated until a tracker takes it, unless it is against the
-// rules. Announcing again changes what is said.
-func (x *Exchange) Announce(ctx context.Context, namespace string, opts ...AnnounceOption) error {
-	if err := record.Namespace(namespace).Check(); err != nil {
-		return fmt.Errorf("announce %q: %w", namespace, err)
+// checked returns what is announced, or a [*FormError].
+func (h holding) checked() (announcer.Holding, error) {
+	ranges, err := record.NewRanges(h.ranges...)
+	if err != nil {
+		return announcer.Holding{}, &FormError{Field: "Ranges", Err: err}
 	}
-	return errors.ErrUnsupported
-}
-
-// Withdraw tells the trackers that this node does not hold a namespace any more.
-func (x *Exchange) Withdraw(ctx context.Context, namespace string) error {
-	return errors.ErrUnsupported
-}
-
-// AddTrackers names trackers as [WithTrackers] does, while the exchange runs.
-func (x *Exchange) AddTrackers(trackers ...peer.AddrInfo) error {
-	return errors.ErrUnsupported
-}
-
-// Watch delivers peers that announce a namespace from now on, until ctx ends.
-func (x *Exchange) Watch(ctx context.Context, namespace string) (<-chan peer.AddrInfo, error) {
-	return nil, errors.ErrUnsupported
+	keys, err := record.NewKeyRanges(h.keys...)
+	if err != nil {
+		return announcer.Holding{}, &FormError{Field: "Keys", Err: err}
+	}
+	return announcer.Holding{
+		Ranges: ranges, Keys: keys, Complete: h.complete, Roles: h.roles, Capacity: h.capacity, TTL: h.ttl,
+	}, nil
 }

@@ -35,12 +35,14 @@ func (m metrics) Describe(out chan<- *prometheus.Desc) {
 	} {
 		out <- d
 	}
+	m.describeDiscovery(out)
 }
 
 func (m metrics) Collect(out chan<- prometheus.Metric) {
 	m.collectTraffic(out)
 	m.collectFaults(out)
 	m.collectPeers(out)
+	m.collectDiscovery(out)
 	for where, n := range m.x.panics.counts() {
 		count(out, panicsDesc, n, where)
 	}
@@ -101,10 +103,14 @@ type load interface {
 }
 
 func (x *Exchange) actors() map[string]load {
-	return map[string]load{
+	all := map[string]load{
 		"blockrouter": x.blocks, "peerrouter": x.peers, "wantmanager": x.wants,
-		"engine": x.engine, "ledger": x.ledger, "providers": x.providers,
+		"engine": x.engine, "ledger": x.ledger, "providers": x.providers, "announcer": x.announcer,
 	}
+	if x.tracker != nil {
+		all["tracker"] = x.tracker
+	}
+	return all
 }
 
 func (x *Exchange) register() error {

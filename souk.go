@@ -34,6 +34,9 @@ import (
 	"github.com/souk-p2p/souk/network"
 	"github.com/souk-p2p/souk/peerrouter"
 	"github.com/souk-p2p/souk/providers"
+	"github.com/souk-p2p/souk/providers/announcer"
+	"github.com/souk-p2p/souk/providers/client"
+	"github.com/souk-p2p/souk/providers/tracker"
 	"github.com/souk-p2p/souk/session"
 	"github.com/souk-p2p/souk/wantmanager"
 )
@@ -64,6 +67,10 @@ type Exchange struct {
 	wants     *wantmanager.Manager
 	engine    *engine.Engine
 	providers *providers.Directory
+	trackers  *client.Client
+	announcer *announcer.Announcer
+	tracker   *tracker.Tracker // nil unless this node is one
+	inside    *actor.Crew      // streams of this node to its own tracker
 
 	mu       sync.Mutex
 	common   *session.Session              // of the calls without a session of their own
@@ -86,6 +93,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 		o(&x.opts)
 	}
 	x.log, x.panics = x.opts.logger, newPanics(x.opts.logger)
+	x.inside = actor.NewCrew("tracker", x.panics.contained)
 	if err := x.build(); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
 	}
@@ -121,9 +129,9 @@ func (x *Exchange) build() (err error) {
 		Peers: x.network.Watch(), Sender: x.network, Record: x.account("wantmanager").Record, Fail: x.fail,
 		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log,
 	})
-	x.providers = providers.New(providers.Config{
-		Peers: x.network.Watch(), Finders: x.opts.finders, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
-	})
+	if err := x.buildDiscovery(); err != nil {
+		return err
+	}
 	return x.register()
 }
 
@@ -182,6 +190,10 @@ func (x *Exchange) start() error {
 	x.blocks.Start()
 	x.wants.Start()
 	x.providers.Start()
+	x.announcer.Start()
+	if x.tracker != nil {
+		x.tracker.Start()
+	}
 	x.common = x.NewSession(context.Background())
 	return x.network.Start(network.Sinks{
 		Wants: x.engine.ReceiveWants, Heard: x.wants.ReceiveHeard, Answers: x.blocks.ReceiveAnswers, Fault: x.ledger.Fault,
@@ -344,12 +356,6 @@ func (x *Exchange) WantlistOf(ctx context.Context, p peer.ID) ([]message.Entry, 
 	return x.engine.WantlistOf(ctx, p)
 }
 
-// Find returns at most k peers that may have what is in a namespace, those that
-// were useful in it and are connected first.
-func (x *Exchange) Find(ctx context.Context, namespace string, k int) ([]peer.AddrInfo, error) {
-	return x.providers.Find(ctx, namespace, k)
-}
-
 // The end of an exchange: what has not ended after closeTime is given up, and
 // every step has at least closeStep, which is enough for what waits for nobody
 // else's code. Together with a last wait for the store that is within 2 s.
@@ -388,8 +394,8 @@ func (x *Exchange) stop(open map[*session.Session]struct{}) error {
 	end := time.Now().Add(closeTime)
 	var errs []error
 	for _, stop := range []func(context.Context) error{
-		x.unregister, closeAll(open), x.wants.Stop, x.network.Stop, x.blocks.Stop,
-		x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.Stop,
+		x.unregister, closeAll(open), x.withdrawAll, x.stopTracker, x.wants.Stop, x.trackers.Stop, x.network.Stop,
+		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.Stop,
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(end), closeStep))
 		// What panics does not keep the others from ending.

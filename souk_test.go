@@ -22,6 +22,7 @@ import (
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/providers/wire"
 	"github.com/souk-p2p/souk/session"
 )
 
@@ -359,12 +360,13 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 }
 
 func TestMetricsComeAndGo(t *testing.T) {
-	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 4, 5 + 3, 6
+	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 4, 5 + 3, 7
+	const trackers, directory, announcer = 2, 8, 4 + wire.NumCodes
 	r := prometheus.NewRegistry()
 	a := start(t, souk.WithRegisterer(r))
 	n, err := testutil.GatherAndCount(r)
 	require.NoError(t, err)
-	require.Equal(t, traffic+faults+refused+held+2*actors, n)
+	require.Equal(t, traffic+faults+refused+held+2*actors+trackers+directory+announcer, n)
 	require.NoError(t, a.Close())
 	n, err = testutil.GatherAndCount(r)
 	require.NoError(t, err)

@@ -52,7 +52,8 @@ func (o over) OpenDuplex(ctx context.Context, to peer.AddrInfo, id protocol.ID) 
 // Config is what a client needs. Network and Self are required.
 type Config struct {
 	Network  Network
-	Self     peer.ID         // never a tracker of the set, and in no row
+	Self     peer.ID         // in no row, and no tracker of the set unless it is one
+	Tracker  bool            // Self is a tracker: Network leads to it like to others
 	Pinned   []peer.AddrInfo // trackers that are in the set whatever a list says
 	ListKey  peer.ID         // whose signed list of trackers is believed; empty for none
 	Logger   *zap.Logger     // gets Warn when a tracker breaks the rules; default silent
@@ -70,6 +71,7 @@ type Client struct {
 	mu      sync.Mutex
 	ended   bool
 	lines   map[peer.ID]*line // the set
+	added   []peer.AddrInfo
 	list    *record.SignedTrackers
 	watches []*Watch
 }
@@ -84,7 +86,7 @@ func New(cfg Config) *Client {
 		cfg: cfg, log: cfg.Logger, crew: actor.NewCrew("trackers", cfg.Panicked), lines: make(map[peer.ID]*line),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.gather(nil)
+	c.gather()
 	cfg.Network.OnDisconnect(c.parted)
 	return c
 }

@@ -112,7 +112,7 @@ func TestATrackerThatFailsIsDownForLongerEachTime(t *testing.T) {
 			require.Equal(t, w.state(first).DownUntil, refused.Until)
 			time.Sleep(down)
 		}
-		require.Equal(t, 10, w.dialsTo(first))
+		require.Equal(t, 6, w.dialsTo(first))
 		w.runs(first, honest())
 		w.requireUp(first)
 		w.runs(first, nil)

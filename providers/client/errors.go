@@ -15,6 +15,7 @@ import (
 var (
 	ErrClosed   = errors.New("client is stopped")
 	ErrUnknown  = errors.New("no tracker of the set")
+	ErrTooMany  = fmt.Errorf("more than %d trackers were added", maxAdded)
 	ErrNoAnswer = errors.New("no answer in time")
 	ErrEnded    = errors.New("tracker ended the stream without an answer")
 	errIdle     = errors.New("nothing to say")

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	firstPause = time.Second     // that a tracker is down after its first failure; each further one doubles it
-	maxPause   = 5 * time.Minute // long enough to cost nothing, short enough to find a restarted tracker soon
+	firstPause = time.Second      // that a tracker is down after its first failure; each further one doubles it
+	maxPause   = 30 * time.Second // so that a tracker that comes back is told everything again within a minute
 	openTime   = 20 * time.Second
 	answerTime = 30 * time.Second // of a call whose caller waits longer: what a frame may take on a bad link
 	smoothing  = 4                // a latency counts as a quarter of the smoothed one

@@ -39,12 +39,16 @@ func (c *Client) Watch() *Watch {
 func (w *Watch) C() <-chan struct{} { return w.changed }
 
 // Take returns the whole set, in the order of the ids. It belongs to the caller.
-func (w *Watch) Take() []Tracker {
-	w.c.mu.Lock()
-	defer w.c.mu.Unlock()
-	set := make([]Tracker, 0, len(w.c.lines))
-	for _, id := range slices.Sorted(maps.Keys(w.c.lines)) {
-		set = append(set, w.c.lines[id].tracker())
+func (w *Watch) Take() []Tracker { return w.c.Trackers() }
+
+// Trackers returns the whole set, in the order of the ids. It belongs to the
+// caller.
+func (c *Client) Trackers() []Tracker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	set := make([]Tracker, 0, len(c.lines))
+	for _, id := range slices.Sorted(maps.Keys(c.lines)) {
+		set = append(set, c.lines[id].tracker())
 	}
 	return set
 }
@@ -63,18 +67,50 @@ func (c *Client) tell() {
 	}
 }
 
-// gather makes the set of the pinned trackers and those of a list. Before the
-// client is used, or under its lock.
-func (c *Client) gather(list []record.Tracker) {
+// maxAdded bounds the trackers that were added while the client runs, as many as a
+// list has.
+const maxAdded = record.MaxTrackers
+
+// Add puts trackers into the set, as if they were pinned. Beyond 64 of them it
+// refuses all with [ErrTooMany].
+func (c *Client) Add(trackers ...peer.AddrInfo) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	added := slices.Clone(c.added)
+	for _, t := range trackers {
+		i := slices.IndexFunc(added, func(o peer.AddrInfo) bool { return o.ID == t.ID })
+		if i < 0 {
+			i, added = len(added), append(added, peer.AddrInfo{ID: t.ID})
+		}
+		added[i].Addrs = t.Addrs // The last word: a tracker may have moved.
+	}
+	switch {
+	case c.ended:
+		return ErrClosed
+	case len(added) > maxAdded:
+		return ErrTooMany
+	}
+	c.added = added
+	c.gather()
+	return nil
+}
+
+// gather makes the set of the pinned trackers, those that were added and those of
+// the list. Before the client is used, or under its lock.
+func (c *Client) gather() {
 	set := make(map[peer.ID][]multiaddr.Multiaddr)
-	for _, p := range c.cfg.Pinned {
+	for _, p := range slices.Concat(c.cfg.Pinned, c.added) {
 		set[p.ID] = union(set[p.ID], p.Addrs)
 	}
-	for _, t := range list {
-		set[t.Peer] = union(set[t.Peer], t.Addrs)
+	if c.list != nil {
+		for _, t := range c.list.Trackers().List {
+			set[t.Peer] = union(set[t.Peer], t.Addrs)
+		}
 	}
-	delete(set, c.cfg.Self)
 	delete(set, "")
+	if !c.cfg.Tracker {
+		delete(set, c.cfg.Self)
+	}
 	for id, addrs := range set {
 		if c.lines[id] == nil {
 			c.lines[id] = &line{c: c, info: peer.AddrInfo{ID: id}}
@@ -169,6 +205,6 @@ func (c *Client) takeList(signed []byte) error {
 		return nil
 	}
 	c.list = list
-	c.gather(list.Trackers().List)
+	c.gather()
 	return nil
 }
