@@ -60,6 +60,12 @@ func (p *prober) addrs(id peer.ID) ([]string, bool) {
 	return addrs, asked
 }
 
+func (p *prober) mostAtOnce() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most
+}
+
 // probing runs a test with a tracker that was told what of photos was served by
 // the first peer.
 func probing(t *testing.T, has func(ctx context.Context, p peer.AddrInfo) (bool, error), others func(s *service), test func(t *testing.T, s *service, p *prober)) {
@@ -128,7 +134,7 @@ func TestFourProbesAreMadeAtOnceAndEachEndsInTime(t *testing.T) {
 		}
 	}, func(t *testing.T, s *service, p *prober) {
 		time.Sleep(probeDeadline + 5*time.Second)
-		require.Equal(t, probesAtOnce, p.most)
+		require.Equal(t, probesAtOnce, p.mostAtOnce())
 		stat := s.stat()
 		require.NotZero(t, stat.Probes[ProbeUnreached])
 		require.LessOrEqual(t, stat.Probing, probesAtOnce)

@@ -95,7 +95,7 @@ func TestThePageShowsWhatIsWritten(t *testing.T) {
 	for name, b := range want {
 		require.Equal(t, hex.EncodeToString(b), hex.EncodeToString(got[name]), "example %s", name)
 	}
-	require.Len(t, got, len(want)+1, "and the payload")
+	require.Len(t, got, len(want)+3, "and the payload, and two weights that are the tracker's")
 }
 
 // The signature is checked with nothing but what the page says of it.
