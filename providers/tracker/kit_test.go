@@ -78,6 +78,7 @@ type client struct {
 	served chan error
 	last   wire.RequestID
 	s      *service
+	said   chan wire.Message // but notices, of a client that listens
 }
 
 var keyring sync.Map // of keys by number: making one takes longer than a test
@@ -210,9 +211,29 @@ func (c *client) send(m wire.Message) {
 	c.raw(frame)
 }
 
+// listens reads all the time from now on, and passes over notices.
+func (c *client) listens() {
+	c.said = make(chan wire.Message, 100)
+	go func() {
+		defer close(c.said)
+		for {
+			m, err := c.in.Next()
+			if err != nil {
+				return
+			}
+			if _, notice := m.(*wire.Notify); !notice {
+				c.said <- m
+			}
+		}
+	}()
+}
+
 // next is the next message of the tracker.
 func (c *client) next() wire.Message {
 	c.t.Helper()
+	if c.said != nil {
+		return <-c.said
+	}
 	m, err := c.in.Next()
 	require.NoError(c.t, err)
 	return m
