@@ -150,6 +150,7 @@ func (s *state) doubt(now time.Time, id peer.ID, r reply) {
 	if r.lied {
 		s.stat.Lied++
 		s.distrusted[id] = now.Add(distrustFor)
+		s.moveWatches(now)
 	}
 	if r.again > 0 {
 		s.resting[id] = now.Add(min(r.again, distrustFor))

@@ -99,10 +99,9 @@ func (s *state) noticed(now time.Time, id subID, r reply) {
 	for _, c := range r.rows {
 		s.offer(now, q, c)
 	}
-	if r.more && len(s.asks) < maxAsks && q.lookup.open == 0 {
+	if r.more && !r.lied && len(s.asks) < maxAsks && q.lookup.open == 0 {
 		s.put(now, q, q.watch.tracker)
 	}
-	s.moveWatches(now)
 }
 
 // unsubscribed takes the end of a subscription: the tracker or the connection has
