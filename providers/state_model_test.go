@@ -21,6 +21,8 @@ type model struct {
 	closed  map[linkID]int
 	running map[queryID]*query
 	stopped map[queryID]bool
+
+	tracked // what trackers do; nothing while there are none
 }
 
 type asked struct {
@@ -28,27 +30,38 @@ type asked struct {
 	at    time.Time
 	told  map[peer.ID]bool
 	done  bool
+	watch bool // for what is announced, without an end
+	dials int  // of those told, how many were not connected, while there were trackers
+}
+
+func newModel(t *rapid.T) *model {
+	return &model{
+		T: t, s: newState(timeout, rapid.IntRange(0, 5).Draw(t, "finders") > 0), now: began,
+		links: make(map[linkID]*asked), closed: make(map[linkID]int),
+		running: make(map[queryID]*query), stopped: make(map[queryID]bool),
+		tracked: newTracked(),
+	}
+}
+
+func (m *model) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"open":      m.open,
+		"find":      m.find,
+		"found":     m.found,
+		"ended":     m.ended,
+		"served":    m.served,
+		"peerState": m.peerState,
+		"enough":    m.enough,
+		"cancelAll": m.cancelAll,
+		"wait":      m.wait,
+		"":          func(*rapid.T) { m.invariants() },
+	}
 }
 
 func TestDirectoryKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{
-			T: t, s: newState(timeout, rapid.IntRange(0, 5).Draw(t, "finders") > 0), now: began,
-			links: make(map[linkID]*asked), closed: make(map[linkID]int),
-			running: make(map[queryID]*query), stopped: make(map[queryID]bool),
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"open":      m.open,
-			"find":      m.find,
-			"found":     m.found,
-			"ended":     m.ended,
-			"served":    m.served,
-			"peerState": m.peerState,
-			"enough":    m.enough,
-			"cancelAll": m.cancelAll,
-			"wait":      m.wait,
-			"":          func(*rapid.T) { m.invariants() },
-		})
+		m := newModel(t)
+		t.Repeat(m.actions())
 		m.end()
 	})
 }
@@ -58,7 +71,7 @@ func (m *model) link(t *rapid.T) linkID {
 }
 
 func (m *model) peer(t *rapid.T) peer.ID {
-	return peer.ID(fmt.Sprint("p", rapid.IntRange(0, 9).Draw(t, "peer")))
+	return peer.ID(fmt.Sprint("p", rapid.IntRange(0, 29).Draw(t, "peer")))
 }
 
 func (m *model) open(*rapid.T) {
@@ -70,14 +83,14 @@ func (m *model) open(*rapid.T) {
 func (m *model) find(t *rapid.T) {
 	l := m.link(t)
 	q := Query{
-		Namespace: rapid.SampledFrom([]string{"", "films", "songs"}).Draw(t, "namespace"),
-		Most:      rapid.IntRange(-1, 5).Draw(t, "most"),
+		Namespace: rapid.SampledFrom([]string{"films", "songs", ""}).Draw(t, "namespace"),
+		Most:      rapid.OneOf(rapid.IntRange(-1, 5), rapid.Just(mostCandidates)).Draw(t, "most"),
 	}
 	if rapid.Bool().Draw(t, "sampled") {
 		q.CIDs = sample("x")
 	}
 	if a := m.links[l]; a != nil {
-		same := !a.done && a.query.Namespace == q.Namespace && a.query.Most == q.Most && len(a.query.CIDs) == len(q.CIDs)
+		same := !a.done && !a.watch && a.query.Namespace == q.Namespace && a.query.Most == q.Most && len(a.query.CIDs) == len(q.CIDs)
 		if !same {
 			*a = asked{query: q, at: m.now, told: make(map[peer.ID]bool)}
 		}
@@ -140,7 +153,8 @@ func (m *model) cancelAll(t *rapid.T) {
 }
 
 func (m *model) wait(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+	unit := rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Millisecond}).Draw(t, "unit")
+	m.now = m.now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "time")) * unit)
 	m.s.tick(m.now)
 	m.check()
 }
@@ -152,12 +166,15 @@ func (m *model) check() {
 		require.NotNil(m, a, "nothing is told to a closed link")
 		require.False(m, a.done, "Done comes once and last")
 		for _, p := range t.candidates.Peers {
+			m.named(a, p.ID)
 			require.False(m, a.told[p.ID], "each candidate once")
-			a.told[p.ID] = true
+			a.told[p.ID] = !a.watch
 		}
-		require.LessOrEqual(m, len(a.told), max(a.query.Most, 0))
+		require.True(m, a.watch || len(a.told) <= max(a.query.Most, 0))
+		require.False(m, a.watch && t.candidates.Done, "a watch has no end")
 		a.done = t.candidates.Done
 	}
+	m.performed(out)
 	for _, l := range out.closed {
 		m.closed[l]++
 	}
@@ -179,12 +196,13 @@ func (m *model) invariants() {
 	for l, a := range m.links {
 		require.Equal(m, a.done, m.s.links[l].query == nil)
 		if !a.done {
-			require.True(m, m.now.Before(a.at.Add(timeout)), "Done comes in time")
+			require.True(m, a.watch || m.now.Before(a.at.Add(timeout)), "Done comes in time")
 			waiting[m.s.links[l].query.key] = true
 		}
 	}
 	require.Len(m, m.s.flying, len(waiting), "one query for all who ask the same, none for nobody")
-	require.Len(m, m.s.ageing, len(waiting))
+	require.Len(m, m.s.ageing, len(waiting)-len(m.s.watches))
+	require.NoError(m, m.s.audit())
 	for id := range m.running {
 		require.Equal(m, m.stopped[id], m.running[id].over)
 	}
@@ -192,6 +210,7 @@ func (m *model) invariants() {
 
 // end lets the finders finish, after which nobody waits, then closes the links.
 func (m *model) end() {
+	m.silence()
 	for len(m.running) > 0 {
 		for id := range m.running {
 			delete(m.running, id)
@@ -200,8 +219,9 @@ func (m *model) end() {
 			break
 		}
 	}
+	m.quiet()
 	for l, a := range m.links {
-		require.True(m, a.done, "link %d", l)
+		require.True(m, a.done || a.watch, "link %d", l)
 	}
 	for l := range m.opened {
 		m.s.cancelAll(l + 1)
@@ -211,5 +231,6 @@ func (m *model) end() {
 	for l := range m.opened {
 		require.Equal(m, 1, m.closed[l+1], "link %d", l+1)
 	}
+	m.goneQuiet()
 	requireEmpty(m, m.s)
 }
