@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/ipfs/boxo/routing/http/client"
 	"github.com/ipfs/boxo/routing/http/contentrouter"
@@ -268,22 +267,4 @@ func TestHolderIsFoundOverHTTP(t *testing.T) {
 			receive(t, askAnyone(t, ctx, seeker, data), data)
 		})
 	}
-}
-
-// A router that does not answer costs a fetch from who is connected two seconds at
-// most.
-func TestStuckRouterHoldsNoFetchUp(t *testing.T) {
-	tally.Add(t, tally.Scenarios, 1)
-	stuck := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	holder, h := start(t, tcpNoise, exchanges.MakeBoxo), newHost(t, tcpNoise)
-	data := corpus.Mixed(1, 50, 10<<10)
-	put(t, holder, data...)
-	router := ourClient(t, routingv1.Config{Base: stuck, Timeout: time.Minute})
-	x, err := exchanges.New(exchanges.MakeSouk, h, exchanges.WithRouting(router))
-	require.NoError(t, err)
-	seeker := adopt(t, h, x, exchanges.MakeSouk)
-	connect(t, h, holder)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	receive(t, askAnyone(t, ctx, seeker, data), data)
 }

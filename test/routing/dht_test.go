@@ -120,7 +120,7 @@ func playEnds(t *testing.T, scenario func(w *sim.World, k *kademlia, end func())
 	t.Helper()
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
-			play(t, 6, func(w *sim.World, k *kademlia) {
+			play(t, 5, func(w *sim.World, k *kademlia) {
 				scenario(w, k, func() { end(k) })
 			})
 		})
@@ -143,10 +143,10 @@ func strangers(w *sim.World, a, b *sim.Node) {
 // A holder to which there is no connection is found in a DHT that is real, and its
 // blocks come from it.
 func TestHolderIsFoundInADHT(t *testing.T) {
-	data := corpus.Blocks(1, 5, kib)
+	data := corpus.Blocks(1, 3, kib)
 	for _, s := range []sim.Sides{sim.Both(souk), {Seed: boxo, Client: souk}, {Seed: souk, Client: boxo}} {
 		t.Run(s.String(), func(t *testing.T) {
-			play(t, 12, func(w *sim.World, k *kademlia) {
+			play(t, 8, func(w *sim.World, k *kademlia) {
 				holder := k.holder(s.Seed, data)
 				client := k.node(s.Client)
 				strangers(w, client, holder)
@@ -164,7 +164,7 @@ func TestHolderIsFoundInADHT(t *testing.T) {
 // The DHT dies while a fetch from the holder that it has named is under way, and
 // the fetch goes on.
 func TestFetchOutlivesTheDHT(t *testing.T) {
-	data := corpus.Blocks(1, 100, 64*kib)
+	data := corpus.Blocks(1, 30, 64*kib)
 	playEnds(t, func(w *sim.World, k *kademlia, end func()) {
 		holder := k.holder(souk, data)
 		client := k.node(souk)
