@@ -183,6 +183,10 @@ var errUnreachable = errors.New("no route to host")
 // dial is what the peerrouter's dialler does.
 func (n *node) dial(info peer.AddrInfo) {
 	w := n.w
+	if w.plan != nil {
+		w.reach(n, info.ID)
+		return
+	}
 	w.tell("%s dials %s", n, string(info.ID))
 	n.dials++
 	life := n.life
@@ -201,18 +205,14 @@ func (n *node) dial(info peer.AddrInfo) {
 	})
 }
 
-func (w *World) node(id peer.ID) *node {
-	for _, n := range w.nodes {
-		if n.id == id {
-			return n
-		}
-	}
-	return nil
-}
+func (w *World) node(id peer.ID) *node { return w.byID[id] }
 
 // finding is what a node's directory asks: somebody who names a few nodes, some of
 // which may have something.
 func (n *node) finding() providers.Finding {
+	if n.w.plan != nil {
+		return n.w.plan.Finding
+	}
 	if !n.w.script.directory {
 		return nil
 	}

@@ -3,7 +3,6 @@
 package cores
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -29,7 +28,8 @@ type node struct {
 	shelf  *shelf
 	store  *blockstore.Staged
 	nature nature
-	lied   bool // is no honest node, or was none
+	lied   bool    // is no honest node, or was none
+	record *record // in place of actors; nil for a node that has them
 
 	asleep  bool // has nothing to do until something happens
 	alive   bool
@@ -68,11 +68,13 @@ type hold struct {
 	tag  string
 }
 
-func newNode(w *World, i int) *node {
-	n := &node{w: w, i: i, id: peer.ID(fmt.Sprintf("n%02d", i)), shelf: newShelf(w), nature: w.script.nature(w, i)}
+// newNode adds a node to the world.
+func newNode(w *World, i int, id peer.ID) *node {
+	n := &node{w: w, i: i, id: id, shelf: newShelf(w), nature: w.script.nature(w, i)}
 	n.lied = n.nature.kind != honest
 	n.store = blockstore.NewStaged(blockstore.New(n.shelf))
 	n.start()
+	w.nodes, w.byID[id] = append(w.nodes, n), n
 	return n
 }
 

@@ -30,6 +30,11 @@ type script struct {
 	sessionBytes int
 	forgetful    bool // some nodes do not store what they get
 	directory    bool
+	ponders      bool // stores take their time now and again
+
+	// The longest that a node takes to learn of a connection, a sender with a
+	// message, and the word about it, and what a frame takes beside the latency.
+	learning, sending, reporting, jitter time.Duration
 }
 
 func newScript(dice *rand.Rand) script {
@@ -48,6 +53,9 @@ func newScript(dice *rand.Rand) script {
 		sessionBytes: one(0, 8<<10, 256<<10),
 		forgetful:    dice.IntN(4) == 0,
 		directory:    dice.IntN(2) == 0,
+		ponders:      true,
+
+		learning: 50 * time.Millisecond, sending: 5 * time.Millisecond, reporting: time.Millisecond, jitter: 10 * time.Millisecond,
 	}
 	if dice.IntN(2) == 0 {
 		s.limits = engine.Limits{PeerBytes: one(4<<10, 64<<10), NodeBytes: one(16<<10, 128<<10), MessageBytes: one(1<<10, 16<<10), Tasks: one(8, 64), Waiting: 4096}

@@ -27,7 +27,7 @@ func (s *shelf) slow() bool { return s.until.After(time.Now()) }
 // ponder lets some time pass between a look and its answer, in which other things
 // happen. It returns how long.
 func (s *shelf) ponder() time.Duration {
-	if !s.w.some(4) {
+	if !s.w.script.ponders || !s.w.some(4) {
 		return 0
 	}
 	pause := s.w.between(0, 10*time.Millisecond)

@@ -60,18 +60,27 @@ func (n *node) login() {
 	if w.some(2) {
 		opts = append(opts, session.WithNamespace("bazaar"))
 	}
-	s, err := session.NewSteps(session.Config{
-		Self: n.id, Blocks: n.blocks.Router, Peers: n.peers.Router, Wants: n.wants.Manager, Providers: n.finder.Directory,
-		Score: func(p peer.ID) float64 { return n.ledger.Scores().Of(p) }, Candidates: 1 + w.dice.IntN(8),
-	}, opts...)
+	u, err := n.open(fmt.Sprintf("session %d", len(n.sessions)), session.Config{Candidates: 1 + w.dice.IntN(8)}, opts...)
 	if err != nil {
 		w.fail("%s: open a session: %w", n, err)
 		return
 	}
-	u := &user{n: n, session: s, name: fmt.Sprintf("session %d", len(n.sessions))}
-	u.actor = named{u.name, s.List(), s.Audit, s.Wake, n.room}
-	n.sessions = append(n.sessions, u)
 	w.tell("%s %s opens, with named peers: %t", n, u.name, only)
+}
+
+// open opens a session that uses the node's actors.
+func (n *node) open(name string, cfg session.Config, opts ...session.Option) (*user, error) {
+	cfg.Self, cfg.Blocks, cfg.Peers, cfg.Wants = n.id, n.blocks.Router, n.peers.Router, n.wants.Manager
+	cfg.Providers = n.finder.Directory
+	cfg.Score = func(p peer.ID) float64 { return n.ledger.Scores().Of(p) }
+	s, err := session.NewSteps(cfg, opts...)
+	if err != nil {
+		return nil, err
+	}
+	u := &user{n: n, session: s, name: name}
+	u.actor = named{name, s.List(), s.Audit, s.Wake, n.room}
+	n.sessions = append(n.sessions, u)
+	return u, nil
 }
 
 // friends are peers to be named, among them the first node, which has everything

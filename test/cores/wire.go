@@ -76,10 +76,17 @@ func (w *World) wire(a, b *node) *wire {
 	at := [2]int{a.i, b.i}
 	x := w.wires[at]
 	if x == nil {
-		x = &wire{w: w, version: w.script.version(w), latency: w.between(time.Millisecond, 100*time.Millisecond)}
+		x = &wire{w: w, version: w.script.version(w), latency: w.latency(a, b)}
 		w.wires[at] = x
 	}
 	return x
+}
+
+func (w *World) latency(a, b *node) time.Duration {
+	if w.plan != nil {
+		return w.plan.Latency(a.id, b.id)
+	}
+	return w.between(time.Millisecond, 100*time.Millisecond)
 }
 
 // end returns the side of a node of its last connection to a peer, or nil.
@@ -106,7 +113,7 @@ func (w *World) connect(a, b *node) {
 	x.up = true
 	x.ends = [2]*end{x.newEnd(a, b), x.newEnd(b, a)}
 	for _, e := range x.ends {
-		w.after(w.between(0, 50*time.Millisecond), e.learn)
+		w.after(w.between(0, w.script.learning), e.learn)
 	}
 }
 
@@ -149,7 +156,7 @@ func (w *World) disconnect(x *wire) {
 			}
 		}
 		e.ending = time.Now()
-		w.after(w.between(0, 50*time.Millisecond), e.leave)
+		w.after(w.between(0, w.script.learning), e.leave)
 	}
 }
 
@@ -207,21 +214,32 @@ var (
 
 // Hand is part of wantmanager.Sender and engine.Sender.
 func (n *node) Hand(p peer.ID, lane network.Lane, m *message.Message, report func(network.Sent)) {
+	if n.w.plan != nil {
+		n.w.meet(n, p, m)
+	}
 	e := n.end(p)
-	n.w.tell("%s to %s, %s: %s", n, string(p), lane, describe(m))
+	if n.w.trace != nil {
+		n.w.tell("%s to %s, %s: %s", n, string(p), lane, describe(m))
+	}
 	if e == nil || !e.alive() || !e.told {
 		n.report(p, lane, errNotConnected, report)
 		return
 	}
-	s := e.streams[lineOf(lane)]
+	s := e.stream(lineOf(lane))
+	e.inHand++
+	n.w.after(n.w.between(0, n.w.script.sending), func() { s.write(lane, m, report) })
+}
+
+// stream returns the stream for one line, which is opened if it is not.
+func (e *end) stream(line int) *stream {
+	s := e.streams[line]
 	if s == nil {
 		to := e.wire.opposite(e)
-		s = &stream{from: e, to: to, line: lineOf(lane), life: to.n.life}
-		e.streams[s.line] = s
-		s.to.inbound = append(s.to.inbound, s)
+		s = &stream{from: e, to: to, line: line, life: to.n.life}
+		e.streams[line] = s
+		to.inbound = append(to.inbound, s)
 	}
-	e.inHand++
-	n.w.after(n.w.between(0, 5*time.Millisecond), func() { s.write(lane, m, report) })
+	return s
 }
 
 func (x *wire) opposite(e *end) *end {
@@ -234,7 +252,7 @@ func (x *wire) opposite(e *end) *end {
 // report says what became of a message, when there is room for it.
 func (n *node) report(p peer.ID, lane network.Lane, err error, report func(network.Sent)) {
 	at := time.Now()
-	n.w.after(n.w.between(0, time.Millisecond), func() { n.deliver(network.Sent{Peer: p, Lane: lane, Err: err, At: at}, report) })
+	n.w.after(n.w.between(0, n.w.script.reporting), func() { n.deliver(network.Sent{Peer: p, Lane: lane, Err: err, At: at}, report) })
 }
 
 func (n *node) deliver(sent network.Sent, report func(network.Sent)) {
@@ -268,7 +286,7 @@ func (s *stream) send(m *message.Message) {
 		s.from.lossy = true
 		return
 	}
-	at := time.Now().Add(s.from.wire.latency + w.between(0, 10*time.Millisecond) + s.from.n.nature.slowness)
+	at := time.Now().Add(s.from.wire.latency + w.between(0, w.script.jitter) + s.from.n.nature.slowness)
 	if at.Before(s.last) {
 		at = s.last
 	}
@@ -314,6 +332,10 @@ func (s *stream) takeIn(r received) {
 	again := func() { n.w.after(time.Millisecond, func() { s.takeIn(r) }) }
 	switch {
 	case s.over():
+		s.read()
+		return
+	case n.record != nil:
+		n.record.reply(s.to, r)
 		s.read()
 		return
 	case n.ledger.Depth() > 32 || n.wants.Depth() > 16 || len(r.faults) > 16:

@@ -11,6 +11,7 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
 )
@@ -21,29 +22,32 @@ type World struct {
 	seed   uint64
 	dice   *rand.Rand
 	began  time.Time
-	trace  *trace
+	trace  *trace // nil when nobody wants it
 	script script
+	plan   *Plan // of somebody else's simulation; nil for one with faults of its own
 
 	blocks []blocks.Block
 	known  map[cid.Cid]blocks.Block
 	nodes  []*node
+	byID   map[peer.ID]*node
 	wires  map[[2]int]*wire
 	events events
 	calm   bool // the faults have stopped
 	steps  int
+	limit  int            // of steps: a run that takes more goes round in circles
 	stale  map[*node]bool // have done something since the world was last compared
 	err    error
 }
 
-// mostSteps is more than any run takes: a run that takes more goes round in
-// circles.
+// mostSteps is more than any run takes.
 const mostSteps = 3_000_000
 
 // New returns a world in which nothing has happened yet.
 func New(seed uint64, t *trace) *World {
 	w := &World{
-		seed: seed, dice: rand.New(rand.NewPCG(seed, 0x50_75_6b)), began: time.Now(), trace: t,
-		known: make(map[cid.Cid]blocks.Block), wires: make(map[[2]int]*wire), stale: make(map[*node]bool),
+		seed: seed, dice: rand.New(rand.NewPCG(seed, 0x50_75_6b)), began: time.Now(), trace: t, limit: mostSteps,
+		known: make(map[cid.Cid]blocks.Block), byID: make(map[peer.ID]*node),
+		wires: make(map[[2]int]*wire), stale: make(map[*node]bool),
 	}
 	w.script = newScript(w.dice)
 	for i, size := range w.script.sizes {
@@ -52,7 +56,7 @@ func New(seed uint64, t *trace) *World {
 		w.known[b.Cid()] = b
 	}
 	for i := range w.script.nodes {
-		w.nodes = append(w.nodes, newNode(w, i))
+		newNode(w, i, peer.ID(fmt.Sprintf("n%02d", i)))
 	}
 	return w
 }
@@ -103,7 +107,7 @@ func (w *World) until(d time.Duration, condition func() bool) bool {
 // step does one of the things that can be done now, chosen by the dice, and
 // reports whether there was one.
 func (w *World) step() bool {
-	if w.steps++; w.steps > mostSteps {
+	if w.steps++; w.steps > w.limit {
 		w.fail("the world does not come to rest")
 		return false
 	}
@@ -165,7 +169,11 @@ func (w *World) after(d time.Duration, do func()) { w.events.push(time.Now().Add
 // clock is the time since the beginning.
 func (w *World) clock() time.Duration { return time.Since(w.began) }
 
-func (w *World) tell(format string, args ...any) { w.trace.line(w.clock(), format, args...) }
+func (w *World) tell(format string, args ...any) {
+	if w.trace != nil {
+		w.trace.line(w.clock(), format, args...)
+	}
+}
 
 // fail keeps the first failure.
 func (w *World) fail(format string, args ...any) {
@@ -185,8 +193,13 @@ func (w *World) between(least, most time.Duration) time.Duration {
 
 func pick[T any](w *World, from []T) T { return from[w.dice.IntN(len(from))] }
 
-// take lets an actor take a step and audits it.
+// take lets an actor take a step and audits it, where that is what the run is
+// for.
 func (w *World) take(n *node, a named, s actor.Step) {
+	if w.plan != nil {
+		s.Do()
+		return
+	}
 	w.stale[n] = true
 	w.trace.steps++
 	w.tell("%s %s: %s", n, a.name, s.Name)
