@@ -22,6 +22,8 @@ type Plan struct {
 	Latency func(a, b peer.ID) time.Duration
 	// Dial tells how long it takes to reach a peer, and why it cannot be.
 	Dial func(from, to peer.ID) (takes time.Duration, err error)
+	// Up tells whether a peer that a node was connected to is still there.
+	Up func(p peer.ID) bool
 	// Holds is what a peer has in its store, of all that is asked for here.
 	Holds func(p peer.ID) []blocks.Block
 	// Finding is what directories ask.
@@ -100,7 +102,7 @@ func (w *World) arrive(id peer.ID) *node {
 // from the beginning is made now.
 func (w *World) meet(n *node, p peer.ID, m *message.Message) {
 	w.plan.Wrote(n.id, p, m)
-	if w.byID[p] != nil {
+	if w.byID[p] != nil || !w.plan.Up(p) {
 		return
 	}
 	other := w.arrive(p)

@@ -1,0 +1,138 @@
+//go:build simulation
+
+package discovery
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/test/internal/tally"
+)
+
+var (
+	table    = flag.Bool("table", false, "play every size and print the table")
+	sizes    = flag.String("n", "5000,100000,1000000", "peers, by commas, in the table")
+	trackers = flag.String("trackers", "3,16,64", "trackers for each of these")
+	k        = flag.Int("k", 8, "candidates that a fetch asks for")
+	fetching = flag.Int("fetches", 2000, "fetches in a run")
+	seed     = flag.Uint64("seed", 1, "what decides everything")
+	known    = flag.Int("connected", 1000, "peers that a node is connected to when it begins to fetch")
+)
+
+// small is the size that is played with every change.
+func small() Setup {
+	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true}
+}
+
+// flooded is the same with the flood on, for fewer fetches because each costs as
+// many requests as there are peers.
+func flooded(s Setup) Setup {
+	s.Flood, s.Fetches = true, 10
+	if s.Peers >= 1_000_000 {
+		s.Sampled = 20
+	}
+	return s
+}
+
+// troubled is the same with trackers that lie, end, and restart with nothing.
+func troubled(s Setup) Setup {
+	s.Liars, s.Deaths, s.Restarts = 0.1, 0.1, 0.1
+	if s.Trackers < 10 {
+		s.Liars, s.Deaths, s.Restarts = 1/float64(s.Trackers), 0, 1/float64(s.Trackers)
+	}
+	return s
+}
+
+func play(t *testing.T, s Setup) (o *Outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		o, err = New(s).Run()
+		require.NoError(t, err)
+	})
+	tally.Add(t, tally.Scenarios, 1)
+	return o
+}
+
+// A fetch costs requests in proportion to K, however many peers there are, and
+// finds what somebody has.
+func TestAFetchAsksAFew(t *testing.T) {
+	o := play(t, small())
+	t.Logf("\n%s", Table(o))
+	require.NoError(t, o.Check())
+}
+
+// The same with the flood on breaks the same bounds: they do not hold because of
+// how the network is made.
+func TestAFloodAsksEverybody(t *testing.T) {
+	o := play(t, flooded(small()))
+	t.Logf("\n%s", Table(o))
+	require.ErrorContains(t, o.Check(), "requests a fetch")
+	require.ErrorContains(t, o.Check(), "requests for one fetch")
+	require.Greater(t, o.requests().mean(), 0.7*float64(o.Peers), "who is up is asked")
+}
+
+// Trackers that lie, and that restart with nothing, cost requests and no fetch.
+func TestBadTrackersStopNoFetch(t *testing.T) {
+	o := play(t, troubled(small()))
+	t.Logf("\n%s", Table(o))
+	require.NoError(t, o.Check())
+}
+
+// Equal seeds play equal runs.
+func TestEqualSeedsHaveEqualOutcomes(t *testing.T) {
+	s := troubled(small())
+	s.Peers, s.Fetches = 1000, 100
+	require.Equal(t, play(t, s), play(t, s))
+}
+
+// TestTable plays every size and prints a line for each run when it is over.
+func TestTable(t *testing.T) {
+	if !*table {
+		return
+	}
+	fmt.Fprint(os.Stdout, Head())
+	var wrong []string
+	for i, n := range numbers(t, *sizes) {
+		all := numbers(t, *trackers)
+		s := Setup{Seed: *seed, Peers: n, Trackers: all[min(i, len(all)-1)], K: *k, Fetches: *fetching, Connected: *known, Signed: n <= 5000}
+		for _, s := range []Setup{s, troubled(s), flooded(s)} {
+			began := time.Now()
+			o := play(t, s)
+			fmt.Fprintf(os.Stdout, "%s  (%s, %d MiB)\n", o.Line(), time.Since(began).Round(time.Second), heap())
+			if err := o.Check(); err != nil && !s.Flood {
+				wrong = append(wrong, err.Error())
+			} else if s.Flood {
+				require.Error(t, err)
+			}
+		}
+	}
+	require.Empty(t, wrong)
+}
+
+func numbers(t *testing.T, list string) (all []int) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		all = append(all, n)
+	}
+	return all
+}
+
+// heap is the memory that the last run took from the system, in MiB, which it
+// gives back.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.FreeOSMemory()
+	return m.Sys >> 20
+}
