@@ -210,9 +210,6 @@ func (w *World) node(id peer.ID) *node { return w.byID[id] }
 // finding is what a node's directory asks: somebody who names a few nodes, some of
 // which may have something.
 func (n *node) finding() providers.Finding {
-	if n.w.plan != nil {
-		return n.w.plan.Finding
-	}
 	if !n.w.script.directory {
 		return nil
 	}

@@ -106,7 +106,10 @@ func (n *node) start() {
 		Peers: n.watch(), Sender: n, Record: n.ledger.Port("wantmanager").Record,
 		SessionBytes: script.sessionBytes, NodeBytes: 2 * script.sessionBytes,
 	})
-	n.finder = providers.NewSteps(providers.Config{Peers: n.watch()}, n.finding())
+	n.finder = providers.NewSteps(providers.Config{Peers: n.watch(), Self: n.id, Seed: n.w.seed + uint64(n.i) + 1}, n.finding())
+	if n.w.plan != nil {
+		n.w.plan.Directory(n.id, n.finder)
+	}
 	n.actors = []named{
 		{"ledger", n.ledger.List(), fine, n.ledger.Wake, nil},
 		{"peerrouter", n.peers.List(), n.peers.Audit, n.peers.Wake, nil},

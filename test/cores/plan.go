@@ -26,8 +26,9 @@ type Plan struct {
 	Up func(p peer.ID) bool
 	// Holds is what a peer has in its store, of all that is asked for here.
 	Holds func(p peer.ID) []blocks.Block
-	// Finding is what directories ask.
-	Finding providers.Finding
+	// Directory is told of the directory of each node made of actors, to give it
+	// something to ask.
+	Directory func(p peer.ID, d *providers.Steps)
 	// Wrote is told of each message that somebody hands over to be sent.
 	Wrote func(from, to peer.ID, m *message.Message)
 	// Engines is how many nodes are made of actors. Those who are met after them
@@ -82,9 +83,6 @@ func (w *World) Leave(id peer.ID) {
 	}
 	n.alive = false
 }
-
-// Directory is that of a node with actors.
-func (w *World) Directory(id peer.ID) *providers.Steps { return w.byID[id].finder }
 
 // arrive makes a node, with actors as long as there are few.
 func (w *World) arrive(id peer.ID) *node {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/tracker"
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 // Peers that hold something follow the announcer's rules: a record goes to the
@@ -43,9 +44,8 @@ func (w *World) sign(x *holding, now time.Time) []byte {
 func (w *World) touch(h uint32) {
 	x := &w.holdings[h]
 	known := true
-	r := &record.Record{Namespace: x.name(), Ranges: x.ranges(), Sequence: x.sequence}
 	for _, t := range w.homes(x) {
-		known = t.touch(time.Now(), x.peer, w.people[x.peer].id, r) && known
+		known = t.touch(time.Now(), x.peer, w.people[x.peer].id, wire.Touched{Namespace: x.name(), Sequence: x.sequence}) && known
 	}
 	if !known {
 		w.announce(h)

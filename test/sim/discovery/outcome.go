@@ -35,9 +35,7 @@ func (o *Outcome) stop(w *World) {
 		o.Passed[i].bytes -= before.bytes
 		bytes, rows := t.perRow()
 		o.Rows += rows
-		if rows > 0 {
-			o.RowBytes = max(o.RowBytes, bytes/rows)
-		}
+		o.RowBytes = max(o.RowBytes, bytes)
 	}
 }
 

@@ -4,6 +4,7 @@ package discovery
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -35,8 +36,7 @@ type passed struct {
 	queries         int
 	feedbacks       int
 	refused         int
-	records         int // bytes of the records that it took, once for each row
-	rows            int // that it took
+	rows, records   int // that were taken, and the bytes of their records
 }
 
 // count adds a message and its answer.
@@ -71,59 +71,38 @@ func (t *server) take(now time.Time, who uint32, id peer.ID, raw []byte) (wire.C
 		return wire.CodeInvalid, true
 	}
 	r, from := signed.Record(), addr(who)
-	claim := tracker.Claim{Peer: id, Origin: from, Namespace: string(r.Namespace), Seq: r.Sequence, Size: len(raw)}
+	claim := tracker.Claim{
+		Peer: id, Origin: from, Namespace: string(r.Namespace), Ranges: r.Ranges, Withdraws: r.Withdrawn(), Seq: r.Sequence, Size: len(raw),
+	}
 	if v := t.table.MayAnnounce(now, claim); v.Refusal != tracker.Accepted {
 		return wire.CodeRate, true
 	}
 	if t.keys.verify(signed) != nil {
 		return wire.CodeSignature, true
 	}
-	verified, _ := r.Reach(from, record.ScopeOf(from))
-	a := tracker.Announcement{
-		Peer: id, Complete: r.Complete, Roles: tracker.Roles(r.Roles), Capacity: r.Capacity, Seq: r.Sequence,
-		Issued: r.Issued, TTL: r.TTL, Record: raw, Origin: from, Verified: verified.Len() > 0,
+	verified, unverified := r.Reach(from, record.ScopeOf(from))
+	v := t.table.Announce(now, tracker.Announcement{
+		Peer: id, Namespace: string(r.Namespace), Ranges: r.Ranges, Complete: r.Complete, Roles: tracker.Roles(r.Roles),
+		Capacity: r.Capacity, Seq: r.Sequence, Issued: r.Issued, TTL: r.TTL, Record: raw, Origin: from,
+		Verified: verified, Unverified: unverified,
+	})
+	if v.Refusal != tracker.Accepted {
+		return wire.CodeFull, true
 	}
-	for x := range r.Ranges.All() {
-		a.Ranges = append(a.Ranges, [2]uint16{uint16(x.From), uint16(x.To)})
-	}
-	for _, name := range rowNames(r) {
-		a.Namespace = name
-		t.records, t.rows = t.records+len(raw), t.rows+1
-		if v := t.table.Announce(now, a); v.Refusal != tracker.Accepted {
-			return wire.CodeFull, true
-		}
-	}
+	rows := rowsOf(r.Ranges)
+	t.records, t.rows = t.records+rows*len(raw), t.rows+rows
 	return 0, false
 }
 
-// rowNames are the names under which the table has the rows of a record.
-func rowNames(r *record.Record) []string {
-	if !r.Ranges.Narrow() {
-		return []string{string(r.Namespace)}
-	}
-	var names []string
-	for shard := range r.Ranges.Shards() {
-		names = append(names, shardName(r.Namespace, shard))
-	}
-	return names
-}
-
-func shardName(ns record.Namespace, shard record.Shard) string {
-	return string(ns) + string([]byte{0, byte(shard)})
-}
-
 // touch keeps a row, and reports whether there was one.
-func (t *server) touch(now time.Time, who uint32, id peer.ID, r *record.Record) bool {
+func (t *server) touch(now time.Time, who uint32, id peer.ID, row wire.Touched) bool {
 	t.touches++
-	known := true
-	for _, name := range rowNames(r) {
-		known = known && t.table.Touch(now, id, addr(who), name, r.Sequence).Refusal == tracker.Accepted
-	}
+	known := t.table.Touch(now, id, addr(who), string(row.Namespace), row.Sequence).Refusal == tracker.Accepted
 	receipt := &wire.Receipt{ID: 1}
 	if !known {
 		receipt.Refusals = []wire.Refusal{{Code: wire.CodeUnknownRow}}
 	}
-	t.count(&wire.Touch{ID: 1, Rows: []wire.Touched{{Namespace: r.Namespace, Sequence: r.Sequence}}}, receipt)
+	t.count(&wire.Touch{ID: 1, Rows: []wire.Touched{row}}, receipt)
 	return known
 }
 
@@ -144,38 +123,57 @@ func (t *server) query(now time.Time, who uint32, id peer.ID, q wire.Query) *wir
 }
 
 func (t *server) answer(now time.Time, who uint32, id peer.ID, q wire.Query, reply *wire.Reply) {
-	ask := tracker.Query{Peer: id, Origin: addr(who), Namespace: string(q.Namespace), Roles: tracker.Roles(q.Roles), K: uint64(q.K), Size: 64}
-	if q.Point != nil {
-		ask.Point, ask.HasPoint = uint16(*q.Point), true
+	ask := tracker.Query{
+		Peer: id, Origin: addr(who), Namespace: string(q.Namespace), Roles: tracker.Roles(q.Roles), K: uint64(q.K), Seed: q.Seed, Size: 64,
 	}
-	names := []string{ask.Namespace}
 	if q.Point != nil {
-		names = append(names, shardName(q.Namespace, q.Point.Shard()))
+		ask.Point, ask.HasPoint = *q.Point, true
 	}
-	for _, name := range names {
-		ask.Namespace = name
-		ask.K = uint64(max(0, q.K-len(reply.Rows)))
-		a := t.table.Query(now, ask, t.into[:0])
-		t.into = a.Rows
-		if a.Refusal != tracker.Accepted {
-			reply.Refusal = &wire.Refusal{Code: wire.CodeRate, RetryAfter: a.After}
-			t.refused++
-			return
-		}
-		for _, c := range a.Rows {
-			reply.Rows = append(reply.Rows, wire.Row{Record: c.Record, Verified: 1, Age: c.Age})
-		}
-		if a.Token != 0 {
-			reply.Token = binary.BigEndian.AppendUint64(nil, a.Token)
-		}
+	a := t.table.Query(now, ask, t.into[:0])
+	t.into = a.Rows
+	if a.Refusal != tracker.Accepted {
+		t.refused++
+		reply.Refusal = &wire.Refusal{Code: wire.CodeRate, RetryAfter: a.After}
+		return
+	}
+	for _, c := range a.Rows {
+		reply.Rows = append(reply.Rows, wire.Row{Record: c.Record, Verified: c.Verified, Unverified: c.Unverified, Age: c.Age})
+	}
+	if a.Token != 0 {
+		reply.Token = binary.BigEndian.AppendUint64(nil, a.Token)
 	}
 }
 
-// perRow is how much memory a row takes beside its record.
+// feedback takes what is said of an answer.
+func (t *server) feedback(now time.Time, who uint32, id peer.ID, f wire.Feedback) {
+	t.feedbacks++
+	t.count(&f)
+	if t.liar || len(f.Token) != 8 {
+		return
+	}
+	results := map[wire.Outcome]tracker.Result{
+		wire.OutcomeDead: tracker.Dead, wire.OutcomeEmpty: tracker.Empty, wire.OutcomeServed: tracker.Served,
+	}
+	var reports []tracker.Report
+	for _, j := range f.Peers {
+		reports = append(reports, tracker.Report{Peer: j.Peer, Result: results[j.Outcome]})
+	}
+	t.table.Feedback(now, id, addr(who), binary.BigEndian.Uint64(f.Token), reports, nil)
+}
+
+// rowsOf is how many rows a record makes.
+func rowsOf(r record.Ranges) int {
+	if !r.Narrow() {
+		return 1
+	}
+	return len(slices.Collect(r.Shards()))
+}
+
+// perRow is how much memory a row takes beside its record, and how many there are.
 func (t *server) perRow() (bytes, rows int) {
 	s := t.table.Stat()
-	if s.Rows == 0 || t.rows == 0 {
+	if s.Rows == 0 {
 		return 0, 0
 	}
-	return s.Bytes - t.empty - s.Rows*(t.records/t.rows), s.Rows
+	return (s.Bytes-t.empty)/s.Rows - t.records/t.rows, s.Rows
 }
