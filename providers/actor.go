@@ -125,12 +125,18 @@ func newShell(d *Directory, finders bool) *shell {
 func (d *Directory) run(ctx context.Context) {
 	s := newShell(d, len(d.cfg.Finders) > 0)
 	defer s.close()
+	s.begin()
+	s.loopUntil(ctx)
+}
+
+// begin takes the trackers that there are: who asks first is not to find that
+// there are none.
+func (s *shell) begin() {
 	select {
-	case <-d.cfg.Set.C(): // Who asks first is not to find that there are none.
-		s.state.setTrackers(time.Now(), d.cfg.Set.Take())
+	case <-s.cfg.Set.C():
+		s.state.setTrackers(time.Now(), s.cfg.Set.Take())
 	default:
 	}
-	s.loopUntil(ctx)
 }
 
 func (s *shell) loopUntil(ctx context.Context) {

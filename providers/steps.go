@@ -54,6 +54,7 @@ func (s *Steps) Track(by Tracking, set Trackers, verify func(*record.Signed) err
 	if verify != nil {
 		s.sh.inspect.verify = verify
 	}
+	s.sh.begin()
 }
 
 // List is what the directory could do next.
