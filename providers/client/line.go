@@ -168,10 +168,14 @@ func (l *line) connected(conn Stream, err error) bool {
 	return false
 }
 
-// answered notes that the tracker has answered as it may.
+// answered notes that the tracker has answered as it may, unless it has failed since
+// then.
 func (l *line) answered(x *exchange) {
 	l.c.mu.Lock()
 	defer l.c.mu.Unlock()
+	if err := x.stream.why(); err != nil && !errors.Is(err, ErrEnded) {
+		return
+	}
 	news := !l.until.IsZero()
 	l.until, l.pause, l.reached = time.Time{}, 0, true
 	if l.latency == 0 {
