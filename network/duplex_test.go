@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -314,6 +315,8 @@ func TestADuplexIsSilentForAsLongAsItMay(t *testing.T) {
 			d.SetIdle(0)
 			time.Sleep(time.Hour)
 			require.Empty(t, ended, "it was lifted in time")
+			d.SetIdle(time.Minute)
+			synctest.Wait()
 			d.SetIdle(time.Minute)
 			start := time.Now()
 			require.ErrorIs(t, <-ended, ErrIdle)

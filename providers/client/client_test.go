@@ -138,6 +138,16 @@ func TestManyCallsThatFailTogetherAreOneFailure(t *testing.T) {
 		calls.Wait()
 		require.Equal(t, 1, w.dialsTo(first))
 		require.LessOrEqual(t, time.Until(w.state(first).DownUntil), firstPause)
+
+		w.runs(second, silent)
+		for range 10 {
+			calls.Go(func() {
+				_, err := w.asks(second, time.Minute)
+				require.ErrorIs(t, err, ErrNoAnswer)
+			})
+		}
+		calls.Wait()
+		require.LessOrEqual(t, time.Until(w.state(second).DownUntil), firstPause)
 	})
 }
 

@@ -1,0 +1,297 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/providers/wire"
+)
+
+// unknownKind is a frame with field 100, a message of nothing.
+var unknownKind = []byte{3, 0xa2, 0x06, 0x00}
+
+// lies are what a tracker may answer to a query, and no honest one does.
+var lies = map[string]func(c *conversation, id wire.RequestID){
+	"an answer to a number that was not given yet": func(c *conversation, id wire.RequestID) { c.say(&wire.Reply{ID: id + 1}) },
+	"an answer to nothing":                         func(c *conversation, _ wire.RequestID) { c.raw([]byte{2, 0x42, 0x00}) },
+	"an answer of another kind":                    func(c *conversation, id wire.RequestID) { c.say(&wire.Receipt{ID: id}) },
+	"a notice of no subscription":                  func(c *conversation, id wire.RequestID) { c.say(&wire.Notify{ID: id + 1}) },
+	"a request":                                    func(c *conversation, id wire.RequestID) { c.say(&wire.Query{ID: id, About: photos.About}) },
+	"a frame over the limit":                       func(c *conversation, _ wire.RequestID) { c.raw([]byte{0xff, 0xff, 0xff, 0x7f}) },
+	"a length that is not minimal":                 func(c *conversation, _ wire.RequestID) { c.raw([]byte{0x80, 0x00}) },
+	"no protobuf":                                  func(c *conversation, _ wire.RequestID) { c.raw([]byte{2, 0x42, 0x7f}) },
+	"what it does not have to say, without an end": func(c *conversation, _ wire.RequestID) {
+		for range 2 * unaskedBurst {
+			c.raw(unknownKind)
+		}
+	},
+	"rows of another namespace": func(c *conversation, id wire.RequestID) {
+		c.say(&wire.Reply{ID: id, Rows: []wire.Row{rowOf(c.t, 4, "films")}})
+	},
+	"a row that nobody signed": func(c *conversation, id wire.RequestID) {
+		forged := rowOf(c.t, 4, "photos")
+		forged.Record = slices.Clone(forged.Record)
+		forged.Record[len(forged.Record)-1] ^= 1
+		c.say(&wire.Reply{ID: id, Rows: []wire.Row{forged}})
+	},
+	"a row that is no record": func(c *conversation, id wire.RequestID) {
+		c.say(&wire.Reply{ID: id, Rows: []wire.Row{{Record: []byte("photos")}}})
+	},
+	"a row twice": func(c *conversation, id wire.RequestID) {
+		row := rowOf(c.t, 4, "photos")
+		c.say(&wire.Reply{ID: id, Rows: []wire.Row{row, row}})
+	},
+	"more rows than were asked for": func(c *conversation, id wire.RequestID) {
+		var rows []wire.Row
+		for i := range byte(photos.K) + 1 {
+			rows = append(rows, rowOf(c.t, 20+i, "photos"))
+		}
+		c.say(&wire.Reply{ID: id, Rows: rows})
+	},
+}
+
+func TestATrackerThatBreaksTheRulesIsResetAndDown(t *testing.T) {
+	for name, lie := range lies {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				ended := make(chan error, 1)
+				w.runs(first, func(c *conversation) {
+					lie(c, idOf(c.next()))
+					_, err := c.in.Next()
+					ended <- err
+				})
+				w.runs(second, honest(rowOf(t, 4, "photos")))
+				_, err := w.asks(first, time.Minute)
+				require.ErrorAs(t, err, new(*FaultError))
+				require.ErrorIs(t, <-ended, errReset)
+				require.True(t, w.state(first).Down(time.Now()))
+				require.Zero(t, w.state(first).Lost, "it was us who ended the stream")
+
+				reply, err := w.asks(second, time.Minute)
+				require.NoError(t, err)
+				require.Len(t, reply.Rows, 1)
+			})
+		})
+	}
+}
+
+func TestATrackerThatGoesOnLyingIsDownForLonger(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.runs(first, func(c *conversation) {
+			c.say(&wire.Reply{ID: idOf(c.next()), Rows: []wire.Row{rowOf(t, 4, "films")}})
+			silent(c)
+		})
+		for range 12 {
+			_, err := w.asks(first, time.Minute)
+			require.ErrorAs(t, err, new(*FaultError))
+			time.Sleep(time.Until(w.state(first).DownUntil))
+		}
+		_, err := w.asks(first, time.Minute)
+		require.Error(t, err)
+		require.Greater(t, time.Until(w.state(first).DownUntil), maxPause/2)
+	})
+}
+
+func TestAnAnswerIsTakenOnce(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.runs(first, func(c *conversation) {
+			m := c.next()
+			c.answer(m)
+			c.answer(m)
+			silent(c)
+		})
+		_, err := w.asks(first, time.Minute)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.True(t, w.state(first).Down(time.Now()))
+	})
+}
+
+func TestTheReceiptOfATouchIsAboutItsRows(t *testing.T) {
+	rows := []wire.Touched{{Namespace: "a", Sequence: 1}, {Namespace: "b", Sequence: 2}}
+	for name, refusals := range map[string][]wire.Refusal{
+		"behind the last":  {{Code: wire.CodeRate, Item: 2}},
+		"more than theirs": {{Code: wire.CodeRate}, {Code: wire.CodeRate}, {Code: wire.CodeRate}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				w.runs(first, func(c *conversation) {
+					c.say(&wire.Receipt{ID: idOf(c.next()), Refusals: refusals})
+					silent(c)
+				})
+				_, err := w.Touch(context.Background(), first, rows)
+				require.ErrorAs(t, err, new(*FaultError))
+				require.True(t, w.state(first).Down(time.Now()))
+			})
+		})
+	}
+}
+
+func TestRowsThatDoNotHoldWhatWasAskedForAreLeftOut(t *testing.T) {
+	point, key := record.Point(0x1234), "k"
+	ranged := func(from, to record.Point) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Ranges, _ = record.NewRanges(record.Range{From: from, To: to})
+		}
+	}
+	keyed := func(from, to string) func(*record.Record) {
+		return func(r *record.Record) { r.Keys, _ = record.NewKeyRanges(record.KeyRange{From: from, To: to}) }
+	}
+	anything := wire.About{Namespace: "photos"}
+	at := wire.About{Namespace: "photos", Point: &point}
+	under := wire.About{Namespace: "photos", Key: []byte(key)}
+	syncs := wire.About{Namespace: "photos", Roles: record.Blocks | record.Sync}
+	for name, c := range map[string]struct {
+		about    wire.About
+		provider byte
+		change   func(*record.Record)
+		stays    bool
+	}{
+		"everything":                    {anything, 4, func(*record.Record) {}, true},
+		"ourselves":                     {anything, 1, func(*record.Record) {}, false},
+		"signed more than a day ago":    {anything, 4, func(r *record.Record) { r.Issued = r.Issued.Add(-25 * time.Hour) }, false},
+		"signed far in the future":      {anything, 4, func(r *record.Record) { r.Issued = r.Issued.Add(time.Hour) }, false},
+		"a withdrawal":                  {anything, 4, func(r *record.Record) { r.TTL = 0 }, false},
+		"everything at a point":         {at, 4, func(*record.Record) {}, true},
+		"a range with the point":        {at, 4, ranged(0x1000, 0x1fff), true},
+		"a range without the point":     {at, 4, ranged(0x2000, 0x2fff), false},
+		"keys for a point":              {at, 4, keyed("a", "z"), false},
+		"everything under a key":        {under, 4, func(*record.Record) {}, true},
+		"a range with the key":          {under, 4, keyed("a", "z"), true},
+		"a range without the key":       {under, 4, keyed("a", "k"), false},
+		"points for a key":              {under, 4, ranged(0x1000, 0x1fff), false},
+		"a role that is missing":        {syncs, 4, func(*record.Record) {}, false},
+		"with all roles, and with more": {syncs, 4, func(r *record.Record) { r.Roles = 7 }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, w *world) {
+				w.runs(first, honest(rowOf(t, 4, "photos", c.change)))
+				if c.provider == 1 {
+					w.runs(first, honest(rowOf(t, 1, "photos")))
+				}
+				reply, err := w.Query(context.Background(), first, wire.Query{About: c.about, K: 8})
+				require.NoError(t, err)
+				require.Equal(t, c.stays, len(reply.Rows) == 1)
+				require.False(t, w.state(first).Down(time.Now()), "nobody is blamed")
+			})
+		})
+	}
+}
+
+func TestARefusalHasNoRows(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		refusal := &wire.Refusal{Code: wire.CodeRate, RetryAfter: time.Second}
+		w.runs(first, func(c *conversation) {
+			c.say(&wire.Reply{ID: idOf(c.next()), Refusal: refusal, Rows: []wire.Row{rowOf(t, 4, "photos")}})
+			silent(c)
+		})
+		reply, err := w.asks(first, time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, refusal, reply.Refusal)
+		require.Empty(t, reply.Rows)
+	})
+}
+
+func TestKindsOfANewerVersionArePassedOver(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		w.runs(first, func(c *conversation) {
+			for range 100 {
+				c.raw(unknownKind)
+			}
+			honest()(c)
+		})
+		w.requireUp(first)
+		require.Equal(t, 1, w.dialsTo(first))
+	})
+}
+
+// TestWhateverATrackerDoesEveryCallEnds lets a tracker answer in every way that
+// there is, and then be honest.
+func TestWhateverATrackerDoesEveryCallEnds(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		for seed := range uint64(100) {
+			chance := rand.New(rand.NewPCG(seed, 0))
+			var mu sync.Mutex
+			w.runs(first, func(c *conversation) {
+				for m := c.next(); m != nil; m = c.next() {
+					mu.Lock()
+					deed := chance.IntN(deeds)
+					mu.Unlock()
+					if !c.does(deed, m) {
+						return
+					}
+				}
+			})
+			start := time.Now()
+			var calls sync.WaitGroup
+			for kind := range 8 {
+				calls.Go(func() {
+					for range 3 {
+						w.anything(kind)
+						time.Sleep(time.Second)
+					}
+				})
+			}
+			calls.Wait()
+			require.LessOrEqual(t, time.Since(start), 3*11*time.Second, "seed %d", seed)
+			w.runs(first, honest())
+			time.Sleep(2 * maxPause)
+			w.requireUp(first)
+		}
+	})
+}
+
+const deeds = 10
+
+// does is one deed of a tracker. It reports whether the stream goes on.
+func (c *conversation) does(deed int, m wire.Message) bool {
+	switch deed {
+	default:
+		c.answer(m)
+	case 1:
+		c.answer(m)
+		c.answer(m)
+	case 2:
+		c.say(&wire.Trackers{ID: idOf(m)})
+	case 3: // nothing
+	case 4:
+		c.say(&wire.Notify{ID: idOf(m), More: true})
+	case 5:
+		c.raw(unknownKind)
+	case 6:
+		c.raw(bytes.Repeat([]byte{0xff}, 16))
+	case 7:
+		return false
+	case 8:
+		c.conn.Reset()
+	case 9:
+		time.Sleep(3 * time.Second)
+		c.answer(m)
+	}
+	return true
+}
+
+// anything makes a call of some kind, which has ten seconds.
+func (w *world) anything(kind int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	switch kind % 4 {
+	case 0:
+		_, _ = w.Query(ctx, first, photos)
+	case 1:
+		_, _ = w.Announce(ctx, first, recordOf(w.t, 1, "photos").Bytes())
+	case 2:
+		_ = w.Subscribe(ctx, first, photos.About, func(wire.Notify) {})
+	case 3:
+		_, _ = w.Touch(ctx, first, []wire.Touched{{Namespace: "photos", Sequence: 1}})
+	}
+}

@@ -1,0 +1,154 @@
+package client_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/providers/client"
+	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/providers/wire"
+	"github.com/souk-p2p/souk/test/sim"
+)
+
+var link = sim.Link{RoundTrip: 40 * time.Millisecond, Bandwidth: 100_000_000}
+
+// node is a host with a network on it.
+type node struct {
+	*sim.Node
+	network *network.Network
+}
+
+func newNode(t *testing.T, w *sim.World) *node {
+	h := w.Host(link)
+	n, err := network.New(network.Config{Host: h})
+	require.NoError(t, err)
+	return &node{Node: h, network: n}
+}
+
+func (n *node) start(t *testing.T) {
+	require.NoError(t, n.network.Start(network.Sinks{
+		Wants:   func(context.Context, network.Wants) error { return nil },
+		Heard:   func(context.Context, network.Heard) error { return nil },
+		Answers: func(context.Context, network.Answers) error { return nil },
+		Fault:   func(context.Context, peer.ID, message.Fault, int) {},
+	}))
+}
+
+// asking is a client and a tracker that has a row, in virtual time.
+func asking(t *testing.T, f func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client)) {
+	sim.Run(t, func(w *sim.World) {
+		from, tracker := newNode(t, w), newNode(t, w)
+		key := tracker.Peerstore().PrivKey(tracker.ID())
+		row, err := record.Sign(key, record.Record{
+			Namespace: "photos", Sequence: 1, Issued: time.Now(), TTL: record.DefaultTTL, Addrs: tracker.Addrs(),
+		})
+		require.NoError(t, err)
+		tracker.network.HandleDuplex(wire.Protocol, func(_ context.Context, d *network.Duplex) error {
+			return answer(d, wire.Row{Record: row.Bytes(), Verified: 1})
+		})
+		c := client.New(client.Config{
+			Network: client.Over(from.network), Self: from.ID(),
+			Pinned: []peer.AddrInfo{{ID: tracker.ID(), Addrs: tracker.Addrs()}},
+		})
+		from.start(t)
+		tracker.start(t)
+		f(t, w, from, tracker, c)
+		require.NoError(t, c.Stop(context.Background()))
+		require.NoError(t, from.network.Stop(context.Background()))
+		require.NoError(t, tracker.network.Stop(context.Background()))
+	})
+}
+
+// answer answers the queries of a stream.
+func answer(d *network.Duplex, row wire.Row) error {
+	for in := wire.NewReader(d, wire.Client); ; {
+		m, err := in.Next()
+		if err != nil {
+			return err
+		}
+		frame, err := wire.AppendFrame(nil, &wire.Reply{ID: m.(*wire.Query).ID, Rows: []wire.Row{row}})
+		if err != nil {
+			return err
+		}
+		if _, err := d.Write(frame); err != nil {
+			return err
+		}
+	}
+}
+
+// takes is how long a query takes.
+func takes(t *testing.T, c *client.Client, tracker *node) time.Duration {
+	t.Helper()
+	start := time.Now()
+	reply, err := c.Query(context.Background(), tracker.ID(), wire.Query{About: wire.About{Namespace: "photos"}, K: 8})
+	require.NoError(t, err)
+	require.Len(t, reply.Rows, 1)
+	return time.Since(start)
+}
+
+func TestAQueryOnAnOpenConnectionTakesOneRoundTrip(t *testing.T) {
+	asking(t, func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client) {
+		w.Connect(from.Node, tracker.Node)
+		time.Sleep(time.Second)
+		const most = 45 * time.Millisecond // one round trip of 40 ms and the bytes
+		require.Less(t, takes(t, c, tracker), most, "without a stream")
+		require.Less(t, takes(t, c, tracker), most, "on the open stream")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, streams(tracker), "nothing is left of the stream")
+		require.Less(t, takes(t, c, tracker), most, "on another")
+	})
+}
+
+// streams are those to a tracker.
+func streams(tracker *node) []string {
+	var open []string
+	for _, conn := range tracker.Network().Conns() {
+		for _, s := range conn.GetStreams() {
+			if s.Protocol() == wire.Protocol {
+				open = append(open, s.ID())
+			}
+		}
+	}
+	return open
+}
+
+func TestAQueryConnectsAndALostConnectionIsNoticed(t *testing.T) {
+	asking(t, func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client) {
+		watch := c.Watch()
+		takes(t, c, tracker)
+		require.Zero(t, watch.Take()[0].Lost)
+		require.InDelta(t, 42, watch.Take()[0].Latency.Milliseconds(), 3)
+		w.Disconnect(tracker.Node, from.Node)
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, watch.Take()[0].Lost)
+		time.Sleep(time.Second)
+		takes(t, c, tracker)
+		time.Sleep(time.Minute)
+		w.Disconnect(tracker.Node, from.Node)
+		time.Sleep(time.Second)
+		require.EqualValues(t, 2, watch.Take()[0].Lost, "without a stream, too")
+	})
+}
+
+func TestANodeThatIsNoTrackerIsDown(t *testing.T) {
+	asking(t, func(t *testing.T, _ *sim.World, from, tracker *node, _ *client.Client) {
+		c := client.New(client.Config{
+			Network: client.Over(tracker.network), Self: tracker.ID(),
+			Pinned: []peer.AddrInfo{{ID: from.ID(), Addrs: from.Addrs()}},
+		})
+		_, err := c.Query(context.Background(), from.ID(), wire.Query{About: wire.About{Namespace: "photos"}})
+		require.ErrorIs(t, err, network.ErrNotConnected)
+		state := c.Watch().Take()[0]
+		require.True(t, state.Down(time.Now()))
+		require.Zero(t, state.Lost)
+		require.NoError(t, c.Stop(context.Background()))
+	})
+}
