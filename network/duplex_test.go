@@ -86,8 +86,9 @@ func TestBothSidesOfADuplexWriteWhenTheyLike(t *testing.T) {
 	const frames, size = 50, 100_000
 	body := bytes.Repeat([]byte("x"), size)
 	b.HandleDuplex(talk, func(ctx context.Context, d *Duplex) error {
-		require.Equal(t, a.host.ID(), d.Peer())
-		require.NotNil(t, d.Remote())
+		if d.Peer() != a.host.ID() || d.Remote() == nil {
+			return fmt.Errorf("%s at %s: another peer", d.Peer(), d.Remote())
+		}
 		return both(d, frames, body)
 	})
 	d := openTo(t, a, b.host)
@@ -308,12 +309,12 @@ func TestADuplexIsSilentForAsLongAsItMay(t *testing.T) {
 	talking(t, func(t *testing.T, _, _ *node, from, at *Duplex) {
 		for _, d := range []*Duplex{from, at} {
 			ended := read(d)
-			time.Sleep(24 * time.Hour)
+			time.Sleep(10 * time.Minute)
 			require.Empty(t, ended, "for ever is the default")
 			d.SetIdle(time.Minute)
 			time.Sleep(59 * time.Second)
 			d.SetIdle(0)
-			time.Sleep(time.Hour)
+			time.Sleep(10 * time.Minute)
 			require.Empty(t, ended, "it was lifted in time")
 			d.SetIdle(time.Minute)
 			synctest.Wait()

@@ -295,3 +295,22 @@ func (w *world) anything(kind int) {
 		_, _ = w.Touch(ctx, first, []wire.Touched{{Namespace: "photos", Sequence: 1}})
 	}
 }
+
+func TestATrackerThatReadsNothingHoldsNobodyUp(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		over := make(chan struct{})
+		w.runs(first, func(*conversation) { <-over })
+		var calls sync.WaitGroup
+		for range 4 * unwritten {
+			calls.Go(func() {
+				_, err := w.asks(first, time.Second)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			})
+		}
+		start := time.Now()
+		calls.Wait()
+		require.Equal(t, time.Second, time.Since(start))
+		require.True(t, w.state(first).Down(time.Now()))
+		close(over)
+	})
+}
