@@ -11,9 +11,9 @@ import (
 )
 
 // Query asks a tracker who holds a namespace; the client chooses q.ID. It blocks
-// until the answer comes, ctx ends, or for 30 s. The rows of the reply are what was
-// asked for, signed by their providers and not more than q.K; a reply may be a
-// refusal, without rows. It returns a [*CallError].
+// until the answer comes, ctx ends, or for 30 s. The reply has no more rows than
+// q.K, as they came: what is in them is for the caller to check and verify. It may
+// be a refusal, without rows. It returns a [*CallError].
 func (c *Client) Query(ctx context.Context, tracker peer.ID, q wire.Query) (*wire.Reply, error) {
 	reply, err := c.query(ctx, tracker, q)
 	return reply, failed(tracker, err)
@@ -35,11 +35,11 @@ func (c *Client) query(ctx context.Context, tracker peer.ID, q wire.Query) (*wir
 		return nil, err
 	}
 	reply := m.(*wire.Reply)
-	if reply.Refusal != nil {
+	switch {
+	case reply.Refusal != nil:
 		reply.Rows = nil
-	}
-	if reply.Rows, err = c.sift(&q.About, reply.Rows, q.K); err != nil {
-		return nil, x.stream.broke(err)
+	case len(reply.Rows) > q.K:
+		return nil, x.stream.broke(faultf("%d rows: %d were asked for", len(reply.Rows), q.K))
 	}
 	l.answered(x)
 	return reply, nil
@@ -149,7 +149,7 @@ func (c *Client) Feedback(ctx context.Context, tracker peer.ID, f wire.Feedback)
 // Subscribe has a tracker tell of new rows, and calls notice with them, in the
 // caller's goroutine and one after the other, until ctx or the stream ends; then
 // it returns why, in a [*CallError]. A [*RefusedError] is in it when the tracker
-// does not want to. Rows are sifted like those of a reply. While notice runs, one
+// does not want to. Rows are as they came, like those of a reply. While notice runs, one
 // notice waits; what comes then is left out, and the next that is told has More.
 func (c *Client) Subscribe(ctx context.Context, tracker peer.ID, about wire.About, notice func(wire.Notify)) error {
 	return failed(tracker, c.subscribe(ctx, tracker, about, notice))
@@ -179,19 +179,14 @@ func (c *Client) subscribe(ctx context.Context, tracker peer.ID, about wire.Abou
 	}
 	l.subscribed(1)
 	defer l.subscribed(-1)
-	return c.follow(ctx, x.stream, sub, about, notice)
+	return follow(ctx, x.stream, sub, notice)
 }
 
 // follow passes the notices of a subscription on.
-func (c *Client) follow(ctx context.Context, s *stream, sub *subscription, about wire.About, notice func(wire.Notify)) error {
+func follow(ctx context.Context, s *stream, sub *subscription, notice func(wire.Notify)) error {
 	for {
 		select {
 		case n := <-sub.notices:
-			rows, err := c.sift(&about, n.Rows, wire.MaxRows)
-			if err != nil {
-				return s.broke(err)
-			}
-			n.Rows = rows
 			n.More = s.leftOut(sub) || n.More
 			notice(*n)
 		case <-ctx.Done():

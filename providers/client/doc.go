@@ -1,10 +1,11 @@
 // Package client is a peer's side of /souk/tracker/1.0.0: it knows the trackers,
 // keeps one stream to each that is in use, and asks and tells over it. Like package
 // network it does I/O under small locks; what to ask of which tracker is decided
-// by its callers, who see how the trackers are.
+// by its callers, who see how the trackers are, and who check what the rows of an
+// answer say.
 //
-// Owns: the set of trackers, which is the pinned ones and those of a signed list,
-// without ourselves; for each tracker its stream, whether it is down, how often its
+// Owns: the set of trackers, which is the pinned ones, those that were added and those
+// of a signed list; for each tracker its stream, whether it is down, how often its
 // connection was lost, its latency, and the rows that we have there.
 //
 // Receives: calls, from any goroutine; what trackers answer and tell; who
@@ -18,12 +19,12 @@
 // Bounds: one stream to a tracker and one attempt to open it at a time, 16 unsent
 // frames, 16 subscriptions with one unread notice each, a request for each caller.
 // A tracker gets nothing by saying more than it was asked for: an answer to nothing,
-// of another kind, with rows that it may not hand out, a frame over the limit, and
+// of another kind, with more rows than were asked for, a frame over the limit, and
 // more notices than 32 a second in the long run each end the stream with a reset.
 //
 // Down: a tracker that could not be reached, cut its stream, let a call time out or
-// broke the rules is not asked for a second, then for two, and so on up to five
-// minutes, each time up to a quarter less. An answer ends that.
+// broke the rules is not asked for a second, then for two, and so on up to half a
+// minute, each time up to a quarter less. An answer ends that.
 //
 // Ordering: what one goroutine asks and tells a tracker is sent in that order, so
 // that a withdrawal does not overtake the announcement before it. Answers may come

@@ -147,9 +147,8 @@ func TestSubscriptionsEndWithTheirStream(t *testing.T) {
 		why  error
 		down bool
 	}{
-		"in order":          {func(*conversation, wire.RequestID) {}, ErrEnded, false},
-		"with a reset":      {func(c *conversation, _ wire.RequestID) { c.conn.Reset() }, errReset, true},
-		"with a forged row": {func(c *conversation, id wire.RequestID) { c.forge(id) }, nil, true},
+		"in order":     {func(*conversation, wire.RequestID) {}, ErrEnded, false},
+		"with a reset": {func(c *conversation, _ wire.RequestID) { c.conn.Reset() }, errReset, true},
 		"with a flood": {func(c *conversation, id wire.RequestID) {
 			for range 2 * unaskedBurst {
 				c.say(&wire.Notify{ID: id})
@@ -177,12 +176,6 @@ func TestSubscriptionsEndWithTheirStream(t *testing.T) {
 			})
 		})
 	}
-}
-
-// forge tells a subscriber of a row in a namespace that it did not ask about.
-func (c *conversation) forge(id wire.RequestID) {
-	c.say(&wire.Notify{ID: id, Rows: []wire.Row{rowOf(c.t, 4, "films")}})
-	silent(c)
 }
 
 func TestManyNoticesInTheirTimeAreNoFlood(t *testing.T) {
