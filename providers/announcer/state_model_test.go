@@ -141,8 +141,8 @@ func (m *model) changeSet(t *rapid.T) {
 	m.know()
 }
 
-// end stops all faults. Trackers that lied are replaced by honest ones, which know
-// nothing.
+// end stops all faults. Trackers that lied, or were away, are replaced by honest
+// ones, which know nothing.
 func (m *model) end() {
 	calm := time.Minute
 	for _, s := range m.trackers {
@@ -151,9 +151,11 @@ func (m *model) end() {
 		}
 		if s.shams || s.refuses != nil || s.ahead != 0 || s.unreachable {
 			s.rows = make(map[record.Namespace]stored)
+			m.honest(s)
 		}
-		m.honest(s)
+		s.hangs, s.loses, s.downUntil = false, 0, time.Time{}
 	}
+	m.know()
 	m.run(calm)
 	for ns := range m.want {
 		m.requireHome(ns)

@@ -181,6 +181,94 @@ func TestOneLostMessageIsRepeatedAndNobodyReplaced(t *testing.T) {
 	require.Equal(t, idsOf(rank[:3]...), w.at("n"))
 }
 
+func TestAPauseIsShortAfterTheTrackerHasAnswered(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	for n := range 20 {
+		w.trackers[0].loses = 1
+		w.announce(record.Namespace(fmt.Sprint("n", n)), Holding{})
+		w.run(2 * w.latency)
+		w.trackers[0].loses = 0
+		w.run(2 * time.Second)
+		require.Len(t, w.trackers[0].rows, n+1)
+	}
+}
+
+func TestATouchTakesAlongOnlyWhatIsDueSoon(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.taken("short", Holding{TTL: time.Minute})
+	w.taken("long", Holding{TTL: 2 * time.Hour})
+	since := w.now
+	w.run(2 * time.Hour)
+	long := 0
+	for _, m := range w.told {
+		if slices.Contains(m.namespaces, "long") {
+			long++
+		}
+	}
+	require.Greater(t, w.count("touch", since), 2*60*2)
+	require.LessOrEqual(t, long, 1+5)
+}
+
+func TestATouchThatCameTooSoonIsRepeatedWhenItIsRight(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.taken("n", Holding{})
+	w.trackers[0].refuses = &wire.Refusal{Code: wire.CodeRate, RetryAfter: time.Minute}
+	for w.s.stat.Touches == 0 {
+		w.run(time.Second)
+	}
+	since := w.now
+	w.trackers[0].refuses = nil
+	w.run(58 * time.Second)
+	require.Zero(t, w.count("", since.Add(time.Second)))
+	w.run(6 * time.Second)
+	require.Equal(t, 1, w.count("touch", since.Add(time.Second)))
+}
+
+func TestATrackerThatIsQuietIsNotToldOfAnotherNamespace(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.taken("n", Holding{})
+	w.trackers[0].refuses = &wire.Refusal{Code: wire.CodeRate, RetryAfter: time.Minute}
+	var refused *RefusedError
+	require.ErrorAs(t, w.fails("more"), &refused)
+	told := len(w.told)
+	var said *Error
+	waiter := w.announce("third", Holding{})
+	require.ErrorAs(t, w.answers[waiter], &said)
+	require.Len(t, w.told, told)
+	require.Contains(t, w.at("n"), w.trackers[0].id)
+
+	w.trackers[0].refuses.RetryAfter = time.Hour
+	w.run(2 * time.Minute)
+	w.trackers[0].refuses = nil
+	w.restart(w.trackers[0]) // It knows nothing of that any more.
+	w.run(time.Minute)
+	require.Len(t, w.trackers[0].rows, 3)
+}
+
+func TestATrackerThatRestartsAgainAndAgainIsToldEachTime(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.taken("n", Holding{})
+	for range 10 {
+		w.restart(w.trackers[0])
+		w.run(time.Minute)
+		w.requireHome("n")
+	}
+}
+
+func TestWhenAllRefuseAsManyAreToldAsClientsAsk(t *testing.T) {
+	w := newWorld(t, 64, 1)
+	for _, s := range w.trackers {
+		s.refuses = &wire.Refusal{Code: wire.CodeFull}
+	}
+	require.Error(t, w.fails("n"))
+	w.run(time.Hour)
+	told := make(map[peer.ID]bool)
+	for _, m := range w.told {
+		told[m.tracker] = true
+	}
+	require.Len(t, told, 2*tracker.Replicas)
+}
+
 func TestATrackerThatForgotIsToldAgainWithinAMinute(t *testing.T) {
 	w := newWorld(t, 3, 1)
 	for n := range 20 {
@@ -348,6 +436,26 @@ func TestASequenceThatNobodyCanHaveIsNotBelieved(t *testing.T) {
 	}
 }
 
+// One that lies must not take us back behind what others have.
+func TestALieAboutSequencesDoesNotMakeOursSmaller(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	ahead := uint64(w.now.Add(5 * time.Hour).UnixMilli())
+	for _, s := range w.trackers {
+		s.rows["n"] = stored{sequence: ahead, until: w.now.Add(time.Hour)}
+	}
+	w.taken("n", Holding{})
+	liar := w.place("m")[0]
+	liar.refuses = &wire.Refusal{Code: wire.CodeSequence, Stored: 1 << 63}
+	w.announce("m", Holding{})
+	w.run(time.Second)
+	liar.refuses = nil
+	since := w.now
+	w.announce("n", Holding{Capacity: 1})
+	w.run(10 * time.Second)
+	w.requireHome("n")
+	require.LessOrEqual(t, w.count("announce", since), 3+1)
+}
+
 func TestAnnouncingSaysWhyNoTrackerTookIt(t *testing.T) {
 	w := newWorld(t, 0, 1)
 	require.ErrorIs(t, w.fails("n"), ErrNoTrackers)
@@ -429,11 +537,35 @@ func TestAnAnnouncementWhoseAnswerWasLostIsWithdrawn(t *testing.T) {
 	require.Empty(t, w.at("n"))
 }
 
+func TestARowThatALostTouchKeptIsWithdrawn(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.taken("n", Holding{TTL: time.Minute})
+	for w.s.stat.Touches == 0 {
+		w.run(time.Second)
+	}
+	w.trackers[0].hangs = true
+	touched := w.now
+	for w.count("touch", touched) == 0 {
+		w.run(time.Second)
+	}
+	w.run(40 * time.Second) // The TTL since the last answer is over.
+	require.Len(t, w.at("n"), 1)
+	w.withdraw("n")
+	w.trackers[0].hangs = false
+	w.run(10 * time.Second)
+	require.Empty(t, w.at("n"))
+}
+
 func TestAnnouncingAgainAfterWithdrawing(t *testing.T) {
 	w := newWorld(t, 4, 1)
 	w.taken("n", Holding{})
 	w.withdraw("n")
-	w.taken("n", Holding{}) // In the same moment.
+	waiter := w.announce("n", Holding{}) // In the same moment.
+	w.run(time.Second)
+	require.NoError(t, w.answers[waiter])
+	require.Contains(t, w.answers, waiter, "at once")
+	w.run(20 * time.Second)
+	w.requireHome("n")
 	w.withdraw("n")
 	w.run(time.Minute)
 	require.Empty(t, w.at("n"))
@@ -463,17 +595,26 @@ func TestANodeAnnouncesSixtyFourNamespaces(t *testing.T) {
 }
 
 func TestWithdrawalsThatNobodyHearsAreNotKeptWithoutBound(t *testing.T) {
-	w := newWorld(t, 1, 1)
-	for n := range 500 {
-		ns := record.Namespace(fmt.Sprint("n", n))
-		w.trackers[0].loses = 0
-		w.run(longPause)
-		w.taken(ns, Holding{TTL: 2 * time.Hour})
-		w.trackers[0].loses = 1
-		w.withdraw(ns)
-		w.run(time.Second)
-		require.LessOrEqual(t, len(w.s.claims), mostWithdrawn)
+	w := newWorld(t, 3, 1)
+	for _, s := range w.trackers {
+		s.downUntil = w.now.Add(time.Hour)
 	}
+	for _, up := range w.trackers {
+		up.downUntil = time.Time{}
+		w.know()
+		for n := range mostNamespaces {
+			w.announce(record.Namespace(fmt.Sprint(up.id, n)), Holding{})
+		}
+		w.run(10 * time.Second)
+		require.Len(t, up.rows, mostNamespaces)
+		up.downUntil = w.now.Add(time.Hour)
+		w.know()
+		for n := range mostNamespaces {
+			w.withdraw(record.Namespace(fmt.Sprint(up.id, n)))
+		}
+		require.Len(t, w.s.claims, mostWithdrawn)
+	}
+	require.Len(t, w.answers, int(w.asked))
 }
 
 func TestACallThatHangsIsGivenUpAndTheOthersGoOn(t *testing.T) {
