@@ -159,8 +159,8 @@ func (s *shell) loopUntil(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		s.publish() // Who is told something finds it counted.
 		s.perform(ctx, s.state.take())
-		s.publish()
 		alarm.Set(time.Now(), s.state.wake())
 	}
 }

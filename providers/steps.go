@@ -110,8 +110,8 @@ func (s *Steps) Unsubscribed(id uint64) {
 
 func (s *Steps) settle() {
 	out := s.sh.state.take()
-	s.sh.tell(out)
 	s.sh.publish()
+	s.sh.tell(out)
 	for _, q := range out.start {
 		s.on.Begin(uint64(q.id), q.query())
 	}
