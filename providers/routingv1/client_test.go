@@ -94,6 +94,31 @@ func TestQuestionIsTheSameForEveryFormOfACID(t *testing.T) {
 	require.Error(t, err)
 }
 
+// Who hands a question on may take dots for steps in its path.
+func TestNamespaceOfDotsIsNoStepInAPath(t *testing.T) {
+	c := newClient(t, Config{Base: "http://tracker.example", Namespaced: true})
+	for _, ns := range []string{".", "..", "..."} {
+		u, err := c.urlOf(ns, key)
+		require.NoError(t, err)
+		require.NotContains(t, u.String(), "/.")
+	}
+}
+
+// Texts that say something right, but in more characters than are parsed.
+func TestTextsThatAreTooLongAreNotParsed(t *testing.T) {
+	id := newPeer(t)
+	long, err := peer.ToCid(id).StringOfBase('0') // base 2
+	require.NoError(t, err)
+	_, err = peer.Decode(long)
+	require.NoError(t, err)
+	_, ok := (&entry{Schema: schemaPeer, ID: long}).candidate(record.ScopePublic)
+	require.False(t, ok)
+	for zeros, want := range map[int]bool{10: true, maxAddrText: false} {
+		_, ok := parseAddr("/ip4/8.8.8.8/tcp/"+strings.Repeat("0", zeros)+"4001", id)
+		require.Equal(t, want, ok)
+	}
+}
+
 func TestSampleIsAskedForOneAfterTheOther(t *testing.T) {
 	x, y, z := cidOf("x"), cidOf("y"), cidOf("z")
 	s := &fakeSource{listed: crowd(t, 2)}
@@ -208,6 +233,7 @@ func TestFormsOfAnswers(t *testing.T) {
 		"protocols that are not said": {typeNDJSON, line(a, `,"Protocols":[]`), []peer.ID{a}},
 		"entries of other types":      {typeNDJSON, `1 "x" [] null {"Schema":7} {"Schema":"peer","ID":{}} ` + two, []peer.ID{b}},
 		"list of other types":         {typeJSON, list(`1`, `"x"`, `[]`, `null`, `{"Schema":7}`, line(a, `,"Addrs":"x"`), two), []peer.ID{b}},
+		"as many as are read":         {typeNDJSON, strings.Repeat("{}", maxEntries-1) + two, []peer.ID{b}},
 		"identities that are none":    {typeNDJSON, `{"Schema":"peer","ID":""}{"Schema":"peer"}{"Schema":"peer","ID":"QmX"}` + two, []peer.ID{b}},
 		"identity without an end":     {typeNDJSON, `{"Schema":"peer","ID":"` + strings.Repeat("z", 500<<10) + `"}` + two, []peer.ID{b}},
 	} {
@@ -436,6 +462,8 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"depth":                   {answering(200, typeNDJSON, strings.Repeat("[", 500<<10)), ErrEncoding},
 		"a text for ever":         {endless(typeNDJSON, `"`, strings.Repeat("a", 1<<10)), ErrSize},
 		"white space for ever":    {endless(typeJSON, "", strings.Repeat(" ", 1<<10)), ErrSize},
+		"an entry too many":       {answering(200, typeNDJSON, strings.Repeat("{} ", maxEntries)+line(a, "")), ErrSize},
+		"an odd entry too many":   {answering(200, typeNDJSON, strings.Repeat("7 ", maxEntries+1)), ErrSize},
 		"small entries for ever":  {endless(typeNDJSON, "", "{}\n"), ErrSize},
 		"fields for ever":         {endless(typeJSON, "", `{"a":`), ErrEncoding},
 		"numbers for ever":        {endless(typeNDJSON, "", "1"), ErrSize},

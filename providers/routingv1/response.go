@@ -25,22 +25,23 @@ func readProviders(body io.Reader, contentType string, seen record.Scope, found 
 	if err != nil {
 		return err
 	}
-	for range maxEntries {
+	for n := 0; ; n++ {
 		var e entry
 		err := entries.next(&e)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case isOdd(err):
-			continue
-		case err != nil:
+		case err != nil && !isOdd(err):
 			return err
+		case n == maxEntries:
+			return ErrSize
+		case err != nil:
+			continue
 		}
 		if p, ok := e.candidate(seen); ok && !found(p) {
 			return nil
 		}
 	}
-	return ErrSize
 }
 
 // isOdd tells an entry whose parts are of other types than the schema's from an

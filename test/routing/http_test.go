@@ -67,6 +67,10 @@ func TestRefusedRequests(t *testing.T) {
 	path := "/routing/v1/providers/" + key.String()
 	identity, err := cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.IDENTITY, MhLength: -1}.Sum([]byte("here"))
 	require.NoError(t, err)
+	wide, err := cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.SHA2_512, MhLength: -1}.Sum(nil)
+	require.NoError(t, err)
+	base2, err := wide.StringOfBase('0')
+	require.NoError(t, err)
 	ns := func(escaped string) string { return "/ns/" + escaped + path }
 	tests := []struct {
 		name, method, at string
@@ -76,6 +80,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"CID with a byte that is none", "GET", path + "%00", 400},
 		{"CID with an escape that is none", "GET", "/routing/v1/providers/%FF%FE", 400},
 		{"CID that proves nothing", "GET", "/routing/v1/providers/" + identity.String(), 400},
+		{"CID in base 2", "GET", "/routing/v1/providers/" + base2, 400},
 		{"long CID", "GET", "/routing/v1/providers/b" + strings.Repeat("a", 1000), 400},
 		{"long CID in base 58", "GET", "/routing/v1/providers/z" + strings.Repeat("z", 1900), 400},
 		{"CID and more", "GET", path + "/more", 501},
