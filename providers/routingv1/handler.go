@@ -32,6 +32,11 @@ type Source interface {
 	Providers(ctx context.Context, asker netip.Addr, ns record.Namespace, c cid.Cid, k int) ([]tracker.Listed, error)
 }
 
+var (
+	_ Source    = (*tracker.Tracker)(nil)
+	_ Postponed = (*tracker.RefusedError)(nil)
+)
+
 // Option changes what a handler does.
 type Option func(*handler)
 

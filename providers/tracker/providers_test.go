@@ -94,9 +94,20 @@ func TestQuestionsWithoutAStreamAreBoundedForAnAddressAndForItsPrefix(t *testing
 	})
 }
 
+func TestWithoutABlockAnybodyInTheNamespaceIsMeant(t *testing.T) {
+	serve(t, generous(), func(t *testing.T, s *service) {
+		s.connect(1).announces("photos")
+		s.connect(2).announces("photos", within(spans(0, 0x8000)))
+		s.connect(3).announces("songs")
+		found, err := s.tracker.Providers(t.Context(), somebody, "photos", cid.Undef, 8)
+		require.NoError(t, err)
+		require.Len(t, found, 2)
+	})
+}
+
 func TestAQuestionThatMeansNothingIsAnError(t *testing.T) {
 	serve(t, generous(), func(t *testing.T, s *service) {
-		_, err := s.tracker.Providers(t.Context(), somebody, "photos", cid.Undef, 8)
+		_, err := s.tracker.Providers(t.Context(), somebody, "", cid.Undef, 8)
 		require.Error(t, err)
 		_, err = s.tracker.Providers(t.Context(), somebody, "a\x00b", cidOf("block"), 8)
 		var fault *record.Error

@@ -155,6 +155,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("tracker: refused: %s, again after %s", e.Refusal, e.After)
 }
 
+// RetryAfter is when to try again: what an answer over HTTP says.
+func (e *RefusedError) RetryAfter() time.Duration { return e.After }
+
 // Listed is a provider as it is told to those who ask over HTTP.
 type Listed struct {
 	Info     peer.AddrInfo // verified addresses first
@@ -162,12 +165,13 @@ type Listed struct {
 }
 
 // Providers returns at most k peers, and at most 64, that may have a block: of the
-// namespace, or of the public ones when it is empty. It is for who has no stream;
+// namespace, or of the public ones when it is empty. Without a block they are those
+// that have all of the namespace or wide ranges of it. It is for who has no stream;
 // what it may ask is bounded for its address and for its prefix. A [*RefusedError]
 // says that it asks too much, an [*record.Error] what is wrong with the namespace.
 func (t *Tracker) Providers(ctx context.Context, asker netip.Addr, ns record.Namespace, c cid.Cid, k int) ([]Listed, error) {
 	at, ok := record.PointOf(c)
-	if !ok {
+	if !ok && (c.Defined() || ns == "") {
 		return nil, fmt.Errorf("tracker: %s has no point in a namespace", c)
 	}
 	if ns != "" {
@@ -176,7 +180,7 @@ func (t *Tracker) Providers(ctx context.Context, asker netip.Addr, ns record.Nam
 		}
 	}
 	q := Query{
-		Peer: nameOf(asker), Origin: asker, Namespace: string(ns), Point: at, HasPoint: true,
+		Peer: nameOf(asker), Origin: asker, Namespace: string(ns), Point: at, HasPoint: ok,
 		Roles: Roles(record.Blocks), K: uint64(min(max(k, 0), wire.MaxRows)),
 	}
 	answer, err := actor.Ask(ctx, t.inbox, func(reply chan<- Answer) request { return list{q, reply} })
