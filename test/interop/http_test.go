@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/ipfs/boxo/blockservice"
 	"github.com/ipfs/boxo/routing/http/client"
 	"github.com/ipfs/boxo/routing/http/contentrouter"
 	"github.com/ipfs/boxo/routing/http/server"
@@ -22,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/routingv1"
@@ -267,4 +269,68 @@ func TestHolderIsFoundOverHTTP(t *testing.T) {
 			receive(t, askAnyone(t, ctx, seeker, data), data)
 		})
 	}
+}
+
+// soukWith starts a node of ours with options.
+func soukWith(t *testing.T, opts ...souk.Option) *node {
+	t.Helper()
+	h := newHost(t, tcpNoise)
+	x, err := exchanges.NewSouk(h, opts...)
+	require.NoError(t, err)
+	return adopt(t, h, x, exchanges.MakeSouk)
+}
+
+func ours(n *node) *exchanges.Souk { return n.Exchange.(*exchanges.Souk) }
+
+// trackerOverHTTP starts a tracker and returns the base URL at which it answers, too.
+func trackerOverHTTP(t *testing.T, cfg souk.TrackerConfig) (n *node, base string) {
+	t.Helper()
+	n = soukWith(t, souk.WithTracker(cfg))
+	return n, serve(t, routingv1.Handler(ours(n).Tracker()))
+}
+
+func infoOf(h host.Host) peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()} }
+
+// Boxo fetches from a node that announced a namespace to a tracker of ours, of which
+// boxo knows the URL and nothing else.
+func TestBoxoFetchesFromWhoAnnouncedToATracker(t *testing.T) {
+	node, base := trackerOverHTTP(t, souk.TrackerConfig{Public: []string{"songs"}})
+	for name, way := range map[string]struct{ announced, base string }{
+		"namespace in the query": {string(films), base + "?namespace=" + url.QueryEscape(string(films))},
+		"public namespace":       {"songs", base},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tally.Add(t, tally.Scenarios, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			data := corpus.Mixed(1, 50, 10<<10)
+			holder, h := soukWith(t, souk.WithTrackers(infoOf(node))), newHost(t, tcpNoise)
+			put(t, holder, data...)
+			require.NoError(t, ours(holder).Announce(ctx, way.announced))
+			x, err := exchanges.New(exchanges.MakeBoxo, h, exchanges.WithRouting(boxoRouter(t, way.base, "")))
+			require.NoError(t, err)
+			seeker := adopt(t, h, x, exchanges.MakeBoxo)
+			service := blockservice.New(x.(*exchanges.Boxo).Store, x.(*exchanges.Boxo))
+			receive(t, blockservice.NewSession(ctx, service).GetBlocks(ctx, corpus.CIDs(data)), data)
+			require.Equal(t, network.Connected, seeker.Network().Connectedness(holder.ID()))
+		})
+	}
+}
+
+// Who asks a tracker too much over HTTP is told when to come back.
+func TestTrackerBoundsWhoAsksOverHTTP(t *testing.T) {
+	tally.Add(t, tally.Scenarios, 1)
+	slow := tracker.Limits{PeerRate: tracker.Rate{Announces: 1, Queries: 0.1, Bytes: 64 << 10}}
+	_, base := trackerOverHTTP(t, souk.TrackerConfig{Limits: slow})
+	var refused *routingv1.StatusError
+	for range 100 {
+		_, err := findBy(t, ourClient(t, routingv1.Config{Base: base, Namespaced: true}))
+		if err != nil {
+			require.ErrorAs(t, err, &refused)
+			break
+		}
+	}
+	require.NotNil(t, refused)
+	require.Equal(t, http.StatusTooManyRequests, refused.Status)
+	require.Positive(t, refused.After)
 }
