@@ -80,6 +80,13 @@ func WithRouting(r routing.ContentDiscovery) Option {
 	return func(o *options) { o.finders = append(o.finders, providers.Routing(r)) }
 }
 
+// WithFinder makes the directory ask f when too few peers are known. Content routing
+// knows CIDs alone; a finder is told the namespace, too, as a client of
+// providers/routingv1 tells it a tracker.
+func WithFinder(f providers.Finder) Option {
+	return func(o *options) { o.finders = append(o.finders, f) }
+}
+
 // WithTrackers names trackers: nodes that are told what this one announces, and
 // asked who holds what a session with a namespace wants.
 func WithTrackers(trackers ...peer.AddrInfo) Option {

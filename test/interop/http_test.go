@@ -317,6 +317,26 @@ func TestBoxoFetchesFromWhoAnnouncedToATracker(t *testing.T) {
 	}
 }
 
+// A node that can reach a tracker over HTTP alone finds there who announced the
+// namespace of its session.
+func TestNodeFindsByTrackerOverHTTP(t *testing.T) {
+	tally.Add(t, tally.Scenarios, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	node, base := trackerOverHTTP(t, souk.TrackerConfig{})
+	holder := soukWith(t, souk.WithTrackers(infoOf(node)))
+	data := corpus.Mixed(1, 50, 10<<10)
+	put(t, holder, data...)
+	require.NoError(t, ours(holder).Announce(ctx, string(films)))
+	router := ourClient(t, routingv1.Config{Base: base, Namespaced: true})
+	seeker := soukWith(t, souk.WithFinder(router), souk.WithNamespace(string(films)))
+	receive(t, askAnyone(t, ctx, seeker, data), data)
+	found, err := ours(seeker).Find(ctx, string(films), 8)
+	require.NoError(t, err)
+	require.Equal(t, holder.ID(), found[0].ID)
+	require.NotEqual(t, network.Connected, seeker.Network().Connectedness(node.ID()))
+}
+
 // Who asks a tracker too much over HTTP is told when to come back.
 func TestTrackerBoundsWhoAsksOverHTTP(t *testing.T) {
 	tally.Add(t, tally.Scenarios, 1)
