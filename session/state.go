@@ -86,6 +86,7 @@ type effects struct {
 	asks     map[peer.ID][]wantmanager.Ask
 	enough   bool      // Providers need not go on
 	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
+	most     int       // candidates that are wanted
 	served   []peer.ID // were useful for the first time
 	judged   []wire.Judgement
 

@@ -12,9 +12,16 @@ import (
 // nobody, when all that it has named are of no use and it was asked again in vain,
 // and when it takes too long.
 
-// find asks the directory, which has its time from now on.
+// find asks the directory, which has its time from now on. It is asked for K more
+// than it has named, because it may name the same again.
 func (s *state) find(now time.Time, sample []cid.Cid) {
 	f := &s.search
+	s.out.most = s.rules.k
+	for _, p := range s.peers {
+		if p.listed {
+			s.out.most++
+		}
+	}
 	f.finding, f.exhausted, f.news = true, false, false
 	f.patientTo = now.Add(directoryPatience)
 	s.out.find = sample
