@@ -213,11 +213,12 @@ func (s *shell) notice(n wantmanager.Notice) {
 	if n.Budget != 0 {
 		s.state.lend(n.Budget)
 	}
+	now := time.Now()
 	for _, p := range sortedPeers(n.Peers) {
-		s.state.view(p, n.Peers[p])
+		s.state.view(now, p, n.Peers[p])
 	}
 	for _, p := range sortedPeers(n.Unanswered) {
-		s.state.unanswered(p, n.Unanswered[p])
+		s.state.unanswered(now, p, n.Unanswered[p])
 	}
 }
 

@@ -140,10 +140,10 @@ func TestSilentPeersMakeRoomForANewCandidate(t *testing.T) {
 	first := w.s.peers[w.s.wants[ks[0]].at[0].peer].id
 	for _, id := range []peer.ID{"a", "b", "c"} {
 		if id != first {
-			w.s.unanswered(id, ks)
+			w.s.unanswered(w.now, id, ks)
 		}
 	}
-	w.s.unanswered(first, ks)
+	w.s.unanswered(w.now, first, ks)
 	w.settle()
 	w.peer("holder").has[ks[0]] = true
 	w.s.candidates(w.now, []peer.AddrInfo{{ID: "holder"}}, false)

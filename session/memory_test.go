@@ -41,7 +41,7 @@ func TestBytesOfAnOutstandingWant(t *testing.T) {
 		s.located(nil, cids)
 		s.take(now)
 		for _, id := range ids {
-			s.view(id, wantmanager.View{Share: 16 << 20, Rate: 1e6, RTT: rtt})
+			s.view(time.Time{}, id, wantmanager.View{Share: 16 << 20, Rate: 1e6, RTT: rtt})
 		}
 		s.take(now)
 		each := (heap() - before) / wants
@@ -64,7 +64,7 @@ func BenchmarkAskAndReceive(b *testing.B) {
 		s.finish(1, false)
 		s.located(nil, cids)
 		s.take(now)
-		s.view("a", wantmanager.View{Share: 512 << 10, Rate: 1e8, RTT: time.Millisecond})
+		s.view(time.Time{}, "a", wantmanager.View{Share: 512 << 10, Rate: 1e8, RTT: time.Millisecond})
 		for _, block := range bs {
 			s.received(received(block, "a", now))
 			s.consumed(1, 1, 8)

@@ -115,7 +115,7 @@ func (w *world) presence(p *remote, c cid.Cid, have bool) {
 
 func (w *world) heard(p *remote) {
 	p.heardAt = w.now
-	w.s.view(p.id, wantmanager.View{Share: 256 << 10, Rate: 1e3 / p.perBlock.Seconds(), RTT: p.rtt})
+	w.s.view(w.now, p.id, wantmanager.View{Share: 256 << 10, Rate: 1e3 / p.perBlock.Seconds(), RTT: p.rtt})
 }
 
 // watchdog tells the session that a peer is late, as WantManager would.
@@ -128,7 +128,7 @@ func (w *world) watchdog(p *remote, life int, want *remoteWant) {
 		return
 	}
 	if w.now.Sub(p.heardAt) >= 2*time.Second {
-		w.s.view(p.id, wantmanager.View{Share: 64 << 10, RTT: p.rtt, Late: true})
+		w.s.view(w.now, p.id, wantmanager.View{Share: 64 << 10, RTT: p.rtt, Late: true})
 		want.standing = w.now.Sub(want.at) >= 10*time.Second
 	}
 	w.after(2*time.Second, func() { w.watchdog(p, life, want) })

@@ -172,7 +172,7 @@ func TestAWantThatAPeerPassedOverGoesToAnother(t *testing.T) {
 	w.connected("b", cids...)
 	w.run(time.Second)
 	require.Equal(t, 1, w.s.peers[w.s.index["a"]].out)
-	w.s.unanswered("a", cids)
+	w.s.unanswered(w.now, "a", cids)
 	w.settle()
 	rs, took := w.drain(1, time.Minute)
 	require.Equal(t, peer.ID("b"), rs[0].From)

@@ -269,19 +269,22 @@ func (s *state) wantHave(w *wanted, i int) {
 	s.tell(s.peers[i].id, wantmanager.Ask{CID: w.cid, Type: message.WantHave, Priority: s.rules.priority})
 }
 
-// askToo asks a named peer that connects while wants are out whether it has
-// them, so that a fetch fails as soon as the last of them has refused.
+// askToo asks a named peer or a candidate that connects while wants are out whether
+// it has them, so that a fetch fails as soon as the last of those named has refused,
+// and a silent candidate does not hold up what another has.
 func (s *state) askToo(i int) {
-	for _, k := range sortedCIDs(s.wants) {
-		w := s.wants[k]
-		sure := slices.ContainsFunc(w.at, func(a assignment) bool { return w.knows(int(a.peer))&has != 0 || s.peers[a.peer].proven() })
-		if w.stage != asked || sure || w.knows(i)&wasAsked != 0 {
-			continue
+	for _, j := range s.used {
+		for _, w := range s.peers[j].asked {
+			if !w.assignedTo(j) || s.peers[j].proven() || w.knows(j)&has != 0 || w.knows(i)&wasAsked != 0 {
+				continue
+			}
+			if !w.probed && s.search.probes >= maxProbes {
+				return
+			}
+			if s.rules.only || w.pending() < s.rules.k {
+				s.wantHave(w, i)
+			}
 		}
-		if !w.probed && s.search.probes >= maxProbes {
-			return
-		}
-		s.wantHave(w, i)
 	}
 }
 

@@ -233,7 +233,7 @@ func (s *state) available(id peer.ID) {
 	s.stale, s.search.arrived = true, true
 	if p.likely() {
 		s.reopen()
-		if s.rules.only {
+		if p.named || p.listed {
 			s.askToo(i)
 		}
 	} else if p.inUse {
@@ -303,19 +303,19 @@ func (s *state) unreachable(id peer.ID, err error) {
 }
 
 // view takes WantManager's word on a peer.
-func (s *state) view(id peer.ID, v wantmanager.View) {
+func (s *state) view(now time.Time, id peer.ID, v wantmanager.View) {
 	i, known := s.index[id]
 	if !known || !s.peers[i].connected {
 		return
 	}
 	s.peers[i].view = v
 	if v.Late {
-		s.late(i, s.peers[i].asked)
+		s.late(now, i, s.peers[i].asked)
 	}
 }
 
 // unanswered takes WantManager's word that a peer has passed over some wants.
-func (s *state) unanswered(id peer.ID, cids []cid.Cid) {
+func (s *state) unanswered(now time.Time, id peer.ID, cids []cid.Cid) {
 	i, known := s.index[id]
 	if !known {
 		return
@@ -325,7 +325,7 @@ func (s *state) unanswered(id peer.ID, cids []cid.Cid) {
 		if w == nil {
 			continue
 		}
-		s.late(i, []*wanted{w})
+		s.late(now, i, []*wanted{w})
 		if w.knows(i)&awaited != 0 && !w.assignedTo(i) {
 			w.learn(i, silent, awaited)
 			s.settle(w)
@@ -335,7 +335,7 @@ func (s *state) unanswered(id peer.ID, cids []cid.Cid) {
 
 // late moves wants of a peer that has gone silent to others. Where there is
 // nobody else to be asked the subscription is left.
-func (s *state) late(i int, wants []*wanted) {
+func (s *state) late(now time.Time, i int, wants []*wanted) {
 	for _, w := range slices.Clone(wants) {
 		if !w.assignedTo(i) || planted.Is(planted.EternalHave) && w.knows(i)&has != 0 {
 			continue
@@ -345,8 +345,19 @@ func (s *state) late(i int, wants []*wanted) {
 		} else {
 			w.learn(i, silent, awaited)
 		}
-		s.unassign(w, i)
-		s.settle(w)
+		s.bringBack(now, w, i)
+	}
+}
+
+// bringBack takes a want-block back from peer i. Others that were asked whether they
+// have it are about to say so, and are not asked for it before.
+func (s *state) bringBack(now time.Time, w *wanted, i int) {
+	assigned := w.assignedTo(i)
+	s.unassign(w, i)
+	s.settle(w)
+	if assigned && w.stage == open && w.awaiting() && !s.rules.only {
+		s.search.beginRound(w)
+		s.search.await(w, now.Add(s.pause()))
 	}
 }
 
@@ -430,7 +441,7 @@ func (s *state) dontHave(now time.Time, w *wanted, i int) {
 			return
 		}
 	}
-	s.refuse(w, i)
+	s.refuse(now, w, i)
 }
 
 // doubt is a DONT_HAVE that may be older than the HAVE before it.
@@ -441,21 +452,21 @@ type doubt struct {
 }
 
 // believe counts the DONT_HAVEs whose doubt has run out.
-func (s *state) believe(now time.Duration) {
+func (s *state) believe(now time.Time) {
 	left := s.doubts[:0]
 	for _, d := range s.doubts {
 		switch {
-		case now < d.until:
+		case s.clock(now) < d.until:
 			left = append(left, d)
 		case d.want.stage != 0 && d.want.knows(d.peer)&has != 0 && *d.want.haveAt(d.peer) == d.haveAt:
-			s.refuse(d.want, d.peer)
+			s.refuse(now, d.want, d.peer)
 		}
 	}
 	clear(s.doubts[len(left):])
 	s.doubts = left
 }
 
-func (s *state) refuse(w *wanted, i int) {
+func (s *state) refuse(now time.Time, w *wanted, i int) {
 	p := s.peers[i]
 	if w.knows(i)&refused == 0 {
 		p.misses++
@@ -463,8 +474,7 @@ func (s *state) refuse(w *wanted, i int) {
 	}
 	w.learn(i, refused, awaited|has|silent)
 	s.noteRefused(i, w.cid)
-	s.unassign(w, i)
-	s.settle(w)
+	s.bringBack(now, w, i)
 }
 
 // failure says what became of asking for w.

@@ -88,6 +88,12 @@ func (s *state) enqueue(w *wanted, st stage) {
 		c.inTurn = true
 		s.turns.ask = append(s.turns.ask, c.id)
 	}
+	s.offer(c)
+}
+
+// offer lets what is in a call's queue be offered to the peers, even if none has
+// room, because others are left than before.
+func (s *state) offer(c *callState) {
 	if !c.untried {
 		c.untried = true
 		s.turns.untried = append(s.turns.untried, c.id)

@@ -353,7 +353,8 @@ func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 		if info.ID == s.rules.self || s.rules.only {
 			continue
 		}
-		p := s.peers[s.peer(info.ID)]
+		i := s.peer(info.ID)
+		p := s.peers[i]
 		if p.candidate {
 			continue
 		}
@@ -368,6 +369,7 @@ func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 		s.out.interest = append(s.out.interest, info)
 		if p.connected {
 			s.reopen()
+			s.askToo(i)
 		}
 	}
 	if done {
@@ -413,7 +415,7 @@ func (s *state) allRefused(w *wanted) bool {
 func (s *state) tick(now time.Time) {
 	f := &s.search
 	f.endPatience(now)
-	s.believe(s.clock(now))
+	s.believe(now)
 	s.endPauses(now)
 	if !f.settleAt.IsZero() && !now.Before(f.settleAt) {
 		f.settleAt, f.sampled = time.Time{}, true
@@ -465,6 +467,9 @@ func (s *state) silence(w *wanted) {
 		}
 	}
 	s.settle(w)
+	if w.stage == open {
+		s.offer(s.calls[w.calls[0]])
+	}
 }
 
 // rotate lets the oldest of the wants that everybody has refused be asked for
