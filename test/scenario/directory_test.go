@@ -5,7 +5,6 @@ import (
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	soukx "github.com/souk-p2p/souk"
@@ -127,6 +126,7 @@ func TestStrangersAreAskedWhereTheDirectoryFails(t *testing.T) {
 		"it names nobody":             {func(*square) {}, time.Second, 1},
 		"its candidates have nothing": {func(s *square) { s.names(k, data, sim.Serve(nil)) }, 2 * time.Second, 2},
 		"it is stuck":                 {func(s *square) { s.routing.Stuck = true }, 3 * time.Second, 1},
+		"its candidates never answer": {func(s *square) { s.names(k, data, nil) }, 4 * time.Second, 2},
 		"it names who is cut off": {func(s *square) {
 			for _, r := range s.names(k, data, nil) {
 				s.Cut(r.Node)
@@ -162,13 +162,4 @@ func TestNamedPeersAloneAreAsked(t *testing.T) {
 		s.Untouched(append(s.strangers, s.named...)...)
 		s.Check(func(t require.TestingT) { require.Empty(t, s.routing.Queries()) })
 	})
-}
-
-// configured is the option that names recorders for everything.
-func configured(rs []*sim.Recorder) soukx.Option {
-	infos := make([]peer.AddrInfo, len(rs))
-	for i, r := range rs {
-		infos[i] = peer.AddrInfo{ID: r.ID(), Addrs: r.Addrs()}
-	}
-	return soukx.WithProviders(infos...)
 }

@@ -74,22 +74,13 @@ func MostPending(rs []*Recorder) int {
 			all = append(all, event{e, i})
 		}
 	}
-	ends := func(e event) bool { return e.Said || e.Kind == Cancel }
-	slices.SortStableFunc(all, func(a, b event) int {
-		if c := a.At.Compare(b.At); c != 0 || ends(a) == ends(b) {
-			return c
-		}
-		if ends(a) { // What is said in one breath counts as a whole.
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(all, func(a, b event) int { return a.At.Compare(b.At) })
 	most, pending := 0, make(map[cid.Cid]map[int]bool)
 	for _, e := range all {
 		if pending[e.CID] == nil {
 			pending[e.CID] = make(map[int]bool)
 		}
-		if ends(e) {
+		if e.Said || e.Kind == Cancel {
 			delete(pending[e.CID], e.at)
 			continue
 		}
