@@ -36,6 +36,7 @@ func (f *Fetch) Result() *session.Result {
 		if results, _ := f.caller.Take(); len(results) > 0 {
 			f.result = &results[0]
 			f.caller.Consumed(1, 0)
+			f.user.n.rouse()
 		}
 	}
 	return f.result

@@ -31,7 +31,8 @@ type node struct {
 	lied   bool    // is no honest node, or was none
 	record *record // in place of actors; nil for a node that has them
 
-	asleep  bool // has nothing to do until something happens
+	asleep  bool      // has nothing to do until something happens
+	due     time.Time // or until then, if it is not zero
 	alive   bool
 	closing bool
 	life    int // how often it has ended
@@ -147,7 +148,7 @@ func (n *node) watch() *network.Watch {
 // note tells every follower the state of a peer.
 func (n *node) note(s network.PeerState) {
 	n.w.tell("%s learns that %s is connected: %t, generation %d, epoch %d", n, string(s.Peer), s.Connected, s.Generation, s.Epoch)
-	n.w.stale[n] = true
+	n.rouse()
 	for _, w := range n.watches {
 		w.Note(s)
 	}
@@ -194,6 +195,15 @@ func (n *node) stepOf(a named) bool {
 		}
 	}
 	return false
+}
+
+// sleep lets a node rest that has nothing to do.
+func (n *node) sleep() { n.asleep, n.due = true, n.wake() }
+
+// rouse is called when something has happened to a node.
+func (n *node) rouse() {
+	n.asleep = false
+	n.w.stale[n] = true
 }
 
 // wake is when something of the node is due that is not due yet. What is due and

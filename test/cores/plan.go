@@ -57,8 +57,13 @@ func (w *World) Settle() error {
 // Next is when something is due, or the zero time.
 func (w *World) Next() time.Time { return w.next() }
 
-// After lets something happen later.
-func (w *World) After(d time.Duration, do func()) { w.after(d, do) }
+// After lets something happen to a node later.
+func (w *World) After(d time.Duration, to peer.ID, do func()) {
+	w.after(d, func() {
+		do()
+		w.byID[to].rouse()
+	})
+}
 
 // Join adds a node that is connected to peers. Nodes for them are made when it
 // first writes to them.
@@ -132,5 +137,6 @@ func (w *World) reach(n *node, p peer.ID) {
 			w.connect(n, other)
 		}
 		n.peers.Dialled(p, err)
+		n.rouse()
 	})
 }

@@ -80,6 +80,7 @@ func (n *node) open(name string, cfg session.Config, opts ...session.Option) (*u
 	u := &user{n: n, session: s, name: name}
 	u.actor = named{name, s.List(), s.Audit, s.Wake, n.room}
 	n.sessions = append(n.sessions, u)
+	n.rouse()
 	return u, nil
 }
 
@@ -261,6 +262,7 @@ func (u *user) logout(then func()) {
 	}
 	w.tell("%s %s closes", u.n, u.name)
 	u.session.End()
+	u.n.rouse()
 	for _, c := range u.calls {
 		if !c.ended && c.failed == nil && len(c.open) > 0 {
 			u.last(c)

@@ -260,7 +260,7 @@ func (n *node) deliver(sent network.Sent, report func(network.Sent)) {
 		n.w.after(time.Millisecond, func() { n.deliver(sent, report) })
 		return
 	}
-	n.w.stale[n] = true
+	n.rouse()
 	report(sent)
 }
 
@@ -342,7 +342,7 @@ func (s *stream) takeIn(r received) {
 		again()
 		return
 	}
-	n.w.stale[n] = true
+	n.rouse()
 	for _, f := range r.faults {
 		n.ledger.Fault(nothing, s.from.n.id, f, 1)
 	}

@@ -125,7 +125,7 @@ func (w *World) step() bool {
 		if n.step() {
 			return true
 		}
-		n.asleep = true
+		n.sleep()
 	}
 	if due {
 		w.happen()
@@ -136,14 +136,17 @@ func (w *World) step() bool {
 // happen lets the next event happen.
 func (w *World) happen() {
 	w.events.pop().do()
-	w.awake()
+	if w.plan == nil {
+		w.awake()
+	}
 }
 
 // awake makes every node look whether it has something to do: time has passed, or
-// something has happened to one of them.
+// something has happened to one of them. Where there are many nodes it is only
+// those to whom something has happened, or for whom something is due.
 func (w *World) awake() {
 	for _, n := range w.nodes {
-		n.asleep = false
+		n.asleep = n.asleep && w.plan != nil && (n.due.IsZero() || n.due.After(time.Now()))
 	}
 }
 
@@ -151,7 +154,7 @@ func (w *World) awake() {
 func (w *World) next() time.Time {
 	at := w.events.next()
 	for _, n := range w.nodes {
-		at = earlier(at, n.wake())
+		at = earlier(at, n.due)
 	}
 	return at
 }

@@ -62,6 +62,7 @@ const giveUp, down = 2 * time.Second, time.Second
 func (a *asker) Ask(id uint64, tracker peer.ID, q wire.Query) {
 	f, t := a.f, a.f.w.servers[tracker]
 	f.Queries++
+	f.tell("asks tracker %d for %d", t.who, q.K)
 	a.last++
 	q.ID = a.last
 	way := f.w.latency(f.who, t.who)
@@ -69,13 +70,13 @@ func (a *asker) Ask(id uint64, tracker peer.ID, q wire.Query) {
 	if a.known[tracker].Latency == 0 {
 		there = 3 * way
 	}
-	f.world.After(there, func() {
+	f.world.After(there, f.id, func() {
 		if !t.up {
-			f.world.After(t.silence(way), func() { a.failed(id, tracker) })
+			f.world.After(t.silence(way), f.id, func() { a.failed(id, tracker) })
 			return
 		}
 		reply := t.query(time.Now(), f.who, f.id, q)
-		f.world.After(way, func() { a.answered(id, tracker, 2*way, reply) })
+		f.world.After(way, f.id, func() { a.answered(id, tracker, 2*way, reply) })
 	})
 }
 
@@ -89,6 +90,7 @@ func (t *server) silence(way time.Duration) time.Duration {
 }
 
 func (a *asker) answered(id uint64, tracker peer.ID, took time.Duration, reply *wire.Reply) {
+	a.f.tell("tracker %d names %d", a.f.w.servers[tracker].who, len(reply.Rows))
 	if len(reply.Rows) > 0 {
 		a.f.named()
 	}
@@ -104,8 +106,9 @@ func (a *asker) failed(id uint64, tracker peer.ID) {
 }
 
 func (a *asker) Feedback(tracker peer.ID, m wire.Feedback) {
+	a.f.tell("judges %v", m.Peers)
 	f, t := a.f, a.f.w.servers[tracker]
-	f.world.After(f.w.latency(f.who, t.who), func() {
+	f.world.After(f.w.latency(f.who, t.who), f.id, func() {
 		if t.up {
 			t.feedback(time.Now(), f.who, f.id, m)
 		}

@@ -26,12 +26,13 @@ var (
 	k        = flag.Int("k", 8, "candidates that a fetch asks for")
 	fetching = flag.Int("fetches", 2000, "fetches in a run")
 	seed     = flag.Uint64("seed", 1, "what decides everything")
+	traced   = flag.Int("trace", 0, "tell of this fetch, from 1 on")
 	known    = flag.Int("connected", 1000, "peers that a node is connected to when it begins to fetch")
 )
 
 // small is the size that is played with every change.
 func small() Setup {
-	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true}
+	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true, Traced: *traced}
 }
 
 // flooded is the same with the flood on, for fewer fetches because each costs as
@@ -68,6 +69,11 @@ func play(t *testing.T, s Setup) (o *Outcome) {
 func TestAFetchAsksAFew(t *testing.T) {
 	o := play(t, small())
 	t.Logf("\n%s", Table(o))
+	for i, c := range o.Costs {
+		if !c.Served || c.Requests() > 32 {
+			t.Logf("%d %+v", i, c)
+		}
+	}
 	require.NoError(t, o.Check())
 }
 

@@ -4,6 +4,7 @@ package discovery
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,13 +20,14 @@ import (
 // fetch is a node that asks for one block: its actors, those of the peers that it
 // asks, and what it has cost so far.
 type fetch struct {
-	w     *World
-	who   uint32
-	id    peer.ID
-	space int
-	block blocks.Block
-	world *cores.World
-	cores *cores.Fetch
+	w      *World
+	number int
+	who    uint32
+	id     peer.ID
+	space  int
+	block  blocks.Block
+	world  *cores.World
+	cores  *cores.Fetch
 
 	began    time.Time
 	fallback time.Time // when it has failed
@@ -37,6 +39,7 @@ type fetch struct {
 
 // Cost is what a fetch has cost.
 type Cost struct {
+	Number                                 int
 	Queries, Wants, Reasks, Cancels, Dials int
 	First                                  time.Duration // to the first candidate; negative while there is none
 	Trips                                  float64       // the same, in round trips to the first tracker
@@ -99,10 +102,11 @@ func (w *World) available(space int, b blocks.Block) bool {
 func (w *World) newFetch(who uint32, space int, b blocks.Block) *fetch {
 	now := time.Now()
 	f := &fetch{
-		w: w, who: who, id: w.people[who].id, space: space, block: b,
+		w: w, number: w.begun, who: who, id: w.people[who].id, space: space, block: b,
 		began: now, fallback: now.Add(patience), asked: make(map[question]bool),
 	}
 	first := tracker.Rank(tracker.Place{Namespace: string(spaceName(space))}, w.trackers)
+	f.Number = f.number
 	f.First, f.Doubtful = -1, w.doubtful(first)
 	f.nearest = 2 * w.latency(who, w.servers[first[0]].who)
 	f.world = cores.Planned(w.dice.Uint64(), cores.Plan{
@@ -154,6 +158,7 @@ var errRefused, errSilence = errors.New("refused"), errors.New("no answer")
 // the other speaks. Of those who are gone half have a machine that says so.
 func (f *fetch) dial(from, to peer.ID) (time.Duration, error) {
 	f.Dials++
+	f.tell("dials %d, up: %t", f.w.index[to], f.w.isUp(to))
 	trip := 2 * f.w.latency(f.w.index[from], f.w.index[to])
 	switch {
 	case f.w.isUp(to):
@@ -167,10 +172,12 @@ func (f *fetch) dial(from, to peer.ID) (time.Duration, error) {
 // wrote counts what the node asks of others.
 func (f *fetch) wrote(from, to peer.ID, m *message.Message) {
 	if from != f.id {
+		f.tell("from %d: %d blocks, %v", f.w.index[from], len(m.Blocks), m.Presences)
 		return
 	}
 	for _, e := range m.Wantlist {
 		asked := question{to, e.Type}
+		f.tell("to %d: cancel %t, type %v, has %d", f.w.index[to], e.Cancel, e.Type, len(f.holds(to)))
 		switch {
 		case e.Cancel:
 			f.Cancels++
@@ -180,6 +187,13 @@ func (f *fetch) wrote(from, to peer.ID, m *message.Message) {
 			f.Wants++
 			f.asked[asked] = true
 		}
+	}
+}
+
+// tell prints what happens in the fetch that is traced.
+func (f *fetch) tell(format string, args ...any) {
+	if f.number == f.w.Traced {
+		fmt.Printf("%10.6fs %s\n", time.Since(f.began).Seconds(), fmt.Sprintf(format, args...))
 	}
 }
 

@@ -28,6 +28,9 @@ type Setup struct {
 	// place that the verifier of the run knows.
 	Signed bool
 
+	// Traced is the number of the fetch that is told of, from 1 on; 0 for none.
+	Traced int
+
 	// Liars, Deaths and Restarts are parts of the trackers: those that name dead
 	// providers only, those that end during the run, and those that end and start
 	// again with nothing.
