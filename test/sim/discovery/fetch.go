@@ -221,11 +221,21 @@ func (w *World) goOn(now time.Time) error {
 	w.fetches = slices.DeleteFunc(w.fetches, func(f *fetch) bool {
 		over := !f.over.IsZero() && !now.Before(f.over)
 		if over {
-			w.out.Costs = append(w.out.Costs, f.Cost)
+			w.out.Costs = append(w.out.Costs, f.total())
 		}
 		return over
 	})
 	return nil
+}
+
+// total is what a fetch has cost, with those who stand for others counted for all.
+func (f *fetch) total() Cost {
+	c := f.Cost
+	if f.w.Flood {
+		c.Wants *= max(1, f.w.Sampled)
+		c.Cancels *= max(1, f.w.Sampled)
+	}
+	return c
 }
 
 // doubtful reports whether fewer than two of the trackers of a place are honest

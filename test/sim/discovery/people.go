@@ -41,17 +41,17 @@ type copyKind uint8
 const (
 	whole  copyKind = iota // everything
 	patchy                 // some of everything, which it says
-	wide                   // half of the points
-	narrow                 // narrowShards of the shards
+	wide                   // wideShards of the shards
+	narrow                 // narrowShards of them: of the hot namespace, which is large
 )
 
-const narrowShards = 4
+const wideShards, narrowShards = 64, 4
 
 // shards are those that a copy covers.
 func (h *holding) shards() (first, last int) {
 	switch h.kind {
 	case wide:
-		return int(h.from), int(h.from) + 127
+		return int(h.from), int(h.from) + wideShards - 1
 	case narrow:
 		return int(h.from), int(h.from) + narrowShards - 1
 	}
@@ -113,7 +113,7 @@ func (p *population) hold(dice *rand.Rand, space, holders int) {
 			continue
 		}
 		chosen[i] = true
-		h := holding{peer: uint32(i), space: uint32(space), next: p.people[i].first, kind: copyKindOf(dice.IntN(10))}
+		h := holding{peer: uint32(i), space: uint32(space), next: p.people[i].first, kind: copyKindOf(space, dice.IntN(10))}
 		first, last := h.shards()
 		h.from = uint8(dice.IntN(256 - (last - first)))
 		p.people[i].first = int32(len(p.holdings))
@@ -124,13 +124,13 @@ func (p *population) hold(dice *rand.Rand, space, holders int) {
 }
 
 // copyKindOf makes half of the copies whole ones.
-func copyKindOf(of10 int) copyKind {
+func copyKindOf(space, of10 int) copyKind {
 	switch {
 	case of10 < 5:
 		return whole
 	case of10 < 7:
 		return patchy
-	case of10 < 9:
+	case of10 < 9 || space > 0:
 		return wide
 	}
 	return narrow

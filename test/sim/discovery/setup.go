@@ -20,7 +20,8 @@ type Setup struct {
 	// begins to fetch.
 	Connected int
 	// Flood lets sessions ask every connected peer. Nodes are connected to all
-	// peers then, or to one in Sampled of them.
+	// peers then, or to one in Sampled of them, and what they are asked counts for
+	// as many.
 	Flood   bool
 	Sampled int
 
