@@ -31,9 +31,15 @@ func (x *Exchange) buildDiscovery() error {
 	x.announcer = announcer.New(announcer.Config{
 		Self: self, Key: x.host.Peerstore().PrivKey(self), Addrs: x.host.Addrs,
 		Teller: x.trackers, Set: x.trackers.Watch(), Moved: x.network.Moved(),
-		Fail: x.fail, Panicked: x.panics.contained, Logger: x.log, Seed: seed(self),
+		Fail: x.without("the announcer"), Panicked: x.panics.contained, Logger: x.log, Seed: seed(self),
 	})
 	return x.buildTracker()
+}
+
+// without returns what is told by an actor that broke and without which the exchange
+// goes on: what this node fetches and serves does not depend on it.
+func (x *Exchange) without(actor string) func(error) {
+	return func(err error) { x.panics.note(actor+" broke; the exchange goes on without it", err) }
 }
 
 // pinned are the trackers that were named. A tracker for which none are named is

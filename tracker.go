@@ -53,7 +53,7 @@ func (x *Exchange) buildTracker() (err error) {
 	prober := probe.New(probe.Config{Blocks: x.blocks, Peers: x.peers, Wants: x.wants})
 	x.tracker, err = tracker.New(tracker.Config{
 		Limits: cfg.Limits, Seed: secret(), Probe: prober.Has, Keep: cfg.Keep, List: cfg.List, Public: public,
-		Fail: x.trackerBroke, Panicked: x.panics.contained, Logger: x.log,
+		Fail: x.without("the tracker"), Panicked: x.panics.contained, Logger: x.log,
 	})
 	if err != nil {
 		return err
@@ -63,10 +63,6 @@ func (x *Exchange) buildTracker() (err error) {
 	})
 	return nil
 }
-
-// trackerBroke is told by a tracker that broke. Others ask the next one; what this
-// node fetches and serves does not depend on it.
-func (x *Exchange) trackerBroke(err error) { x.panics.note("the tracker broke", err) }
 
 // stopTracker ends the tracker and the streams of this node to it.
 func (x *Exchange) stopTracker(ctx context.Context) error {
