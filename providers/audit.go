@@ -38,7 +38,10 @@ func (s *state) auditLookups() error {
 	}
 	for _, q := range s.ageing {
 		k := q.lookup
+		elsewhere := q.drained || s.running[q.id] == q || slices.Contains(s.waiting, q)
 		switch {
+		case elsewhere == (k != nil && !k.over):
+			return fmt.Errorf("query %d is asked of nobody, or of trackers and finders at once", q.id)
 		case k == nil:
 		case k.open != open[k]:
 			return fmt.Errorf("query %d counts %d asks, and there are %d", q.id, k.open, open[k])

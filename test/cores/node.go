@@ -111,6 +111,7 @@ func (n *node) start() {
 	if n.w.plan != nil {
 		n.w.plan.Directory(n.id, n.finder)
 	}
+	n.track()
 	n.actors = []named{
 		{"ledger", n.ledger.List(), fine, n.ledger.Wake, nil},
 		{"peerrouter", n.peers.List(), n.peers.Audit, n.peers.Wake, nil},

@@ -35,6 +35,7 @@ type script struct {
 	// The longest that a node takes to learn of a connection, a sender with a
 	// message, and the word about it, and what a frame takes beside the latency.
 	learning, sending, reporting, jitter time.Duration
+	trackers     int // of which none is of any use
 }
 
 func newScript(dice *rand.Rand) script {
@@ -63,6 +64,7 @@ func newScript(dice *rand.Rand) script {
 	for range one(4, 10, 20, 40) {
 		s.sizes = append(s.sizes, 1+dice.IntN(one(100, 1<<10, 4<<10, 16<<10)))
 	}
+	s.trackers = one(0, 0, 1, 3, 8)
 	return s
 }
 
