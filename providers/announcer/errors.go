@@ -19,6 +19,7 @@ var (
 	ErrNoTrackers = errors.New("announcer: no tracker is known")
 	ErrWithdrawn  = errors.New("announcer: withdrawn before a tracker took it")
 	ErrDown       = errors.New("does not answer at present")
+	ErrQuiet      = errors.New("has asked not to be told anything at present")
 	ErrStuck      = errors.New("the call has not returned")
 )
 
@@ -42,7 +43,7 @@ func (e *RefusedError) Error() string { return "refused: " + e.Code.String() }
 // TrackerError is why a tracker has not done what it was told.
 type TrackerError struct {
 	Tracker peer.ID
-	Err     error // a *RefusedError, ErrDown, ErrStuck or that of the call
+	Err     error // a *RefusedError, ErrDown, ErrQuiet, ErrStuck or that of the call
 }
 
 func (e *TrackerError) Error() string { return fmt.Sprintf("tracker %s: %v", e.Tracker, e.Err) }

@@ -74,8 +74,7 @@ func (s *state) begin(now time.Time) {
 
 // ready reports whether a row is due and its tracker can be told.
 func (s *state) ready(now time.Time, r *row) bool {
-	t := r.tracker
-	return !r.at.After(now) && t.call == nil && t.up(now) && !t.quiet(now)
+	return !r.at.After(now) && r.tracker.call == nil && r.tracker.untold(now) == nil
 }
 
 func (s *state) call(now time.Time, r *row) {

@@ -177,7 +177,9 @@ func TestOneLostMessageIsRepeatedAndNobodyReplaced(t *testing.T) {
 		w.run(time.Second)
 	}
 	rank[0].loses = 0
-	w.run(time.Minute)
+	since := w.now
+	w.run(5 * time.Second)
+	require.Equal(t, 1, w.count("touch", since))
 	require.Equal(t, idsOf(rank[:3]...), w.at("n"))
 }
 
@@ -234,8 +236,10 @@ func TestATrackerThatIsQuietIsNotToldOfAnotherNamespace(t *testing.T) {
 	var said *Error
 	waiter := w.announce("third", Holding{})
 	require.ErrorAs(t, w.answers[waiter], &said)
+	require.ErrorIs(t, said, ErrQuiet)
 	require.Len(t, w.told, told)
-	require.Contains(t, w.at("n"), w.trackers[0].id)
+	require.ErrorIs(t, w.answers[w.withdraw("n")], ErrQuiet)
+	w.announce("n", Holding{})
 
 	w.trackers[0].refuses.RetryAfter = time.Hour
 	w.run(2 * time.Minute)
@@ -523,6 +527,19 @@ func TestAWithdrawalIsTriedAFewTimes(t *testing.T) {
 	w.run(2 * time.Hour)
 	require.Equal(t, withdrawals, w.count("withdraw", began))
 	require.Empty(t, w.s.claims)
+}
+
+func TestAWithdrawalThatCameTooSoonIsRepeatedWhenItIsRight(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	w.taken("n", Holding{})
+	w.trackers[0].refuses = &wire.Refusal{Code: wire.CodeRate, RetryAfter: 10 * time.Second}
+	waiter := w.withdraw("n")
+	w.run(time.Second)
+	require.Error(t, w.answers[waiter])
+	w.trackers[0].refuses = nil
+	w.run(12 * time.Second)
+	require.Empty(t, w.at("n"))
+	require.Equal(t, 2, w.count("withdraw", began))
 }
 
 func TestAnAnnouncementWhoseAnswerWasLostIsWithdrawn(t *testing.T) {

@@ -61,6 +61,18 @@ func (t *trackerState) up(now time.Time) bool {
 // quiet reports whether it has asked not to be told anything now.
 func (t *trackerState) quiet(now time.Time) bool { return now.Before(t.quietUntil) }
 
+// untold is why a tracker is not told anything now, or nil when it can be.
+func (t *trackerState) untold(now time.Time) error {
+	switch {
+	case !t.up(now):
+		return ErrDown
+	case t.quiet(now):
+		return ErrQuiet
+	default:
+		return nil
+	}
+}
+
 // known takes the whole set of trackers.
 func (s *state) known(now time.Time, set []trackerNews) {
 	ids := make([]peer.ID, 0, len(set))

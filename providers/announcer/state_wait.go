@@ -98,8 +98,11 @@ func (s *state) refusedBy(now time.Time, c *claim) error {
 	}
 	for _, id := range s.ids {
 		t := s.trackers[id]
-		if r := c.row(t); (r == nil || r.err == nil) && !t.up(now) {
-			e.Trackers = append(e.Trackers, &TrackerError{id, ErrDown})
+		if r := c.row(t); r != nil && r.err != nil {
+			continue
+		}
+		if err := t.untold(now); err != nil {
+			e.Trackers = append(e.Trackers, &TrackerError{id, err})
 		}
 	}
 	return e
@@ -109,7 +112,7 @@ func (s *state) refusedBy(now time.Time, c *claim) error {
 // that the claim is withdrawn.
 func (s *state) undecided(now time.Time, c *claim) bool {
 	return slices.ContainsFunc(c.rows, func(r *row) bool {
-		return r.task == withdrawing && r.tries == 0 && r.tracker.up(now) && !r.tracker.quiet(now)
+		return r.task == withdrawing && r.tries == 0 && r.tracker.untold(now) == nil
 	})
 }
 
@@ -122,7 +125,7 @@ func (s *state) unheard(now time.Time, c *claim) error {
 		}
 		err := r.err
 		if r.tries == 0 {
-			err = ErrDown
+			err = r.tracker.untold(now)
 		}
 		e.Trackers = append(e.Trackers, &TrackerError{r.tracker.id, err})
 	}
