@@ -110,8 +110,9 @@ func (n *node) start() {
 	n.finder = providers.NewSteps(providers.Config{Peers: n.watch(), Self: n.id, Seed: n.w.seed + uint64(n.i) + 1}, n.finding())
 	if n.w.plan != nil {
 		n.w.plan.Directory(n.id, n.finder)
+	} else {
+		n.track()
 	}
-	n.track()
 	n.actors = []named{
 		{"ledger", n.ledger.List(), fine, n.ledger.Wake, nil},
 		{"peerrouter", n.peers.List(), n.peers.Audit, n.peers.Wake, nil},

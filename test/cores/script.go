@@ -35,7 +35,7 @@ type script struct {
 	// The longest that a node takes to learn of a connection, a sender with a
 	// message, and the word about it, and what a frame takes beside the latency.
 	learning, sending, reporting, jitter time.Duration
-	trackers     int // of which none is of any use
+	trackers                             int // of which none is of any use
 }
 
 func newScript(dice *rand.Rand) script {

@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/providers/client"
-	"github.com/souk-p2p/souk/providers/record"
+	signed "github.com/souk-p2p/souk/providers/record"
 	proto "github.com/souk-p2p/souk/providers/wire"
 )
 
@@ -80,12 +80,12 @@ func (t *trackers) answer(q proto.Query) *proto.Reply {
 }
 
 // gone is what one of the providers has signed that are not there any more.
-func gone(which byte, namespace record.Namespace) proto.Row {
+func gone(which byte, namespace signed.Namespace) proto.Row {
 	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(append(make([]byte, 31), which)))
 	if err != nil {
 		panic(err) // The key is ours, and so is the record.
 	}
-	signed, err := record.Sign(key, record.Record{
+	signed, err := signed.Sign(key, signed.Record{
 		Namespace: namespace, Issued: time.Now(), TTL: time.Hour, Sequence: 1, Complete: which%2 == 0,
 	})
 	if err != nil {
