@@ -18,6 +18,7 @@ var (
 	ErrTooMany    = fmt.Errorf("announcer: a node announces at most %d namespaces", mostNamespaces)
 	ErrNoTrackers = errors.New("announcer: no tracker is known")
 	ErrWithdrawn  = errors.New("announcer: withdrawn before a tracker took it")
+	ErrGivenUp    = fmt.Errorf("announcer: given up, because %d later withdrawals are under way", mostWithdrawn)
 	ErrDown       = errors.New("does not answer at present")
 	ErrQuiet      = errors.New("has asked not to be told anything at present")
 	ErrStuck      = errors.New("the call has not returned")

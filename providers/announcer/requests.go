@@ -62,7 +62,8 @@ func (a *Announcer) Announce(ctx context.Context, ns record.Namespace, h Holding
 // Withdraw takes back what was announced of a namespace, at every tracker that
 // was told. It returns when each has taken it, or with an [*Error] when some have
 // failed; they are tried a few times more while they may still have it. What is
-// not announced needs no withdrawing.
+// not announced needs no withdrawing. [ErrGivenUp] says that later withdrawals took
+// the place of this one.
 func (a *Announcer) Withdraw(ctx context.Context, ns record.Namespace) error {
 	return a.wait(ctx, func(reply chan<- error) request { return withdraw{ns, reply} })
 }

@@ -195,9 +195,14 @@ func (s *state) limitWithdrawn() {
 			oldest = c
 		}
 	}
-	if n > mostWithdrawn {
-		oldest.rows = slices.DeleteFunc(oldest.rows, (*row).dropped)
+	if n <= mostWithdrawn {
+		return
 	}
+	oldest.rows = slices.DeleteFunc(oldest.rows, (*row).dropped)
+	for _, w := range oldest.waiters {
+		s.answerWith(w.id, ErrGivenUp)
+	}
+	oldest.waiters = nil
 }
 
 // leave withdraws everything, and answers when all that can be told was told.

@@ -157,6 +157,27 @@ func TestWithdrawalsThatNobodyHearsAreNotKeptWithoutBound(t *testing.T) {
 	require.Len(t, w.answers, int(w.asked))
 }
 
+func TestWhoWaitsForAWithdrawalThatIsGivenUpIsToldSo(t *testing.T) {
+	w := newWorld(t, 1, 1)
+	for n := range mostNamespaces {
+		w.taken(record.Namespace(fmt.Sprint("a", n)), Holding{})
+	}
+	w.trackers[0].hangs = true
+	first := w.withdraw("a0")
+	for n := range mostNamespaces {
+		w.withdraw(record.Namespace(fmt.Sprint("a", n)))
+	}
+	w.trackers = append(w.trackers, &station{id: "b", rows: make(map[record.Namespace]stored)})
+	w.know()
+	w.announce("b", Holding{})
+	w.run(time.Second)
+	require.Contains(t, w.at("b"), peer.ID("b"))
+	require.NotContains(t, w.answers, first)
+	w.withdraw("b")
+	require.ErrorIs(t, w.answers[first], ErrGivenUp)
+	require.NotContains(t, w.s.claims, record.Namespace("a0"))
+}
+
 func TestLeavingWithdrawsWhatCanBe(t *testing.T) {
 	w := newWorld(t, 20, 1)
 	for n := range 64 {
