@@ -51,7 +51,7 @@ func TestAFrameAgainstTheRulesResetsItsStreamAndNoOther(t *testing.T) {
 				_, _ = alice.up.Write(b) // It may be refused before all of it is read.
 				require.NoError(t, alice.up.Close())
 				var frame *wire.FrameError
-				require.ErrorAs(t, <-alice.served, &frame)
+				require.ErrorAs(t, alice.ended(), &frame)
 				stat := s.stat()
 				require.EqualValues(t, 1, stat.Faults[wire.FaultLength]+stat.Faults[wire.FaultCut])
 				require.Equal(t, 1, stat.Streams)
@@ -172,7 +172,7 @@ func TestAStreamOfNothingButFaultsIsReset(t *testing.T) {
 						break
 					}
 				}
-				require.ErrorIs(t, <-alice.served, ErrFlood)
+				require.ErrorIs(t, alice.ended(), ErrFlood)
 				require.InDelta(t, 600, n, 10, "a minute's worth of queries")
 				s.connect(2).announces("photos")
 			})

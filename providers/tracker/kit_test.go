@@ -190,7 +190,22 @@ func (c *client) vanish() {
 func (c *client) hangUp() error {
 	c.t.Helper()
 	require.NoError(c.t, c.up.Close())
-	return <-c.served
+	return c.ended()
+}
+
+// aDay is how long a client waits at most: the actor's clock goes on for ever.
+const aDay = 24 * time.Hour
+
+// ended waits for the end of the stream.
+func (c *client) ended() error {
+	c.t.Helper()
+	select {
+	case err := <-c.served:
+		return err
+	case <-time.After(aDay):
+		require.FailNow(c.t, "the stream has not ended")
+		return nil
+	}
 }
 
 func (c *client) number() wire.RequestID {
@@ -234,6 +249,7 @@ func (c *client) next() wire.Message {
 	if c.said != nil {
 		return <-c.said
 	}
+	require.NoError(c.t, c.down.SetReadDeadline(time.Now().Add(aDay)))
 	m, err := c.in.Next()
 	require.NoError(c.t, err)
 	return m

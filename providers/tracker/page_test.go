@@ -74,5 +74,6 @@ func TestThePageRanksTrackersAsTheyAreRanked(t *testing.T) {
 	require.Contains(t, page, fmt.Sprintf("for `photos` %s, for its shard 12 %s.",
 		order(Place{Namespace: "photos"}), order(Place{Namespace: "photos", Narrow: true, Division: 0x12})))
 	require.Contains(t, page, fmt.Sprintf("the first %d trackers that it reaches", Replicas))
+	require.Contains(t, page, fmt.Sprintf("| streams of a peer | %d |", Limits{}.withDefaults().PeerStreams))
 	require.Contains(t, page, fmt.Sprintf("or has asked %d.", 2*Replicas))
 }

@@ -125,7 +125,7 @@ func (c *crowd) leave(n int) {
 		require.NoError(c.t, c.clients[n].hangUp())
 	} else {
 		c.clients[n].vanish()
-		<-c.clients[n].served
+		c.clients[n].ended()
 	}
 	c.reconnect(n)
 }

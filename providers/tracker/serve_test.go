@@ -139,7 +139,7 @@ func TestAStreamOnWhichNothingIsSaidEndsInOrder(t *testing.T) {
 	serve(t, generous(), func(t *testing.T, s *service) {
 		alice := s.connect(1)
 		began := time.Now()
-		require.NoError(t, <-alice.served)
+		require.NoError(t, alice.ended())
 		require.Equal(t, wire.Idle, time.Since(began))
 		require.Zero(t, s.stat().Streams)
 	})
@@ -156,7 +156,7 @@ func TestAStreamStaysWhileItHasASubscription(t *testing.T) {
 		require.Equal(t, 1, s.stat().Streams)
 		alice.send(&wire.Unsubscribe{ID: b})
 		began := time.Now()
-		require.NoError(t, <-alice.served)
+		require.NoError(t, alice.ended())
 		require.Equal(t, wire.Idle, time.Since(began))
 		require.Zero(t, s.stat().Table.Watches)
 	})
@@ -172,7 +172,7 @@ func TestTheEndOfAStreamEndsItsSubscriptions(t *testing.T) {
 		bob := s.connect(2)
 		bob.subscribes(about("a"))
 		bob.vanish()
-		<-bob.served
+		bob.ended()
 		require.Zero(t, s.stat().Table.Watches+s.stat().Streams)
 	})
 }
@@ -188,7 +188,7 @@ func TestRequestsThatWereReadAreAnsweredWhenTheClientEndsItsSide(t *testing.T) {
 		}()
 		require.Equal(t, &wire.Reply{ID: 1}, alice.next())
 		require.Equal(t, &wire.Reply{ID: 2}, alice.next())
-		require.NoError(t, <-alice.served)
+		require.NoError(t, alice.ended())
 	})
 }
 
@@ -255,7 +255,7 @@ func TestAReaderThatStopsLosesItsStreamAndHoldsUpNobody(t *testing.T) {
 			bob.announces("photos")
 			time.Sleep(time.Second)
 		}
-		require.Error(t, <-alice.served)
+		require.Error(t, alice.ended())
 		require.Equal(t, 1, s.stat().Streams)
 	})
 }
@@ -289,12 +289,12 @@ func TestStreamsAreBoundedForAPeerAndForAll(t *testing.T) {
 			streams[i] = s.connect(1)
 			synctest.Wait()
 		}
-		require.ErrorIs(t, <-streams[4].served, ErrBusy)
+		require.ErrorIs(t, streams[4].ended(), ErrBusy)
 		require.NoError(t, streams[0].hangUp())
 		for n := range 3 {
 			s.connect(2 + n).announces("photos")
 		}
-		require.ErrorIs(t, <-s.connect(9).served, ErrBusy)
+		require.ErrorIs(t, s.connect(9).ended(), ErrBusy)
 		stat := s.stat()
 		require.EqualValues(t, 1, stat.StreamsOfPeer)
 		require.EqualValues(t, 1, stat.StreamsOfAll)
@@ -309,9 +309,9 @@ func TestATrackerThatStopsEndsItsStreams(t *testing.T) {
 		alice.subscribes(about("photos"))
 		bob.announces("photos")
 		s.stop()
-		require.Error(t, <-alice.served)
-		require.Error(t, <-bob.served)
-		require.Error(t, <-s.connect(3).served)
+		require.Error(t, alice.ended())
+		require.Error(t, bob.ended())
+		require.Error(t, s.connect(3).ended())
 		require.Zero(t, s.tracker.Stat(t.Context()))
 	})
 }

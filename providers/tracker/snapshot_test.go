@@ -126,3 +126,24 @@ func TestWithdrawalsAreRestoredBesideAFullQuota(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 80, n)
 }
+
+// A row that moves while a snapshot is written can be in two pieces.
+func TestOfTwoRowsInASnapshotTheNewerCounts(t *testing.T) {
+	r := newRig(t, open())
+	narrow := r.row(1, "ns")
+	narrow.Ranges = spans(0x1000, 0x12ff)
+	r.announced(narrow)
+	older, _ := r.table.Snapshot(0, 1<<20)
+	r.announced(r.row(1, "ns"))
+	newer, _ := r.table.Snapshot(0, 1<<20)
+	for _, chunks := range [][][]byte{{older, newer}, {newer, older}} {
+		again := newRig(t, open())
+		for _, chunk := range chunks {
+			_, err := again.table.Restore(r.now, chunk)
+			require.NoError(t, err)
+			again.audit()
+		}
+		require.Equal(t, 1, again.table.Stat().Rows)
+		require.Len(t, again.ask("ns", 8, 1).Rows, 1)
+	}
+}
