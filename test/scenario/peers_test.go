@@ -69,7 +69,7 @@ func TestBrokenPromiseCostsScore(t *testing.T) {
 		w.Connect(client, liar)
 		w.Settle()
 		call := w.Call(client, corpus.CIDs(data))
-		w.Pass(5 * time.Second)
+		w.Pass(10 * time.Second) // Time to be late four times in a row.
 		w.Begin()
 		w.Connect(client, honest)
 		call.Await(data...)
