@@ -208,15 +208,14 @@ func (s *state) atOnce() int {
 // about yet: one for the block, the others whether they have it.
 func (s *state) askAround(now time.Time, w *wanted) bool {
 	var others []int
-	hoping := s.hoping()
 	for _, i := range s.used {
-		switch {
-		case w.knows(i)&(wasAsked|refused|silent) != 0:
-		case hoping && s.stranger(i):
-			s.search.withheld = true
-		default:
+		if w.knows(i)&(wasAsked|refused|silent) == 0 {
 			others = append(others, i)
 		}
+	}
+	if s.hoping() && !s.rules.flood {
+		s.askMeanwhile(w, others)
+		return false
 	}
 	if len(others) == 0 {
 		return false
@@ -232,6 +231,21 @@ func (s *state) askAround(now time.Time, w *wanted) bool {
 	s.search.beginRound(w)
 	s.search.await(w, now.Add(s.pause()))
 	return true
+}
+
+// askMeanwhile asks those who are no strangers, while somebody better may come. The
+// search does not wait for their answers.
+func (s *state) askMeanwhile(w *wanted, others []int) {
+	n := 0
+	for _, i := range others {
+		switch {
+		case s.stranger(i):
+			s.search.withheld = true
+		case n < s.rules.k:
+			s.question(w, i)
+			n++
+		}
+	}
 }
 
 // pause is how long the answers of a round are waited for: two round trips, and
