@@ -117,8 +117,10 @@ func WithNamespace(ns string) Option { return func(o *options) { o.namespace = n
 func WithCandidates(k int) Option { return func(o *options) { o.candidates = k } }
 
 // WithFlood asks every connected peer for everything that is wanted by a session
-// that names no peers. It is for debugging and simulation: it costs every peer
-// bandwidth, and grows with the network.
+// that names no peers, whatever the directory knows. It is for debugging and
+// simulation and for nothing else: each want costs every peer a message and its
+// answer, and their number grows with the network. No default leads here; [New]
+// logs a warning.
 func WithFlood() Option { return func(o *options) { o.flood = true } }
 
 // WithoutStoring delivers what is fetched without storing it, for callers that

@@ -94,6 +94,9 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	}
 	x.log, x.panics = x.opts.logger, newPanics(x.opts.logger)
 	x.inside = actor.NewCrew("tracker", x.panics.contained)
+	if x.opts.flood {
+		x.log.Warn("flooding is on: every connected peer is asked for every block that a session wants which names no peers")
+	}
 	if err := x.build(); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
 	}
