@@ -100,6 +100,28 @@ func TestAHundredStrangersHearNothing(t *testing.T) {
 	}
 }
 
+// One of a hundred connected peers has a block, and the directory names it after a
+// round trip: it is asked then, and nobody else.
+func TestTheDirectoryAnswersFast(t *testing.T) {
+	data := corpus.Blocks(1, 1, 4*kib)
+	for _, m := range []exchanges.Make{souk, boxo} {
+		t.Run(string(m), func(t *testing.T) {
+			play(t, func(w *sim.World) {
+				s := newSquare(w, 99, data)
+				s.routing.Pace = lan.RoundTrip
+				holder := w.Node(m, lan)
+				w.Put(holder, data...)
+				w.Connect(s.client, holder)
+				s.routing.Announce(data, holder)
+				s.fetches(data, lan.RoundTrip*22/10)
+				s.Untouched(s.strangers...)
+				w.Traffic(holder, data, nil)
+				s.Check(func(t require.TestingT) { require.Len(t, s.routing.Queries(), 1) })
+			})
+		})
+	}
+}
+
 // The same with a flood: everybody is asked, which is what the others would see
 // otherwise.
 func TestAFloodAsksAHundredStrangers(t *testing.T) {

@@ -8,6 +8,7 @@
 //   - accounts_test.go: counters and ledgers, to the byte
 //   - session_test.go: what a session asks of whom
 //   - routing_test.go: finding peers by content routing
+//   - directory_test.go: who hears of a want where the directory names somebody, and where not
 //   - probe_test.go: asking one peer whether it has a block, and taking nothing
 //   - named_test.go: peers that the caller names, and errors that say what they answered
 //   - peers_test.go: peers that misbehave, are slow, old or of another kind
