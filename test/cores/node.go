@@ -37,6 +37,7 @@ type node struct {
 	closing bool
 	life    int // how often it has ended
 	watches []*network.Watch
+	unmet   map[peer.ID]network.PeerState // that it is connected to, and of which there is no node yet
 	ledger  *ledger.Steps
 	peers   *peerrouter.Steps
 	blocks  *blockrouter.Steps

@@ -22,8 +22,6 @@ type Plan struct {
 	Latency func(a, b peer.ID) time.Duration
 	// Dial tells how long it takes to reach a peer, and why it cannot be.
 	Dial func(from, to peer.ID) (takes time.Duration, err error)
-	// Up tells whether a peer that a node was connected to is still there.
-	Up func(p peer.ID) bool
 	// Holds is what a peer has in its store, of all that is asked for here.
 	Holds func(p peer.ID) []blocks.Block
 	// Directory is told of the directory of each node made of actors, to give it
@@ -69,14 +67,23 @@ func (w *World) After(d time.Duration, to peer.ID, do func()) {
 // first writes to them.
 func (w *World) Join(id peer.ID, connected []peer.ID) {
 	n := w.arrive(id)
+	n.unmet = make(map[peer.ID]network.PeerState, len(connected))
 	for _, p := range connected {
 		n.epoch++
-		n.note(network.PeerState{Peer: p, Connected: true, Version: message.V120, Epoch: n.epoch, Generation: n.epoch})
+		n.unmet[p] = network.PeerState{Peer: p, Connected: true, Version: message.V120, Epoch: n.epoch, Generation: n.epoch}
+		n.note(n.unmet[p])
 	}
 }
 
 // Leave ends a peer, and with it its connections.
 func (w *World) Leave(id peer.ID) {
+	for _, n := range w.nodes {
+		if p, connected := n.unmet[id]; connected {
+			p.Connected = false
+			delete(n.unmet, id)
+			n.note(p)
+		}
+	}
 	n := w.byID[id]
 	if n == nil || !n.alive {
 		return
@@ -105,9 +112,10 @@ func (w *World) arrive(id peer.ID) *node {
 // from the beginning is made now.
 func (w *World) meet(n *node, p peer.ID, m *message.Message) {
 	w.plan.Wrote(n.id, p, m)
-	if w.byID[p] != nil || !w.plan.Up(p) {
+	if _, connected := n.unmet[p]; !connected || w.byID[p] != nil {
 		return
 	}
+	delete(n.unmet, p)
 	other := w.arrive(p)
 	x := w.wire(n, other)
 	x.up = true

@@ -111,7 +111,7 @@ func (w *World) newFetch(who uint32, space int, b blocks.Block) *fetch {
 	f.nearest = 2 * w.latency(who, w.servers[first[0]].who)
 	f.world = cores.Planned(w.dice.Uint64(), cores.Plan{
 		Latency: func(a, b peer.ID) time.Duration { return w.latency(w.index[a], w.index[b]) },
-		Dial:    f.dial, Up: w.isUp, Holds: f.holds, Directory: (&asker{f: f}).track, Wrote: f.wrote, Engines: engines,
+		Dial:    f.dial, Holds: f.holds, Directory: (&asker{f: f}).track, Wrote: f.wrote, Engines: engines,
 	})
 	f.world.Join(f.id, w.neighbours(who))
 	var err error
