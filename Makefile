@@ -48,8 +48,9 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 .PHONY: sim
-sim: ## Play SEEDS runs of many nodes' cores in one loop, and find every planted fault.
+sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, and 5,000 peers.
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
+	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
 
 .PHONY: proof
 proof: ## Run what shows that the exchange is right, and print and keep how much there was.
@@ -58,6 +59,10 @@ proof: ## Run what shows that the exchange is right, and print and keep how much
 .PHONY: table
 table: ## Compare Souk with boxo and bare streams in virtual time.
 	$(GO) test ./test/sim -run=Table -count=1 -timeout=0 -v -args -table -runs 5
+
+.PHONY: discovery
+discovery: ## Count what finding a block costs among 5,000 to a million peers (DISCOVERY='-n 20000 -k 4 ...').
+	$(GO) test -tags simulation ./test/sim/discovery -run=Table -count=1 -timeout=0 -v -args -table $(DISCOVERY)
 
 # The runtime can find goroutines that wait for what nobody can do any more. It
 # is built anew for that, with all dependencies, which the build cache keeps.

@@ -169,3 +169,10 @@ func announcementOf(s *record.Signed, origin netip.Addr) Announcement {
 		Record: s.Bytes(), Origin: origin, Verified: verified, Unverified: unverified,
 	}
 }
+
+// claimOf is what is known of an announcement before its signature is verified.
+func claimOf(a Announcement, size int) Claim {
+	return Claim{
+		Peer: a.Peer, Origin: a.Origin, Namespace: a.Namespace, Ranges: a.Ranges, Withdraws: a.TTL == 0, Seq: a.Seq, Size: size,
+	}
+}

@@ -51,12 +51,7 @@ func (v *serving) announce(ctx context.Context, m *wire.Announce) error {
 		return v.spoil(ctx, m.ID, err, size, false)
 	}
 	a := announcementOf(s, v.origin)
-	verdict, err := v.ask(ctx, func(reply chan<- Verdict) request {
-		c := Claim{
-			Peer: a.Peer, Origin: a.Origin, Namespace: a.Namespace, Ranges: a.Ranges, Withdraws: a.TTL == 0, Seq: a.Seq, Size: size,
-		}
-		return claim{c, reply}
-	})
+	verdict, err := v.ask(ctx, func(reply chan<- Verdict) request { return claim{claimOf(a, size), reply} })
 	switch {
 	case err != nil:
 		return err

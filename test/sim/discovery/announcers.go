@@ -25,7 +25,7 @@ func (w *World) announce(h uint32) {
 	x.sequence = record.NextSequence(x.sequence, now)
 	raw := w.sign(x, now)
 	for _, t := range w.homes(x) {
-		t.announce(now, x.peer, w.people[x.peer].id, raw)
+		t.announce(now, x.peer, w.people[x.peer].id, raw, len(x.places()))
 	}
 }
 

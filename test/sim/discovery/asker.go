@@ -75,7 +75,7 @@ func (a *asker) Ask(id uint64, tracker peer.ID, q wire.Query) {
 			f.world.After(t.silence(way), f.id, func() { a.failed(id, tracker) })
 			return
 		}
-		reply := t.query(time.Now(), f.who, f.id, q)
+		reply := t.answer(time.Now(), f.who, f.id, &q).(*wire.Reply)
 		f.world.After(way, f.id, func() { a.answered(id, tracker, 2*way, reply) })
 	})
 }
@@ -110,7 +110,7 @@ func (a *asker) Feedback(tracker peer.ID, m wire.Feedback) {
 	f, t := a.f, a.f.w.servers[tracker]
 	f.world.After(f.w.latency(f.who, t.who), f.id, func() {
 		if t.up {
-			t.feedback(time.Now(), f.who, f.id, m)
+			t.answer(time.Now(), f.who, f.id, &m)
 		}
 	})
 }

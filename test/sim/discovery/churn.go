@@ -107,7 +107,8 @@ func (w *World) lose(t *server) {
 
 // restart ends a tracker that is back at once, with nothing.
 func (w *World) restart(t *server) {
-	t.table = w.newTable()
+	t.steps = w.newTracker()
+	t.records, t.rows = 0, 0
 	w.repeat(w.announcersTo(t))
 }
 

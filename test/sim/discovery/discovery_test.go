@@ -85,11 +85,6 @@ func TestAFloodAsksEverybody(t *testing.T) {
 func TestBadTrackersStopNoFetch(t *testing.T) {
 	o := play(t, troubled(small()))
 	t.Logf("\n%s", Table(o))
-	for _, c := range o.Costs {
-		if !c.Served || c.Requests() > 25 {
-			t.Logf("%+v", c)
-		}
-	}
 	require.NoError(t, o.Check())
 }
 

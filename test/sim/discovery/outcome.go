@@ -31,8 +31,8 @@ func (o *Outcome) stop(w *World) {
 	for i, t := range w.inOrder {
 		before := o.Passed[i]
 		o.Passed[i] = t.passed
-		o.Passed[i].messages -= before.messages
-		o.Passed[i].bytes -= before.bytes
+		o.Passed[i].Messages -= before.Messages
+		o.Passed[i].Bytes -= before.Bytes
 		bytes, rows := t.perRow()
 		o.Rows += rows
 		o.RowBytes = max(o.RowBytes, bytes)
@@ -80,7 +80,8 @@ func (o *Outcome) Success(all bool) float64 {
 	return float64(served) / float64(n)
 }
 
-// Check returns what is not as it has to be.
+// Check returns what is not as it has to be. Where trackers are bad one fetch may
+// cost more, and all together may not.
 func (o *Outcome) Check() error {
 	var wrong []error
 	must := func(holds bool, format string, args ...any) {
@@ -90,7 +91,7 @@ func (o *Outcome) Check() error {
 	}
 	requests := o.requests()
 	must(requests.mean() <= float64(2*o.K+2), "%.1f requests a fetch, at most %d are right", requests.mean(), 2*o.K+2)
-	must(requests.most() <= float64(4*o.K), "%.0f requests for one fetch, at most %d are right", requests.most(), 4*o.K)
+	must(requests.most() <= float64(4*o.K) || o.bad(), "%.0f requests for one fetch, at most %d are right", requests.most(), 4*o.K)
 	must(o.Success(false) >= 0.999, "%.2f %% of the fetches were served, at least 99.9 %% are right", 100*o.Success(false))
 	must(o.RowBytes <= 256, "%d bytes a row beside its record, at most 256 are right", o.RowBytes)
 	return errors.Join(wrong...)

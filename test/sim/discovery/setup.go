@@ -38,6 +38,9 @@ type Setup struct {
 	Liars, Deaths, Restarts float64
 }
 
+// bad reports whether some trackers are.
+func (s *Setup) bad() bool { return s.Liars+s.Deaths+s.Restarts > 0 }
+
 // What does not depend on the size of the network.
 const (
 	churn = 0.05            // of the peers that are up leave in a minute, without a word

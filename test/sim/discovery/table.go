@@ -46,10 +46,10 @@ var columns = []column{
 	}},
 	{"served", func(o *Outcome) string { return fmt.Sprintf("%.2f %%", 100*o.Success(false)) }},
 	{"messages", func(o *Outcome) string {
-		return fmt.Sprintf("%.1f/s", o.perTracker(func(p *passed) int { return p.messages }))
+		return fmt.Sprintf("%.1f/s", o.perTracker(func(p *passed) int { return p.Messages }))
 	}},
 	{"traffic", func(o *Outcome) string {
-		return fmt.Sprintf("%.2f KiB/s", o.perTracker(func(p *passed) int { return p.bytes })/1024)
+		return fmt.Sprintf("%.2f KiB/s", o.perTracker(func(p *passed) int { return p.Bytes })/1024)
 	}},
 	{"rows", func(o *Outcome) string { return fmt.Sprint(o.Rows) }},
 	{"a row", func(o *Outcome) string { return fmt.Sprintf("%d B", o.RowBytes) }},
@@ -67,7 +67,7 @@ func (o *Outcome) name() string {
 		return fmt.Sprintf("flood, 1/%d", o.Sampled)
 	case o.Flood:
 		return "flood"
-	case o.Liars+o.Deaths+o.Restarts > 0:
+	case o.bad():
 		return "bad trackers"
 	}
 	return "targeted"

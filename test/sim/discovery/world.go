@@ -70,8 +70,8 @@ func (w *World) identity(i int) peer.ID {
 // serve makes the trackers, and decides which of them lie, end and restart.
 func (w *World) serve() {
 	for i := range w.Trackers {
-		t := &server{id: w.identity(w.Peers + i), who: uint32(w.Peers + i), table: w.newTable(), keys: w.keys, up: true}
-		t.empty = t.table.Stat().Bytes
+		t := &server{id: w.identity(w.Peers + i), who: uint32(w.Peers + i), steps: w.newTracker(), up: true}
+		t.empty = t.steps.Stat().Bytes
 		w.inOrder, w.servers[t.id] = append(w.inOrder, t), t
 		w.trackers = append(w.trackers, t.id)
 	}
@@ -90,13 +90,13 @@ func (w *World) serve() {
 	some(w.Restarts, func(i int) { w.wheel.after(settling+w.below(span), event{who: uint32(i), kind: trackerRestarts}) })
 }
 
-func (w *World) newTable() *tracker.Table {
+func (w *World) newTracker() *tracker.Steps {
 	rows := tracker.Replicas*len(w.holdings)/max(w.Trackers, tracker.Replicas) + 1
-	table, err := tracker.NewTable(tracker.Limits{TableBytes: max(32<<20, 4*rows*rowBytes)}, w.dice.Uint64())
+	steps, err := tracker.NewSteps(tracker.Limits{TableBytes: max(32<<20, 4*rows*rowBytes)}, w.dice.Uint64(), w.keys.verify)
 	if err != nil {
 		panic(err) // Limits of our own.
 	}
-	return table
+	return steps
 }
 
 // weigh makes some namespaces more popular than others, by Zipf's law.
@@ -176,8 +176,7 @@ func (w *World) fetchUntil(end time.Time) error {
 
 func (w *World) tickTables() {
 	for _, t := range w.inOrder {
-		for t.table.Tick(time.Now()) {
-		}
+		t.steps.Tick(time.Now())
 	}
 }
 
