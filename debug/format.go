@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -16,21 +18,34 @@ import (
 
 // formats are what the templates call to write a value for a person.
 var formats = template.FuncMap{
-	"bytes":  func(n uint64) string { return size(float64(n), "B") },
-	"rate":   rate,
-	"count":  count,
-	"blocks": blocks,
-	"short":  short,
-	"ago":    ago,
-	"span":   span,
-	"ratio":  ratio,
-	"score":  func(s float64) string { return strconv.FormatFloat(s, 'f', 2, 64) },
-	"share":  share,
-	"faults": func(r ledger.Receipt) uint64 { return faults(&r) },
-	"list":   list,
+	"bytes":     func(n uint64) string { return size(float64(n), "B") },
+	"rate":      rate,
+	"count":     count,
+	"number":    func(n int) string { return count(uint64(max(n, 0))) },
+	"memory":    func(n int) string { return size(float64(max(n, 0)), "B") },
+	"persecond": perSecond,
+	"plain":     plain,
+	"blocks":    blocks,
+	"short":     short,
+	"ago":       ago,
+	"span":      span,
+	"ratio":     ratio,
+	"score":     func(s float64) string { return strconv.FormatFloat(s, 'f', 2, 64) },
+	"share":     share,
+	"faults":    func(r ledger.Receipt) uint64 { return faults(&r) },
+	"list":      list,
 }
 
 const none = "–"
+
+// plain is a name that somebody else chose, without what would not be seen or
+// would turn the writing around: such characters are written as in Go.
+func plain(name string) string {
+	if utf8.ValidString(name) && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return name
+	}
+	return strconv.Quote(name)
+}
 
 // size writes n with a binary prefix and three digits.
 func size(n float64, unit string) string {
@@ -56,6 +71,15 @@ func rate(bytesPerSecond float64) string {
 		return none
 	}
 	return size(bytesPerSecond, "B/s")
+}
+
+// perSecond writes how often something happens.
+func perSecond(rate float64) string {
+	decimals := 2
+	if rate >= 10 {
+		decimals = 0
+	}
+	return strconv.FormatFloat(rate, 'f', decimals, 64) + " a second"
 }
 
 // count writes n with a thin space between groups of three digits.

@@ -3,6 +3,7 @@ package debug
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -47,6 +48,9 @@ type Source interface {
 	Stat() Stat
 	Ledgers() []ledger.Receipt // most bytes exchanged first; the caller may sort it
 	Ledger(p peer.ID) (ledger.Receipt, bool)
+	// Tracker returns what the node does as a tracker, with the most largest
+	// namespaces, and false when it is none.
+	Tracker(ctx context.Context, most int) (Tracker, bool)
 }
 
 // Handler returns the handler of the pages.
@@ -60,6 +64,7 @@ func handler(src Source, now func() time.Time) http.Handler {
 	mux.Handle("GET /{$}", http.RedirectHandler("/debug/ledgers", http.StatusFound))
 	mux.HandleFunc("GET /debug/ledgers", p.list)
 	mux.HandleFunc("GET /debug/ledgers/{peer}", p.one)
+	mux.HandleFunc("GET /debug/tracker", p.tracker)
 	mux.HandleFunc("GET /debug/style.css", style)
 	return withHeaders(mux)
 }

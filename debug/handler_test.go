@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -186,10 +187,13 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 }
 
 // source is a node at one moment.
-type source struct{ ledgers []ledger.Receipt }
+type source struct {
+	ledgers []ledger.Receipt
+	tracker *Tracker // nil when it is none
+}
 
 func node() source {
-	return source{[]ledger.Receipt{
+	return source{ledgers: []ledger.Receipt{
 		{
 			Peer:     id("a"),
 			Counters: ledger.Counters{BytesReceived: 1 << 20, BlocksReceived: 4, WantsSent: 4, WantsReceived: 1, Duplicates: 9},
@@ -226,6 +230,15 @@ func (s source) Ledger(p peer.ID) (ledger.Receipt, bool) {
 		}
 	}
 	return ledger.Receipt{}, false
+}
+
+func (s source) Tracker(_ context.Context, most int) (Tracker, bool) {
+	if s.tracker == nil {
+		return Tracker{}, false
+	}
+	t := *s.tracker
+	t.Top = t.Top[:min(most, len(t.Top))]
+	return t, true
 }
 
 // id returns a peer ID that is made from a name.

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk"
@@ -26,3 +28,6 @@ func (p page) Stat() debug.Stat {
 		MessagesReceived: s.MessagesReceived, MessagesSent: s.MessagesSent,
 	}
 }
+
+// Tracker implements [debug.Source].
+func (p page) Tracker(context.Context, int) (debug.Tracker, bool) { return debug.Tracker{}, false }

@@ -1,0 +1,101 @@
+package debug
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// defaultNamespaces is how many namespaces a page shows. The tracker has to look
+// at all of them to find the largest, so programs are not given all either.
+const (
+	defaultNamespaces = 50
+	mostNamespaces    = 1000
+)
+
+// Tracker is what a node does as a tracker.
+type Tracker struct {
+	Namespaces int `json:"namespaces"`
+	Announcers int `json:"announcers"`
+	Rows       int `json:"rows"`
+	Watches    int `json:"watches"`
+	Bytes      int `json:"bytes"`  // of memory that the table takes
+	Budget     int `json:"budget"` // that it may take
+
+	Announced uint64            `json:"announced"`
+	Touched   uint64            `json:"touched"`
+	Queries   uint64            `json:"queries"`
+	Answered  uint64            `json:"answered"` // rows in answers
+	Feedback  uint64            `json:"feedback"`
+	Probed    uint64            `json:"probed"`
+	Expired   uint64            `json:"expired"`
+	Evicted   uint64            `json:"evicted"`
+	Refused   map[string]uint64 `json:"refused"` // by reason
+
+	Top []Namespace `json:"top"` // those with the most rows, the largest first
+}
+
+// Namespace is what a tracker has and is asked about one namespace. Its name is
+// whatever an announcer chose.
+type Namespace struct {
+	Name         string  `json:"name"`
+	Rows         int     `json:"rows"`
+	Announcers   int     `json:"announcers"`
+	Announces    uint64  `json:"announces"`
+	Queries      uint64  `json:"queries"`
+	AnnounceRate float64 `json:"announce_rate"` // a second, lately
+	QueryRate    float64 `json:"query_rate"`    // a second, lately
+}
+
+// Full is the share of its memory that the table takes.
+func (t Tracker) Full() string {
+	return strconv.FormatFloat(100*float64(t.Bytes)/float64(max(t.Budget, 1)), 'f', 1, 64) + " %"
+}
+
+// refusals is how many were refused, for whatever reason.
+func (t Tracker) refusals() (n uint64) {
+	for _, of := range t.Refused {
+		n += of
+	}
+	return n
+}
+
+// tracking is the page of the tracker.
+type tracking struct {
+	Tracker
+	Refusals uint64
+	page
+}
+
+// noTracker is what is said of a node that is none: it is no fault of the asker's.
+const noTracker = "this node is no tracker: souk run --tracker makes it one"
+
+func (p *pages) tracker(w http.ResponseWriter, r *http.Request) {
+	asked, err := parse(r)
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	t, ok := p.src.Tracker(r.Context(), asked.namespaces())
+	switch {
+	case !ok:
+		fail(w, r, http.StatusNotFound, noTracker)
+	case asked.html:
+		writeHTML(w, http.StatusOK, "tracker.html", tracking{
+			Tracker: t, Refusals: t.refusals(), page: asked.page("Tracker", p.now()),
+		})
+	default:
+		writeJSON(w, http.StatusOK, t)
+	}
+}
+
+// namespaces is how many of them are asked for.
+func (q *query) namespaces() int {
+	switch {
+	case q.values.Get("limit") == "":
+		return defaultNamespaces
+	case q.limit == 0: // all, as in the list
+		return mostNamespaces
+	default:
+		return min(q.limit, mostNamespaces)
+	}
+}
