@@ -19,31 +19,38 @@ func Identity(dir string) (crypto.PrivKey, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, identityFile)
-	key, err := readKey(path)
-	if !errors.Is(err, fs.ErrNotExist) {
+	key, err := ReadKey(path)
+	switch {
+	case errors.Is(err, errNoKey):
+		return nil, fmt.Errorf("%w (move it away and a new identity is made)", err)
+	case !errors.Is(err, fs.ErrNotExist):
 		return key, err
 	}
 	if err := makeKey(path); err != nil {
 		return nil, fmt.Errorf("make the node's identity: %w", err)
 	}
-	return readKey(path)
+	return ReadKey(path)
 }
 
-func readKey(path string) (crypto.PrivKey, error) {
+var errNoKey = errors.New("holds no private key")
+
+// ReadKey reads a private key in the form of a repository's identity. One that
+// others than its owner may read is refused.
+func ReadKey(path string) (crypto.PrivKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the node's identity: %w", err)
+		return nil, fmt.Errorf("read the private key: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, fmt.Errorf("%s has mode %04o, so others may read the private key: run chmod 600 %s", path, mode, path)
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the node's identity: %w", err)
+		return nil, fmt.Errorf("read the private key: %w", err)
 	}
 	key, err := crypto.UnmarshalPrivateKey(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no private key (move it away and a new identity is made): %w", path, err)
+		return nil, fmt.Errorf("%s %w: %w", path, errNoKey, err)
 	}
 	return key, nil
 }

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/namespace"
 	"github.com/libp2p/go-libp2p/core/crypto"
 
 	"github.com/souk-p2p/souk/adapter/pebbledb"
@@ -31,6 +33,8 @@ type Repo struct {
 	key   crypto.PrivKey
 	store *pebbledb.Datastore
 	lock  *os.File
+
+	mu sync.Mutex // of the file that says what is announced
 }
 
 // Default is the repository of a user who names none: $SOUK_REPO, or .souk in
@@ -137,6 +141,24 @@ func createOnce(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// Replace writes a file in place of the one that is there, whole or not at all,
+// so that it survives a loss of power.
+func Replace(path string, content []byte, mode fs.FileMode) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	if err := errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 // Dir is the repository's directory.
 func (r *Repo) Dir() string { return r.dir }
 
@@ -147,6 +169,12 @@ func (r *Repo) Key() crypto.PrivKey { return r.key }
 // when their bytes have changed. It belongs to the repository and is closed with
 // it.
 func (r *Repo) Blocks() datastore.Batching { return r.store }
+
+// Tracker is the datastore in which a tracker keeps what it was told. It belongs
+// to the repository and is closed with it.
+func (r *Repo) Tracker() datastore.Batching {
+	return namespace.Wrap(r.store, datastore.NewKey("/tracker"))
+}
 
 // Close closes the datastore and then lets others have the repository.
 func (r *Repo) Close() error {
