@@ -57,7 +57,7 @@ func (c *Client) checkVersion(ctx context.Context) error {
 func (c *Client) PutMany(ctx context.Context, bs []blocks.Block) error {
 	body, writer := io.Pipe()
 	go func() { writer.CloseWithError(writeBlocks(writer, bs)) }()
-	resp, err := c.post(ctx, "/v1/blocks", blocksType, body)
+	resp, err := c.post(ctx, "/v2/blocks", blocksType, body)
 	body.Close() // ends the goroutine when the node answered before it had read all
 	if err != nil {
 		return err
@@ -77,19 +77,19 @@ func writeBlocks(w io.Writer, bs []blocks.Block) error {
 
 // Ledgers implements [node.Node].
 func (c *Client) Ledgers(ctx context.Context) (receipts []ledger.Receipt, err error) {
-	err = c.get(ctx, "/v1/ledgers", &receipts)
+	err = c.get(ctx, "/v2/ledgers", &receipts)
 	return receipts, err
 }
 
 // Ledger implements [node.Node].
 func (c *Client) Ledger(ctx context.Context, p peer.ID) (receipt ledger.Receipt, err error) {
-	err = c.get(ctx, "/v1/ledgers/"+p.String(), &receipt)
+	err = c.get(ctx, "/v2/ledgers/"+p.String(), &receipt)
 	return receipt, err
 }
 
 // Info implements [node.Node].
 func (c *Client) Info(ctx context.Context) (info node.Info, err error) {
-	err = c.get(ctx, "/v1/node", &info)
+	err = c.get(ctx, "/v2/node", &info)
 	return info, err
 }
 

@@ -50,7 +50,7 @@ func TestACutPutStoresNothingOfTheLastBatch(t *testing.T) {
 	require.NoError(t, frames.block(blocks.NewBlock([]byte("hello"))))
 	require.NoError(t, frames.flush())
 
-	_, err := c.post(t.Context(), "/v1/blocks", blocksType, strings.NewReader(body.String()))
+	_, err := c.post(t.Context(), "/v2/blocks", blocksType, strings.NewReader(body.String()))
 	require.ErrorContains(t, err, "unexpected EOF")
 	require.Empty(t, n.puts)
 }
@@ -130,16 +130,18 @@ func TestTheConnectionIsUsedAgain(t *testing.T) {
 	require.LessOrEqual(t, dials, 3, "one is the session's")
 }
 
-func TestPeersReachTheNode(t *testing.T) {
+func TestPeersAndTrackersReachTheNode(t *testing.T) {
 	n := newFakeNode()
 	c := connect(t, n)
 	id, err := peer.Decode("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
 	require.NoError(t, err)
-	source := node.Source{Peers: []peer.AddrInfo{{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/9")}}}}
-	f, err := c.Fetch(t.Context(), source)
-	require.NoError(t, err)
-	require.Equal(t, []node.Source{source}, n.sources)
-	require.NoError(t, f.Close())
+	at := []peer.AddrInfo{{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/9")}}}
+	for _, source := range []node.Source{{Peers: at}, {Namespace: "photos", Trackers: at}} {
+		f, err := c.Fetch(t.Context(), source)
+		require.NoError(t, err)
+		require.Equal(t, source, n.sources[len(n.sources)-1])
+		require.NoError(t, f.Close())
+	}
 }
 
 func TestUnreachablePeersAndBadOnesAreDifferentErrors(t *testing.T) {
@@ -153,7 +155,7 @@ func TestUnreachablePeersAndBadOnesAreDifferentErrors(t *testing.T) {
 		CodeUnreachable: texts,
 		CodeBadRequest:  {"/ip4/127.0.0.1/tcp/9"},
 	} {
-		_, err := c.postJSON(t.Context(), "/v1/sessions", sessionRequest{Peers: peers})
+		_, err := c.postJSON(t.Context(), "/v2/sessions", sessionRequest{Peers: peers})
 		var failure *Error
 		require.ErrorAs(t, err, &failure)
 		require.Equal(t, code, failure.Code)
@@ -275,8 +277,8 @@ func TestLedgersAndInfo(t *testing.T) {
 
 func TestAnUnknownCallNamesTheVersion(t *testing.T) {
 	c := connect(t, newFakeNode())
-	err := c.get(t.Context(), "/v2/node", &struct{}{})
-	require.EqualError(t, err, "control API v1 has no GET /v2/node")
+	err := c.get(t.Context(), "/v1/node", &struct{}{})
+	require.EqualError(t, err, "control API v2 has no GET /v1/node")
 }
 
 func TestABadFetchIsRefused(t *testing.T) {
@@ -287,7 +289,7 @@ func TestABadFetchIsRefused(t *testing.T) {
 		`{"cids":[{"/":"bafkqaaa"}]}`: CodeNotFound, // the session
 		`"` + strings.Repeat("x", maxRequest) + `"`: CodeTooLarge,
 	} {
-		_, err := c.post(t.Context(), "/v1/sessions/none/blocks", jsonType, strings.NewReader(body))
+		_, err := c.post(t.Context(), "/v2/sessions/none/blocks", jsonType, strings.NewReader(body))
 		var failure *Error
 		require.ErrorAs(t, err, &failure)
 		require.Equal(t, code, failure.Code, "%.20s", body)
@@ -307,7 +309,7 @@ func otherVersion(t *testing.T, api string) func(context.Context) (net.Conn, err
 }
 
 func TestAnotherVersionIsRefusedWithWhatToDo(t *testing.T) {
-	for api, advice := range map[string]string{"2": "upgrade this souk", "0": "restart the node"} {
+	for api, advice := range map[string]string{"3": "upgrade this souk", "1": "restart the node"} {
 		_, err := Dial(t.Context(), otherVersion(t, api))
 		var version *VersionError
 		require.ErrorAs(t, err, &version)

@@ -3,12 +3,16 @@
 // node may open; it is not the debug page, which is for people and has no verbs.
 //
 //	GET    /version                  which control API the node speaks; the one call that never changes
-//	GET    /v1/node                  node.Info
-//	GET    /v1/ledgers               []ledger.Receipt
-//	GET    /v1/ledgers/{peer}        ledger.Receipt
-//	POST   /v1/blocks                store the blocks of the body
-//	POST   /v1/sessions              open a fetching session; lasts as long as the connection of the call
-//	POST   /v1/sessions/{id}/blocks  fetch blocks within a session
+//	GET    /v2/node                  node.Info
+//	GET    /v2/ledgers               []ledger.Receipt
+//	GET    /v2/ledgers/{peer}        ledger.Receipt
+//	POST   /v2/blocks                store the blocks of the body
+//	POST   /v2/sessions              open a fetching session; lasts as long as the connection of the call
+//	POST   /v2/sessions/{id}/blocks  fetch blocks within a session
+//	GET    /v2/announcements         []repo.Announcement
+//	POST   /v2/announcements         announce a namespace: repo.Announcement
+//	POST   /v2/withdrawals           take back what was announced: {"namespace": "…"}
+//	POST   /v2/searches              ask trackers who holds a namespace
 //
 // Blocks travel as frames in bodies of type application/vnd.souk.blocks:
 //
@@ -28,4 +32,4 @@ package control
 
 // Version is the control API that this package speaks. It changes when an older
 // client or node could misunderstand a newer one.
-const Version = 1
+const Version = 2

@@ -79,7 +79,10 @@ func codeOf(err error) string {
 	var missing interface{ NotFound() bool }
 	var unreachable *node.UnreachableError
 	var tooLong *http.MaxBytesError
+	var invalid *node.InvalidError
 	switch {
+	case errors.As(err, &invalid):
+		return CodeBadRequest
 	case errors.As(err, &missing) && missing.NotFound():
 		return CodeNotFound
 	case errors.As(err, &unreachable):

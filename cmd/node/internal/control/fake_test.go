@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -37,8 +38,15 @@ type fakeNode struct {
 	blocks  map[cid.Cid]blocks.Block
 	puts    []int // blocks in each batch
 	sources []node.Source
-	putErr  error
-	hang    bool
+
+	announced []repo.Announcement
+	told      []peer.AddrInfo
+	withdrawn []string
+	searches  []node.Search
+	found     []peer.AddrInfo
+
+	putErr error
+	hang   bool
 
 	waiting chan struct{} // one for each fetch that began to wait
 	left    chan struct{} // one for each fetch that ended waiting
@@ -91,6 +99,32 @@ func (n *fakeNode) Ledger(_ context.Context, p peer.ID) (ledger.Receipt, error) 
 
 func (n *fakeNode) Info(context.Context) (node.Info, error) {
 	return node.Info{ID: self, Addresses: []string{"/ip4/127.0.0.1/tcp/1"}, Running: true}, nil
+}
+
+func (n *fakeNode) Announce(_ context.Context, a repo.Announcement, trackers ...peer.AddrInfo) error {
+	if err := a.Check(); err != nil {
+		return &node.InvalidError{Err: err}
+	}
+	n.announced, n.told = append(n.announced, a), append(n.told, trackers...)
+	return nil
+}
+
+func (n *fakeNode) Withdraw(_ context.Context, namespace string) error {
+	if len(n.announced) == 0 {
+		return &node.NotAnnouncedError{Namespace: namespace}
+	}
+	n.withdrawn = append(n.withdrawn, namespace)
+	return nil
+}
+
+func (n *fakeNode) Announced(context.Context) ([]repo.Announcement, error) { return n.announced, nil }
+
+func (n *fakeNode) Find(_ context.Context, s node.Search) ([]peer.AddrInfo, error) {
+	n.searches = append(n.searches, s)
+	if len(n.found) == 0 {
+		return nil, &node.NobodyError{Namespace: s.Namespace}
+	}
+	return n.found, nil
 }
 
 func (n *fakeNode) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {

@@ -11,18 +11,15 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
 
 // Fetch implements [node.Node]: it opens a session in the running node.
 func (c *Client) Fetch(ctx context.Context, from node.Source) (node.Fetcher, error) {
-	peers, err := formatPeers(from.Peers)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.postJSON(ctx, "/v1/sessions", sessionRequest{Peers: peers})
+	resp, err := c.postJSON(ctx, "/v2/sessions", sessionRequest{
+		Peers: node.Addresses(from.Peers...), Namespace: from.Namespace, Trackers: node.Addresses(from.Trackers...),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -30,21 +27,7 @@ func (c *Client) Fetch(ctx context.Context, from node.Source) (node.Fetcher, err
 	if err := json.NewDecoder(resp.Body).Decode(&info); err != nil {
 		return nil, errors.Join(fmt.Errorf("open a session in the running node: %w", cut(err)), resp.Body.Close())
 	}
-	return &remoteFetcher{client: c, path: "/v1/sessions/" + info.ID + "/blocks", hold: resp.Body}, nil
-}
-
-func formatPeers(peers []peer.AddrInfo) ([]string, error) {
-	var texts []string
-	for _, p := range peers {
-		addrs, err := peer.AddrInfoToP2pAddrs(&p)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range addrs {
-			texts = append(texts, a.String())
-		}
-	}
-	return texts, nil
+	return &remoteFetcher{client: c, path: "/v2/sessions/" + info.ID + "/blocks", hold: resp.Body}, nil
 }
 
 // remoteFetcher fetches within a session of the running node. Every fetch is a

@@ -61,12 +61,16 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, versionInfo{API: Version, Souk: s.release})
 	})
-	mux.HandleFunc("GET /v1/node", s.call(s.getNode))
-	mux.HandleFunc("GET /v1/ledgers", s.call(s.getLedgers))
-	mux.HandleFunc("GET /v1/ledgers/{peer}", s.call(s.getLedger))
-	mux.HandleFunc("POST /v1/blocks", s.call(s.putBlocks))
-	mux.HandleFunc("POST /v1/sessions", s.call(s.openSession))
-	mux.HandleFunc("POST /v1/sessions/{id}/blocks", s.call(s.fetchBlocks))
+	mux.HandleFunc("GET /v2/node", s.call(s.getNode))
+	mux.HandleFunc("GET /v2/ledgers", s.call(s.getLedgers))
+	mux.HandleFunc("GET /v2/ledgers/{peer}", s.call(s.getLedger))
+	mux.HandleFunc("POST /v2/blocks", s.call(s.putBlocks))
+	mux.HandleFunc("POST /v2/sessions", s.call(s.openSession))
+	mux.HandleFunc("POST /v2/sessions/{id}/blocks", s.call(s.fetchBlocks))
+	mux.HandleFunc("GET /v2/announcements", s.call(s.getAnnouncements))
+	mux.HandleFunc("POST /v2/announcements", s.call(s.announce))
+	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
+	mux.HandleFunc("POST /v2/searches", s.call(s.find))
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: CodeUnknownCall,
 			Message: fmt.Sprintf("control API v%d has no %s %s", Version, r.Method, r.URL.Path)}

@@ -17,9 +17,19 @@ import (
 // connection, so it stays below the usual limit of 1,024 open files.
 const maxSessions = 256
 
-// sessionRequest is the body of POST /v1/sessions.
+// sessionRequest is the body of POST /v2/sessions.
 type sessionRequest struct {
-	Peers []string `json:"peers,omitempty"` // multiaddrs that end in /p2p/ID
+	Peers     []string `json:"peers,omitempty"` // multiaddrs that end in /p2p/ID
+	Namespace string   `json:"namespace,omitempty"`
+	Trackers  []string `json:"trackers,omitempty"` // as Peers
+}
+
+func (r *sessionRequest) source() (from node.Source, err error) {
+	from.Namespace = r.Namespace
+	if from.Peers, err = parsePeers(r.Peers); err == nil {
+		from.Trackers, err = parsePeers(r.Trackers)
+	}
+	return from, err
 }
 
 // sessionInfo is its answer, which stays open as long as the session.
@@ -32,11 +42,11 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if err := request(w, r, &asked); err != nil {
 		return err
 	}
-	peers, err := parsePeers(asked.Peers)
+	from, err := asked.source()
 	if err != nil {
 		return &Error{Code: CodeBadRequest, Message: err.Error()}
 	}
-	fetcher, err := s.node.Fetch(r.Context(), node.Source{Peers: peers})
+	fetcher, err := s.node.Fetch(r.Context(), from)
 	if err != nil {
 		return err
 	}
@@ -63,7 +73,7 @@ func parsePeers(texts []string) ([]peer.AddrInfo, error) {
 		}
 		addrs[i] = a
 	}
-	return peer.AddrInfosFromP2pAddrs(addrs...)
+	return node.Peers(addrs...)
 }
 
 // sessionTable holds the sessions that are open.

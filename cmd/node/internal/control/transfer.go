@@ -63,7 +63,7 @@ func readBatch(body *frameReader) ([]blocks.Block, error) {
 	return batch, nil
 }
 
-// fetchRequest is the body of POST /v1/sessions/{id}/blocks.
+// fetchRequest is the body of POST /v2/sessions/{id}/blocks.
 type fetchRequest struct {
 	CIDs []cid.Cid `json:"cids"`
 }

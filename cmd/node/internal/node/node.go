@@ -11,6 +11,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -31,6 +32,17 @@ type Node interface {
 	Ledger(ctx context.Context, p peer.ID) (ledger.Receipt, error)
 	// Info says who the node is.
 	Info(ctx context.Context) (Info, error)
+	// Announce tells trackers that the node holds a namespace, and goes on to
+	// tell them until it is withdrawn, over restarts. It returns when one tracker
+	// has taken it. The given trackers are told besides those that the node knows.
+	Announce(ctx context.Context, a repo.Announcement, trackers ...peer.AddrInfo) error
+	// Withdraw takes back what was announced: [NotAnnouncedError] if nothing was.
+	Withdraw(ctx context.Context, namespace string) error
+	// Announced returns what is announced, ordered by namespace.
+	Announced(ctx context.Context) ([]repo.Announcement, error)
+	// Find returns peers that hold what is searched for, the best first, or
+	// [NobodyError].
+	Find(ctx context.Context, s Search) ([]peer.AddrInfo, error)
 	Close() error
 }
 
@@ -39,6 +51,11 @@ type Source struct {
 	// Peers are to be asked, they and no others. Without any, those peers are
 	// asked that the node is connected to.
 	Peers []peer.AddrInfo
+	// Namespace is what the blocks belong to. With it, and without Peers, those
+	// are asked, too, that trackers name.
+	Namespace string
+	// Trackers are asked besides those that the node knows.
+	Trackers []peer.AddrInfo
 }
 
 // Fetcher fetches blocks within one session: those that are stored here at
@@ -59,6 +76,11 @@ type Info struct {
 	Addresses []string `json:"addresses"`
 	// Running is whether the node has a network.
 	Running bool `json:"running"`
+	// Tracker is whether the node is one.
+	Tracker bool `json:"tracker,omitempty"`
+	// Trackers are the addresses of those that the node was told of, each with
+	// its ID.
+	Trackers []string `json:"trackers,omitempty"`
 }
 
 // NoPeersError says that a block is not stored here and that there is nobody to
@@ -66,11 +88,21 @@ type Info struct {
 type NoPeersError struct{ CID cid.Cid }
 
 func (e *NoPeersError) Error() string {
-	return "not stored here, and there are no peers to ask: name one with --peer /ip4/ADDRESS/tcp/PORT/p2p/ID"
+	return "not stored here, and there are no peers to ask: name one with --peer /ip4/ADDRESS/tcp/PORT/p2p/ID, or its namespace and trackers with --namespace and --trackers"
 }
 
 // NotFound marks the error as one that means "not found".
 func (e *NoPeersError) NotFound() bool { return true }
+
+// NobodyError says that no tracker names a peer that holds a namespace.
+type NobodyError struct{ Namespace string }
+
+func (e *NobodyError) Error() string {
+	return fmt.Sprintf("no tracker names a peer that holds %q: is the node running that shares it, and are --namespace and --trackers those that it printed?", e.Namespace)
+}
+
+// NotFound marks the error as one that means "not found".
+func (e *NobodyError) NotFound() bool { return true }
 
 // UnknownPeerError says that there is no ledger for a peer.
 type UnknownPeerError struct{ Peer peer.ID }

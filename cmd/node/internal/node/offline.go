@@ -17,7 +17,7 @@ import (
 var ErrNotRunning = errors.New("no node is running on this repository: start one with `souk run`")
 
 // Offline is a repository that is open for one command. It has a network only
-// while something is fetched from named peers.
+// while something is fetched from named peers or searched for at named trackers.
 type Offline struct {
 	repo  *repo.Repo
 	store blockstore.Blockstore
@@ -37,10 +37,10 @@ func (n *Offline) PutMany(ctx context.Context, bs []blocks.Block) error {
 	return n.store.PutMany(ctx, bs)
 }
 
-// Fetch implements [Node]. The network of a fetcher with named peers ends with
-// the fetcher.
+// Fetch implements [Node]. The network of a fetcher with named peers or trackers
+// ends with the fetcher.
 func (n *Offline) Fetch(ctx context.Context, from Source) (Fetcher, error) {
-	if len(from.Peers) == 0 {
+	if len(from.Peers) == 0 && len(from.Trackers) == 0 {
 		return stored{n.store}, nil
 	}
 	online, err := Start(ctx, n.repo.Key(), n.store, n.cfg)

@@ -38,6 +38,17 @@ type Config struct {
 	Listen []ma.Multiaddr
 	// Agent is what the node calls itself to its peers.
 	Agent string
+	// Peers are those to stay connected to; see [Online.Keep].
+	Peers []peer.AddrInfo
+	// Trackers are told what the node announces, and asked who holds what it
+	// fetches. With a ListKey, those in the lists that this key signed are, too.
+	Trackers []peer.AddrInfo
+	ListKey  peer.ID
+	// Tracker makes the node one, unless it is nil.
+	Tracker *souk.TrackerConfig
+	// Memory is where the node notes what it announces. Without one it is not
+	// announced again after a restart.
+	Memory Memory
 	// Exchange tunes the exchange.
 	Exchange []souk.Option
 	// Log is silent when nil.
@@ -50,9 +61,14 @@ type Online struct {
 	Exchange *souk.Exchange
 
 	log    *zap.Logger
+	memory Memory
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	work   sync.WaitGroup // peers that are kept
+	work   sync.WaitGroup // peers that are kept, announcements of a restart
+
+	isTracker bool
+	mu        sync.Mutex
+	trackers  []peer.AddrInfo // that the node was told of
 }
 
 // Start brings up a host with the given identity, over TCP and QUIC, secured by
@@ -64,14 +80,30 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, fmt.Errorf("start the network: %w", err)
 	}
 	log := cmp.Or(cfg.Log, zap.NewNop())
-	options := append([]souk.Option{souk.WithLogger(log)}, cfg.Exchange...)
-	x, err := souk.New(ctx, h, store, options...)
+	x, err := souk.New(ctx, h, store, cfg.options(log)...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
-	n := &Online{Host: h, Exchange: x, log: log}
+	n := &Online{
+		Host: h, Exchange: x, log: log, memory: cfg.Memory,
+		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+	}
+	if n.memory == nil {
+		n.memory = forgetful{}
+	}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, p := range cfg.Peers {
+		n.Keep(p)
+	}
 	return n, nil
+}
+
+func (cfg *Config) options(log *zap.Logger) []souk.Option {
+	options := []souk.Option{souk.WithLogger(log), souk.WithTrackers(cfg.Trackers...), souk.WithTrackerList(cfg.ListKey)}
+	if cfg.Tracker != nil {
+		options = append(options, souk.WithTracker(*cfg.Tracker))
+	}
+	return append(options, cfg.Exchange...)
 }
 
 func newHost(key crypto.PrivKey, cfg Config) (host.Host, error) {
@@ -117,6 +149,12 @@ func (n *Online) Fetch(ctx context.Context, from Source) (Fetcher, error) {
 		}
 		return &sessionFetcher{Session: n.Exchange.NewSession(ctx, session.WithPeers(ids...))}, nil
 	}
+	if err := n.AddTrackers(from.Trackers...); err != nil {
+		return nil, err
+	}
+	if from.Namespace != "" && n.tracked() {
+		return n.search(ctx, from.Namespace), nil
+	}
 	if len(n.Host.Network().Peers()) > 0 {
 		return &sessionFetcher{Session: n.Exchange.NewSession(ctx)}, nil
 	}
@@ -161,17 +199,27 @@ func (n *Online) Ledger(_ context.Context, p peer.ID) (ledger.Receipt, error) {
 
 // Info implements [Node].
 func (n *Online) Info(context.Context) (Info, error) {
-	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true}
+	n.mu.Lock()
+	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true, Tracker: n.isTracker, Trackers: Addresses(n.trackers...)}
+	n.mu.Unlock()
 	listen, err := n.Host.Network().InterfaceListenAddresses()
 	if err != nil {
 		return Info{}, err
 	}
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.Host.ID(), Addrs: listen})
-	for _, a := range addrs {
-		info.Addresses = append(info.Addresses, a.String())
-	}
+	info.Addresses = append(info.Addresses, Addresses(peer.AddrInfo{ID: n.Host.ID(), Addrs: listen})...)
 	slices.Sort(info.Addresses)
-	return info, err
+	return info, nil
+}
+
+// Addresses are those of peers as text, each with its ID.
+func Addresses(peers ...peer.AddrInfo) []string {
+	var texts []string
+	for _, p := range peers {
+		for _, a := range p.Addrs {
+			texts = append(texts, a.String()+"/p2p/"+p.ID.String())
+		}
+	}
+	return texts
 }
 
 // Close ends the exchange and then the host. It may be called again.
