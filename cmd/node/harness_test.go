@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,7 +61,8 @@ func add(t *testing.T, repo, path string, flags ...string) string {
 // daemon is a running node.
 type daemon struct {
 	started
-	stop func()
+	stop   func()
+	errors func() string // what was written to standard error, once it has stopped
 }
 
 // address is one at which the node listens.
@@ -84,16 +87,13 @@ func start(t *testing.T, repo string, flags ...string) *daemon {
 		cancel()
 		require.Fail(t, "the node did not start", "%s", (<-done).err)
 	}
-	stopped := false
-	d.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	var ended outcome
+	d.stop = sync.OnceFunc(func() {
 		cancel()
-		o := <-done
-		require.Equal(t, exitOK, o.code, o.err)
-	}
+		ended = <-done
+		require.Equal(t, exitOK, ended.code, ended.err)
+	})
+	d.errors = func() string { return ended.err }
 	t.Cleanup(d.stop)
 	return d
 }
@@ -123,6 +123,12 @@ func noise(size int) string {
 	b := make([]byte, size)
 	rand.NewChaCha8([32]byte{}).Read(b)
 	return string(b)
+}
+
+// damage makes a file of the repository unreadable for what it is.
+func damage(t *testing.T, repo, name string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(repo, name), []byte("\x00damaged"), 0o600))
 }
 
 // requireSame compares two trees in every name and every byte.
@@ -158,6 +164,8 @@ func contents(t *testing.T, root string) map[string]string {
 	}))
 	return all
 }
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func mkdir(path string) error { return os.MkdirAll(path, 0o755) }
 

@@ -22,44 +22,52 @@ const (
 // open returns the node that a verb works with: the repository itself, or the
 // running node that has it open.
 func (a *app) open(ctx context.Context) (node.Node, error) {
+	r, running, err := a.claim(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case running != nil:
+		return running, nil
+	default:
+		return node.NewOffline(r, node.Config{Agent: agent()}), nil
+	}
+}
+
+// claim returns the repository, which is then this process's alone, or the
+// running node that has it open.
+func (a *app) claim(ctx context.Context) (*repo.Repo, *control.Client, error) {
 	dir, err := a.repoDir()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for end := time.Now().Add(openPatience); ; {
-		n, err := tryOpen(ctx, dir)
+		r, n, err := tryOpen(ctx, dir)
 		var locked *repo.LockedError
 		if !errors.As(err, &locked) || time.Now().After(end) {
-			return n, err
+			return r, n, err
 		}
 		select {
 		case <-time.After(openPause):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		}
 	}
 }
 
 // tryOpen returns a [*repo.LockedError] when another process has the repository
 // open and does not answer on its control socket.
-func tryOpen(ctx context.Context, dir string) (node.Node, error) {
+func tryOpen(ctx context.Context, dir string) (*repo.Repo, *control.Client, error) {
 	r, err := repo.Open(dir)
-	if err == nil {
-		return node.NewOffline(r, node.Config{Agent: agent()}), nil
-	}
 	var locked *repo.LockedError
 	if !errors.As(err, &locked) {
-		return nil, err
+		return r, nil, err
 	}
 	n, dialErr := dialNode(ctx, dir)
 	var unreachable *net.OpError
 	if errors.As(dialErr, &unreachable) {
-		return nil, fmt.Errorf("%w and takes no commands: wait until it ends, or name another with --repo", err)
+		return nil, nil, fmt.Errorf("%w and takes no commands: wait until it ends, or name another with --repo", err)
 	}
-	if dialErr != nil {
-		return nil, dialErr
-	}
-	return n, nil
+	return nil, n, dialErr
 }
 
 func dialNode(ctx context.Context, dir string) (*control.Client, error) {

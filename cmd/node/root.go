@@ -77,7 +77,8 @@ Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
 	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newCat(a), newDemo(a), newGet(a), newID(a), newLedger(a), newLs(a), newRun(a), newVersion(a),
+		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newFind(a), newGet(a), newID(a), newLedger(a), newLs(a), newRun(a),
+		newTrackers(a), newVersion(a),
 	)
 	return root
 }

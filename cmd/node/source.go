@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -10,23 +11,28 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/providers/record"
 )
 
 // sourceOptions say where a verb that fetches may fetch from.
 type sourceOptions struct {
-	peers   []string
-	timeout time.Duration
+	peers     []string
+	namespace string
+	trackers  []string
+	timeout   time.Duration
 }
 
 func (o *sourceOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.peers, "peer", nil, "ask this peer and no others, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
+	f.StringVar(&o.namespace, "namespace", "", "what it belongs to: ask peers, too, that trackers name for this namespace")
+	trackersFlag(f, &o.trackers, "ask these trackers for them")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, as 30s or 5m (default: never)")
 }
 
 // fetch gives do a fetcher for the node of the repository, and the time that the
 // command has.
 func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Context, node.Fetcher) error) error {
-	peers, err := parsePeers(o.peers)
+	from, err := o.source()
 	if err != nil {
 		return err
 	}
@@ -35,21 +41,40 @@ func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Conte
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	err = withFetcher(ctx, a, peers, do)
+	err = withFetcher(ctx, a, from, do)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return &timeoutError{after: o.timeout, error: err}
 	}
 	return err
 }
 
+func (o *sourceOptions) source() (from node.Source, err error) {
+	if from.Peers, err = parsePeers("--peer", o.peers); err != nil {
+		return from, err
+	}
+	if from.Trackers, err = parsePeers("--trackers", o.trackers); err != nil {
+		return from, err
+	}
+	from.Namespace = o.namespace
+	switch {
+	case len(from.Peers) > 0 && (from.Namespace != "" || len(from.Trackers) > 0):
+		return from, usagef("--peer asks that peer and no others: leave it out, or leave out --namespace and --trackers")
+	case len(from.Trackers) > 0 && from.Namespace == "":
+		return from, usagef("--trackers needs the namespace that the trackers are to be asked about: give it with --namespace")
+	case from.Namespace != "":
+		err = checkNamespace("--namespace", from.Namespace)
+	}
+	return from, err
+}
+
 // withFetcher opens the node and a fetcher for as long as do runs.
-func withFetcher(ctx context.Context, a *app, peers []peer.AddrInfo, do func(context.Context, node.Fetcher) error) (err error) {
+func withFetcher(ctx context.Context, a *app, from node.Source, do func(context.Context, node.Fetcher) error) (err error) {
 	n, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	f, err := n.Fetch(ctx, node.Source{Peers: peers})
+	f, err := n.Fetch(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -57,26 +82,38 @@ func withFetcher(ctx context.Context, a *app, peers []peer.AddrInfo, do func(con
 	return do(ctx, f)
 }
 
+// trackersFlag adds the flag that names trackers.
+func trackersFlag(f *pflag.FlagSet, into *[]string, says string) {
+	f.StringSliceVar(into, "trackers", nil, says+", as /ip4/ADDRESS/tcp/PORT/p2p/ID with commas in between; may be repeated")
+}
+
+func checkNamespace(field, namespace string) error {
+	if err := record.Namespace(namespace).Check(); err != nil {
+		return usagef("%s %q is no namespace (1 to %d bytes of UTF-8 without control characters is one): %w", field, namespace, record.MaxNamespace, err)
+	}
+	return nil
+}
+
 // parsePeers reads addresses of peers; those of the same peer are put together.
-func parsePeers(texts []string) ([]peer.AddrInfo, error) {
-	addrs, err := parseAddrs(texts)
+func parsePeers(field string, texts []string) ([]peer.AddrInfo, error) {
+	addrs, err := parseAddrs(field, texts)
 	if err != nil {
 		return nil, err
 	}
 	for i, a := range addrs {
 		if _, err := peer.AddrInfoFromP2pAddr(a); err != nil {
-			return nil, usagef("%q does not end in /p2p/ID: a peer prints its addresses when it runs", texts[i])
+			return nil, usagef("%s %q does not end in /p2p/ID: a peer prints its addresses when it runs", field, texts[i])
 		}
 	}
-	return peer.AddrInfosFromP2pAddrs(addrs...)
+	return node.Peers(addrs...)
 }
 
-func parseAddrs(texts []string) ([]ma.Multiaddr, error) {
+func parseAddrs(field string, texts []string) ([]ma.Multiaddr, error) {
 	addrs := make([]ma.Multiaddr, len(texts))
 	for i, text := range texts {
-		a, err := ma.NewMultiaddr(text)
+		a, err := ma.NewMultiaddr(strings.TrimSpace(text))
 		if err != nil {
-			return nil, usagef("%q is not an address like /ip4/127.0.0.1/tcp/4101: %w", text, err)
+			return nil, usagef("%s %q is not an address like /ip4/127.0.0.1/tcp/4101: %w", field, text, err)
 		}
 		addrs[i] = a
 	}

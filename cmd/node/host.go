@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/control"
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/debug"
+)
+
+const (
+	debugOff = "off"
+	// Commands that use the node get this long to end when it stops.
+	stopPatience = 5 * time.Second
+)
+
+// hosted is a node that this process runs on a repository.
+type hosted struct {
+	repo  *repo.Repo
+	debug string // where the debug page is, or debugOff
+	http  string // where a tracker answers over HTTP; empty for nowhere
+
+	// ready is called once the node serves its peers and other commands. With an
+	// error the node ends.
+	ready func(ctx context.Context, n *node.Online, s started) error
+}
+
+// run runs the node until ctx ends or the exchange has ended by itself.
+func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
+	n, err := node.Start(ctx, h.repo.Key(), blockstore.New(h.repo.Blocks(), blockstore.WithTrustedReads()), remembering(cfg, h.repo))
+	var deaf *node.ListenError
+	if errors.As(err, &deaf) {
+		return fmt.Errorf("%w (choose other addresses with --listen)", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	if err := n.Resume(); err != nil {
+		return err
+	}
+	return h.serve(ctx, n, cfg)
+}
+
+// serve opens the debug page and the control socket, says that the node is
+// ready, and waits for the end.
+func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (err error) {
+	s := started{}
+	if s.Info, err = n.Info(ctx); err != nil {
+		return err
+	}
+	if h.debug != debugOff {
+		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), cfg.Log)
+		if err != nil {
+			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
+		}
+		defer page.Close()
+		s.Debug = "http://" + page.Addr().String() + "/debug/ledgers"
+	}
+	l, err := h.repo.Listen()
+	if err != nil {
+		return err
+	}
+	s.Control = l.Addr().String()
+	broken := n.Exchange.Done()
+	return serveCommands(ctx, broken, control.NewServer(n, release(), cfg.Log), l, func() error { return h.ready(ctx, n, s) })
+}
+
+// errBroken is why run ends by itself; closing the exchange says more.
+var errBroken = errors.New("the exchange has ended by itself")
+
+// serveCommands answers on the control socket until ctx ends, the exchange has
+// ended by itself, or the socket breaks.
+func serveCommands(ctx context.Context, broken <-chan struct{}, s *control.Server, l net.Listener, ready func() error) error {
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	err := ready()
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-broken:
+			err = errBroken
+		case err = <-served:
+			served <- nil // for the wait below
+		}
+	}
+	patience, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	return errors.Join(err, s.Close(patience), <-served)
+}
