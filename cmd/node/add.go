@@ -12,6 +12,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/souk-p2p/souk/adapter/unixfs"
 )
@@ -48,12 +49,17 @@ given or they are a PATH themselves.`,
 		RunE: func(cmd *cobra.Command, paths []string) error { return o.run(cmd.Context(), a, paths) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.chunker, "chunker", "size-262144", "how files are cut, as size-BYTES")
-	f.BoolVar(&o.hidden, "hidden", false, "include names that begin with a dot")
+	o.layoutFlags(f)
 	f.BoolVarP(&o.onlyHash, "only-hash", "n", false, "store nothing")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only CIDs")
 	f.BoolVarP(&o.quieter, "quieter", "Q", false, "print only the CID of the last PATH")
 	return cmd
+}
+
+// layoutFlags say what of a path is added and how.
+func (o *addOptions) layoutFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.chunker, "chunker", "size-262144", "how files are cut, as size-BYTES")
+	f.BoolVar(&o.hidden, "hidden", false, "include names that begin with a dot")
 }
 
 func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error) {

@@ -78,7 +78,7 @@ Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
 		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newFind(a), newGet(a), newID(a), newLedger(a), newLs(a), newRun(a),
-		newTrackers(a), newVersion(a),
+		newShare(a), newTrackers(a), newVersion(a),
 	)
 	return root
 }

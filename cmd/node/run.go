@@ -69,11 +69,14 @@ announced before. It prints its addresses, then "ready".`,
 			return o.run(cmd.Context(), a, cfg)
 		},
 	}
-	f := cmd.Flags()
+	o.flags(cmd.Flags())
+	return cmd
+}
+
+func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.hostOptions.flags(f, "127.0.0.1:4180")
 	o.trackerOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
-	return cmd
 }
 
 func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+)
+
+// every calls see for a command and all below it.
+func every(cmd *cobra.Command, see func(*cobra.Command)) {
+	see(cmd)
+	for _, sub := range cmd.Commands() {
+		every(sub, see)
+	}
+}
+
+// Asking everybody for everything costs all of them bandwidth, so nobody may get
+// there without saying so.
+func TestNoDefaultOfAnyCommandFloods(t *testing.T) {
+	var floods []string
+	commands := 0
+	every(newRoot(newApp(nil, nil, nil)), func(cmd *cobra.Command) {
+		commands++
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Name == "flood" {
+				floods = append(floods, cmd.Name()+"="+f.DefValue)
+			}
+		})
+	})
+	require.Equal(t, []string{"run=false"}, floods)
+	require.Greater(t, commands, 12)
+
+	var out bytes.Buffer
+	a := newApp(nil, &out, &out)
+	for _, cfg := range []node.Config{runConfig(t, a), shareConfig(t, a)} {
+		require.Empty(t, cfg.Exchange, "what a node is tuned with, flooding among it")
+	}
+	require.Empty(t, out.String())
+	require.Len(t, runConfig(t, a, "--flood").Exchange, 1)
+	require.Contains(t, out.String(), "FLOODING: every connected peer is asked for every block")
+}
+
+func runConfig(t *testing.T, a *app, flags ...string) node.Config {
+	t.Helper()
+	var o runOptions
+	f := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	o.flags(f)
+	require.NoError(t, f.Parse(flags))
+	cfg, err := o.config(f, a.err)
+	require.NoError(t, err)
+	return cfg
+}
+
+func shareConfig(t *testing.T, a *app) node.Config {
+	t.Helper()
+	var o shareOptions
+	f := pflag.NewFlagSet("share", pflag.ContinueOnError)
+	o.flags(f)
+	cfg, err := o.config(a, f, []string{stdin})
+	require.NoError(t, err)
+	return cfg
+}
