@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/providers"
@@ -104,11 +105,12 @@ func (x *Exchange) trackerStates() (up, down int) {
 }
 
 // Find returns at most k peers, and at most 32, that hold a namespace, those that
-// were useful in it and are connected first. It is for anybody who wants to ask
-// a few peers something, be it blocks or not. When ctx ends first it returns those
-// found until then with the context's error.
-func (x *Exchange) Find(ctx context.Context, namespace string, k int) ([]peer.AddrInfo, error) {
-	return x.providers.Find(ctx, namespace, k)
+// were useful in it and are connected first. With a sample of what is wanted those
+// are found, too, that hold only the part that it lies in. It is for anybody who
+// wants to ask a few peers something, be it blocks or not. When ctx ends first it
+// returns those found until then with the context's error.
+func (x *Exchange) Find(ctx context.Context, namespace string, k int, sample ...cid.Cid) ([]peer.AddrInfo, error) {
+	return x.providers.Find(ctx, namespace, k, sample...)
 }
 
 // Watch delivers peers that announce a namespace from now on, until ctx ends;

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
@@ -111,6 +112,17 @@ func TestFindGathersFromAllFinders(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, peers)
 		}
+	})
+}
+
+func TestFindAsksWithTheSampleThatItWasGiven(t *testing.T) {
+	x, y := sample("x")[0], sample("y")[0]
+	r := &fakeRouting{known: map[cid.Cid][]string{x: {"a"}, y: {"b"}}}
+	run(t, Config{Finders: []Finder{Routing(r)}}, func(t *testing.T, d *Directory) {
+		peers, err := d.Find(t.Context(), "films", 8, y)
+		require.NoError(t, err)
+		require.Equal(t, "b", namesOf(peers))
+		require.Equal(t, []cid.Cid{y}, r.asked)
 	})
 }
 
