@@ -34,10 +34,12 @@ type Tracker struct {
 	Top []Namespace `json:"top"` // those with the most rows, the largest first
 }
 
-// Namespace is what a tracker has and is asked about one namespace. Its name is
-// whatever an announcer chose.
+// Namespace is what a tracker has and is asked about one namespace, or about one
+// shard of it, which is where who has little of it is. Its name is whatever an
+// announcer chose.
 type Namespace struct {
 	Name         string  `json:"name"`
+	Shard        string  `json:"shard,omitempty"` // two hexadecimal digits, or empty for the whole
 	Rows         int     `json:"rows"`
 	Announcers   int     `json:"announcers"`
 	Announces    uint64  `json:"announces"`

@@ -21,6 +21,9 @@ func trackingNode(names ...string) source {
 			Name: name, Rows: 1000 - i, Announcers: 900 - i, Announces: 1500, Queries: 25000, AnnounceRate: 0.25, QueryRate: 12,
 		})
 	}
+	if len(names) > 1 {
+		t.Top[1].Shard = "a0"
+	}
 	return source{tracker: t}
 }
 
@@ -49,7 +52,7 @@ func TestTheTrackerAsJSON(t *testing.T) {
 func TestTheTrackerForAPerson(t *testing.T) {
 	page := get(t, trackingNode("photos", "maps"), "/debug/tracker?refresh=2", browser).Body.String()
 	for _, want := range []string{
-		"1\u202f234\u202f567", "64.0 MiB", "12.5 % of 512 MiB", "photos", "maps", "0.25 a second", "12 a second",
+		"1\u202f234\u202f567", "64.0 MiB", "12.5 % of 512 MiB", "photos", `maps</code> <span class="quiet">shard a0`, "0.25 a second", "12 a second",
 		`<dd>4 <small>18 rows evicted, 17 expired`, `<th scope="row">rate</th><td>3</td>`, `<th scope="row">full</th><td>1</td>`,
 		`<meta http-equiv="refresh" content="2">`,
 	} {

@@ -146,13 +146,32 @@ func listAnnounced(ctx context.Context, n node.Node, w io.Writer, asJSON bool) e
 		if asJSON {
 			err = printJSON(w, of)
 		} else {
-			_, err = fmt.Fprintln(w, describe(of))
+			err = writeAnnounced(w, of)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeAnnounced writes what is announced, and below what each tracker made of it.
+func writeAnnounced(w io.Writer, of node.Announced) error {
+	_, err := fmt.Fprintln(w, describe(of.Announcement))
+	for _, t := range of.Told {
+		if err != nil {
+			break
+		}
+		state := "not heard yet"
+		if !t.Heard.IsZero() {
+			state = "heard " + t.Heard.Format(time.RFC3339)
+		}
+		if t.Error != "" {
+			state += ": " + printable(t.Error)
+		}
+		_, err = fmt.Fprintf(w, "  tracker %s %s\n", t.Tracker, state)
+	}
+	return err
 }
 
 func withdraw(ctx context.Context, n node.Node, a *app, namespace string) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
@@ -78,11 +79,11 @@ func TestWhatIsAnnouncedIsListedAndWithdrawnWithoutANode(t *testing.T) {
 		`"maps\u202e"`, "photos shards [00-0f a0] partial at 1.5 MiB/s for 10m0s",
 	}, lines(must(t, dir, "announce", "--list")))
 
-	var first repo.Announcement
+	var first node.Announced
 	listed := lines(must(t, dir, "--json", "announce", "--list"))
 	require.Len(t, listed, 2)
 	require.NoError(t, json.Unmarshal([]byte(listed[1]), &first))
-	require.Equal(t, photos, first)
+	require.Equal(t, node.Announced{Announcement: photos}, first)
 
 	require.Contains(t, must(t, dir, "announce", "photos", "--withdraw"), "no node is running")
 	o := command(t, dir, "announce", "photos", "--withdraw")

@@ -61,6 +61,7 @@ func add(t *testing.T, repo, path string, flags ...string) string {
 // daemon is a running node.
 type daemon struct {
 	started
+	repo   string
 	stop   func()
 	errors func() string // what was written to standard error, once it has stopped
 }
@@ -71,22 +72,32 @@ func (d *daemon) address() string { return d.Addresses[0] }
 // start runs a node on the repository until the end of the test.
 func start(t *testing.T, repo string, flags ...string) *daemon {
 	t.Helper()
+	d := &daemon{repo: repo}
+	line := d.launch(t, append([]string{"--repo", repo, "--json", "run", "--debug", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)...)
+	require.NoError(t, json.Unmarshal([]byte(line), &d.started), line)
+	return d
+}
+
+// launch runs a command that ends when it is interrupted, and returns the first
+// line that it prints.
+func (d *daemon) launch(t *testing.T, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	done := make(chan outcome, 1)
-	args := append([]string{"--repo", repo, "--json", "run", "--debug", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)
 	go func() {
 		var err bytes.Buffer
 		code := execute(ctx, newApp(nil, writer, &err), args)
 		writer.Close()
 		done <- outcome{code: code, err: err.String()}
 	}()
-	line, _ := bufio.NewReader(reader).ReadBytes('\n')
-	d := &daemon{}
-	if err := json.Unmarshal(line, &d.started); err != nil {
+	out := bufio.NewReader(reader)
+	line, err := out.ReadString('\n')
+	if err != nil {
 		cancel()
 		require.Fail(t, "the node did not start", "%s", (<-done).err)
 	}
+	go io.Copy(io.Discard, out) // ends with the command
 	var ended outcome
 	d.stop = sync.OnceFunc(func() {
 		cancel()
@@ -95,7 +106,7 @@ func start(t *testing.T, repo string, flags ...string) *daemon {
 	})
 	d.errors = func() string { return ended.err }
 	t.Cleanup(d.stop)
-	return d
+	return strings.TrimSuffix(line, "\n")
 }
 
 // tree makes a directory tree and returns its path.

@@ -63,6 +63,14 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		defer page.Close()
 		s.Debug = "http://" + page.Addr().String() + "/debug/ledgers"
 	}
+	if h.http != "" {
+		routing, err := serveRouting(ctx, h.http, n.Exchange.Tracker(), cfg.Log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, routing.Close()) }()
+		s.Routing = routing.url()
+	}
 	l, err := h.repo.Listen()
 	if err != nil {
 		return err

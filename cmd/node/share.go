@@ -176,16 +176,15 @@ func announceShared(ctx context.Context, a *app, n node.Node, dataset string, tr
 }
 
 // reachable are the trackers of the line that is printed: those that were named,
-// else those of the node, which may be one of them itself.
+// else those of the node, which is its own when it is one and was told of none.
 func reachable(info node.Info, cfg node.Config) []string {
 	if len(cfg.Trackers) > 0 {
 		return node.Addresses(cfg.Trackers...)
 	}
-	trackers := info.Trackers
-	if info.Tracker {
-		trackers = append(dialable(info.Addresses), trackers...)
+	if len(info.Trackers) == 0 && info.Tracker {
+		return dialable(info.Addresses)
 	}
-	return trackers
+	return info.Trackers
 }
 
 func (s *offer) print(a *app) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -68,9 +67,9 @@ func (o *trackerOptions) configure(f *pflag.FlagSet, cfg *node.Config) (err erro
 // config is what the tracker is to be like; where it keeps its table is added
 // once the repository is open.
 func (o *trackerOptions) config(listKey peer.ID) (*souk.TrackerConfig, error) {
-	const most = math.MaxInt >> 20
+	const most = 1 << 20 // a TiB
 	if o.memory < 1 || o.memory > most {
-		return nil, usagef("--tracker-memory %d is not a number of MiB from 1 to %d", o.memory, uint(most))
+		return nil, usagef("--tracker-memory %d is not a number of MiB from 1 to %d", o.memory, most)
 	}
 	cfg := &souk.TrackerConfig{Public: o.public}
 	cfg.Limits.TableBytes = int(o.memory) << 20

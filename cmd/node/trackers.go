@@ -23,7 +23,8 @@ func newTrackers(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trackers",
 		Short: "List the running node's trackers, and sign lists of trackers",
-		Long: `Lists the addresses of the trackers that the running node was told of.
+		Long: `Lists the trackers of the running node, each with how fast it answers, or that it
+is down, and its addresses.
 
 A list of trackers is signed with a key and handed out by trackers. Nodes that
 know the key's peer ID (--tracker-list-key) follow it: trackers can be added and
@@ -47,24 +48,33 @@ func (a *app) listTrackers(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	info, err := n.Info(ctx)
+	all, err := n.Trackers(ctx)
 	if err != nil {
 		return err
 	}
-	if !info.Running {
-		return node.ErrNotRunning
-	}
-	for _, at := range info.Trackers {
+	for _, t := range all {
 		if a.json {
-			err = printJSON(a.out, map[string]string{"address": at})
+			err = printJSON(a.out, t)
 		} else {
-			_, err = fmt.Fprintln(a.out, at)
+			_, err = fmt.Fprintln(a.out, strings.Join(append([]string{t.ID.String(), standing(t, time.Now())}, t.Addresses...), " "))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// standing is a word for how a tracker does.
+func standing(t node.Tracker, now time.Time) string {
+	switch {
+	case now.Before(t.DownUntil):
+		return "down"
+	case t.Latency > 0:
+		return t.Latency.Round(time.Microsecond).String()
+	default:
+		return "unasked"
+	}
 }
 
 type signOptions struct {

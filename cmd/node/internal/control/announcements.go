@@ -49,8 +49,14 @@ func (c *Client) Withdraw(ctx context.Context, namespace string) error {
 }
 
 // Announced implements [node.Node].
-func (c *Client) Announced(ctx context.Context) (all []repo.Announcement, err error) {
+func (c *Client) Announced(ctx context.Context) (all []node.Announced, err error) {
 	err = c.get(ctx, "/v2/announcements", &all)
+	return all, err
+}
+
+// Trackers implements [node.Node].
+func (c *Client) Trackers(ctx context.Context) (all []node.Tracker, err error) {
+	err = c.get(ctx, "/v2/trackers", &all)
 	return all, err
 }
 
@@ -101,6 +107,15 @@ func (c *Client) tell(ctx context.Context, path string, v any) error {
 
 func (s *Server) getAnnouncements(w http.ResponseWriter, r *http.Request) error {
 	all, err := s.node.Announced(r.Context())
+	if err != nil {
+		return err
+	}
+	reply(w, all)
+	return nil
+}
+
+func (s *Server) getTrackers(w http.ResponseWriter, r *http.Request) error {
+	all, err := s.node.Trackers(r.Context())
 	if err != nil {
 		return err
 	}

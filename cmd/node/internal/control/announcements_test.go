@@ -27,7 +27,9 @@ func TestAnAnnouncementReachesTheNode(t *testing.T) {
 	require.Equal(t, []peer.AddrInfo{at}, n.told)
 	all, err := c.Announced(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []repo.Announcement{a}, all)
+	require.Equal(t, []node.Announced{{
+		Announcement: a, Told: []node.Told{{Tracker: self, Heard: heard}, {Tracker: self, Error: "full"}},
+	}}, all)
 
 	require.NoError(t, c.Withdraw(t.Context(), "../odd"))
 	require.Equal(t, []string{"../odd"}, n.withdrawn)
@@ -79,4 +81,13 @@ func TestABadSearchIsRefused(t *testing.T) {
 		require.Equal(t, CodeBadRequest, asError(err).Code)
 		require.ErrorContains(t, err, says)
 	}
+}
+
+func TestTheTrackersOfTheNodeAreListed(t *testing.T) {
+	n := newFakeNode()
+	want, err := n.Trackers(t.Context())
+	require.NoError(t, err)
+	got, err := connect(t, n).Trackers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }

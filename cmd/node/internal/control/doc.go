@@ -9,7 +9,8 @@
 //	POST   /v2/blocks                store the blocks of the body
 //	POST   /v2/sessions              open a fetching session; lasts as long as the connection of the call
 //	POST   /v2/sessions/{id}/blocks  fetch blocks within a session
-//	GET    /v2/announcements         []repo.Announcement
+//	GET    /v2/trackers              []node.Tracker
+//	GET    /v2/announcements         []node.Announced
 //	POST   /v2/announcements         announce a namespace: repo.Announcement
 //	POST   /v2/withdrawals           take back what was announced: {"namespace": "…"}
 //	POST   /v2/searches              ask trackers who holds a namespace

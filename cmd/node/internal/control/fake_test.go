@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -22,6 +23,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var self = mustDecode("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
+
+var heard = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func mustDecode(text string) peer.ID {
 	id, err := peer.Decode(text)
@@ -117,7 +120,17 @@ func (n *fakeNode) Withdraw(_ context.Context, namespace string) error {
 	return nil
 }
 
-func (n *fakeNode) Announced(context.Context) ([]repo.Announcement, error) { return n.announced, nil }
+func (n *fakeNode) Announced(context.Context) ([]node.Announced, error) {
+	all := make([]node.Announced, len(n.announced))
+	for i, a := range n.announced {
+		all[i] = node.Announced{Announcement: a, Told: []node.Told{{Tracker: self, Heard: heard}, {Tracker: self, Error: "full"}}}
+	}
+	return all, nil
+}
+
+func (n *fakeNode) Trackers(context.Context) ([]node.Tracker, error) {
+	return []node.Tracker{{ID: self, Addresses: []string{"/ip4/192.0.2.1/tcp/1/p2p/" + self.String()}, DownUntil: heard, Lost: 3}}, nil
+}
 
 func (n *fakeNode) Find(_ context.Context, s node.Search) ([]peer.AddrInfo, error) {
 	n.searches = append(n.searches, s)

@@ -68,6 +68,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v2/sessions", s.call(s.openSession))
 	mux.HandleFunc("POST /v2/sessions/{id}/blocks", s.call(s.fetchBlocks))
 	mux.HandleFunc("GET /v2/announcements", s.call(s.getAnnouncements))
+	mux.HandleFunc("GET /v2/trackers", s.call(s.getTrackers))
 	mux.HandleFunc("POST /v2/announcements", s.call(s.announce))
 	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
 	mux.HandleFunc("POST /v2/searches", s.call(s.find))

@@ -39,7 +39,10 @@ type Node interface {
 	// Withdraw takes back what was announced: [NotAnnouncedError] if nothing was.
 	Withdraw(ctx context.Context, namespace string) error
 	// Announced returns what is announced, ordered by namespace.
-	Announced(ctx context.Context) ([]repo.Announcement, error)
+	Announced(ctx context.Context) ([]Announced, error)
+	// Trackers returns what is known of the trackers: those that the node was told
+	// of, and those of their lists.
+	Trackers(ctx context.Context) ([]Tracker, error)
 	// Find returns peers that hold what is searched for, the best first, or
 	// [NobodyError].
 	Find(ctx context.Context, s Search) ([]peer.AddrInfo, error)

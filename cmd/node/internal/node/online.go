@@ -44,7 +44,8 @@ type Config struct {
 	// fetches. With a ListKey, those in the lists that this key signed are, too.
 	Trackers []peer.AddrInfo
 	ListKey  peer.ID
-	// Tracker makes the node one, unless it is nil.
+	// Tracker makes the node one, unless it is nil, with the memory for its table
+	// that Limits.TableBytes says.
 	Tracker *souk.TrackerConfig
 	// Memory is where the node notes what it announces. Without one it is not
 	// announced again after a restart.
@@ -61,14 +62,16 @@ type Online struct {
 	Exchange *souk.Exchange
 
 	log    *zap.Logger
+	store  blockstore.Blockstore
 	memory Memory
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // peers that are kept, announcements of a restart
 
-	isTracker bool
-	mu        sync.Mutex
-	trackers  []peer.AddrInfo // that the node was told of
+	isTracker     bool
+	trackerMemory int // that its table may take
+	mu            sync.Mutex
+	trackers      []peer.AddrInfo // that the node was told of
 }
 
 // Start brings up a host with the given identity, over TCP and QUIC, secured by
@@ -85,8 +88,11 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
 	n := &Online{
-		Host: h, Exchange: x, log: log, memory: cfg.Memory,
+		Host: h, Exchange: x, log: log, store: store, memory: cfg.Memory,
 		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+	}
+	if n.isTracker {
+		n.trackerMemory = cfg.Tracker.Limits.TableBytes
 	}
 	if n.memory == nil {
 		n.memory = forgetful{}

@@ -2,19 +2,24 @@ package node
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/debug"
+	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/providers/tracker"
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 // Page is what the debug pages show of the node.
-func (n *Online) Page() debug.Source { return page{n.Exchange, n.Host.ID()} }
+func (n *Online) Page() debug.Source { return page{n.Exchange, n.Host.ID(), n.trackerMemory} }
 
 type page struct {
 	*souk.Exchange
-	self peer.ID
+	self          peer.ID
+	trackerMemory int
 }
 
 func (p page) Self() peer.ID { return p.self }
@@ -30,4 +35,56 @@ func (p page) Stat() debug.Stat {
 }
 
 // Tracker implements [debug.Source].
-func (p page) Tracker(context.Context, int) (debug.Tracker, bool) { return debug.Tracker{}, false }
+func (p page) Tracker(ctx context.Context, most int) (debug.Tracker, bool) {
+	t := p.Exchange.Tracker()
+	if t == nil {
+		return debug.Tracker{}, false
+	}
+	return trackerPage(t.Stat(ctx), t.Top(ctx, most), p.trackerMemory), true
+}
+
+func trackerPage(s tracker.Stat, top []tracker.NamespaceStat, budget int) debug.Tracker {
+	table := s.Table
+	t := debug.Tracker{
+		Namespaces: table.Namespaces, Announcers: table.Announcers, Rows: table.Rows, Watches: table.Watches,
+		Bytes: table.Bytes, Budget: budget,
+		Announced: table.Announced, Touched: table.Touched, Queries: table.Queries, Answered: table.Answered,
+		Feedback: table.Feedback, Probed: table.Probed, Expired: table.Expired, Evicted: table.Evicted,
+		Refused: refusals(s), Top: make([]debug.Namespace, len(top)),
+	}
+	for i, ns := range top {
+		t.Top[i] = debug.Namespace{
+			Name: string(ns.Namespace), Rows: ns.Rows, Announcers: ns.Announcers,
+			Announces: ns.Announces, Queries: ns.Queries, AnnounceRate: ns.AnnounceRate, QueryRate: ns.QueryRate,
+		}
+		if ns.Narrow {
+			t.Top[i].Shard = fmt.Sprintf("%02x", ns.Shard)
+		}
+	}
+	return t
+}
+
+// refusals are what was refused by the table, for what is in a record or a
+// message, and for want of room for streams.
+func refusals(s tracker.Stat) map[string]uint64 {
+	by := make(map[string]uint64)
+	note := func(reason string, n uint64) {
+		if n > 0 {
+			by[reason] += n
+		}
+	}
+	for reason, n := range s.Table.Refused {
+		if r := tracker.Refusal(reason); r != tracker.Accepted {
+			note(r.String(), n)
+		}
+	}
+	for fault, n := range s.Records {
+		note("record: "+record.Fault(fault).String(), n)
+	}
+	for fault, n := range s.Faults {
+		note("message: "+wire.Fault(fault).String(), n)
+	}
+	note("streams of a peer", s.StreamsOfPeer)
+	note("streams of all peers", s.StreamsOfAll)
+	return by
+}

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -25,11 +27,15 @@ func (n *Online) Find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
 
 // find returns peers, or why there are none.
 func (n *Online) find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
-	found, err := n.Exchange.Find(ctx, s.Namespace, s.Most)
+	var sample []cid.Cid
+	if s.CID.Defined() {
+		sample = append(sample, s.CID)
+	}
+	found, err := n.Exchange.Find(ctx, s.Namespace, s.Most, sample...)
 	if len(found) > 0 || err != nil {
 		return found, err
 	}
-	if trackers := n.Trackers(); len(trackers) > 0 {
+	if trackers := n.named(); len(trackers) > 0 {
 		_, err = n.Connect(ctx, trackers)
 	}
 	if err == nil {
@@ -39,16 +45,18 @@ func (n *Online) find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
 }
 
 // searchFetcher fetches within a namespace. A session waits for peers that may
-// still come; this one fails when there is nobody to wait for.
+// still come; this one fails when there is nobody to wait for, for all that is
+// not stored.
 type searchFetcher struct {
 	sessionFetcher
+	stored stored
 	ended  context.Context // of the session; its cause says that there is nobody
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup
 }
 
 func (n *Online) search(ctx context.Context, namespace string) *searchFetcher {
-	f := &searchFetcher{}
+	f := &searchFetcher{stored: stored{n.store}}
 	f.ended, f.cancel = context.WithCancelCause(ctx)
 	f.Session = n.Exchange.NewSession(f.ended, session.WithNamespace(namespace))
 	f.work.Go(func() {
@@ -65,9 +73,18 @@ type hopelessError struct{ error }
 
 func (e *hopelessError) Unwrap() error { return e.error }
 
+// hopeless returns why the search has ended by itself, or nil when it has not.
+func (f *searchFetcher) hopeless() error {
+	var why *hopelessError
+	if errors.As(context.Cause(f.ended), &why) {
+		return why.error
+	}
+	return nil
+}
+
 // lonely reports whether no peer is connected that is not just a tracker.
 func (n *Online) lonely() bool {
-	trackers := n.Trackers()
+	trackers := n.named()
 	for _, p := range n.Host.Network().Peers() {
 		if indexOf(trackers, p) < 0 {
 			return false
@@ -78,11 +95,54 @@ func (n *Online) lonely() bool {
 
 func (f *searchFetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	b, err := f.Session.GetBlock(ctx, c)
-	var hopeless *hopelessError
-	if err != nil && errors.As(context.Cause(f.ended), &hopeless) {
-		return nil, hopeless.error
+	if err == nil || f.hopeless() == nil {
+		return b, err
+	}
+	b, err = f.stored.GetBlock(ctx, c)
+	var missing *NoPeersError
+	if errors.As(err, &missing) {
+		err = f.hopeless()
 	}
 	return b, err
+}
+
+func (f *searchFetcher) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
+	in, err := f.Session.GetBlocks(ctx, cs)
+	if err != nil {
+		if f.hopeless() != nil {
+			return f.stored.GetBlocks(ctx, cs)
+		}
+		return nil, err
+	}
+	out := make(chan blocks.Block)
+	go func() {
+		defer close(out)
+		left := make(map[cid.Cid]struct{}, len(cs))
+		for _, c := range cs {
+			left[c] = struct{}{}
+		}
+		if !pass(ctx, in, out, left) || f.hopeless() == nil {
+			return
+		}
+		rest, err := f.stored.GetBlocks(ctx, slices.Collect(maps.Keys(left)))
+		if err == nil {
+			pass(ctx, rest, out, left)
+		}
+	}()
+	return out, nil
+}
+
+// pass hands on what comes until it ends, and reports whether it ended before ctx.
+func pass(ctx context.Context, in <-chan blocks.Block, out chan<- blocks.Block, left map[cid.Cid]struct{}) bool {
+	for b := range in {
+		delete(left, b.Cid())
+		select {
+		case out <- b:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (f *searchFetcher) Close() error {

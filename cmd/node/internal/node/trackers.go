@@ -14,7 +14,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
-	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/providers/announcer"
 )
 
 // Search asks trackers who holds what.
@@ -27,6 +27,30 @@ type Search struct {
 	Trackers []peer.AddrInfo
 	// Most is how many peers are wanted at most.
 	Most int
+}
+
+// Announced is what is announced of a namespace, and what came of it.
+type Announced struct {
+	repo.Announcement
+	// Told is what the running node has told trackers.
+	Told []Told `json:"told,omitempty"`
+}
+
+// Told is what became of telling a tracker.
+type Told struct {
+	Tracker peer.ID   `json:"tracker"`
+	Heard   time.Time `json:"heard,omitzero"` // when it last said that it has it
+	Next    time.Time `json:"next,omitzero"`  // when it is told again
+	Error   string    `json:"error,omitempty"`
+}
+
+// Tracker is what is known of a tracker.
+type Tracker struct {
+	ID        peer.ID       `json:"id"`
+	Addresses []string      `json:"addresses"` // each with the ID
+	Latency   time.Duration `json:"latency,omitempty"`
+	DownUntil time.Time     `json:"down_until,omitzero"` // it has not answered, and is not asked before
+	Lost      uint64        `json:"lost,omitempty"`      // how often its connection was
 }
 
 // NoTrackersError says that there is no tracker to tell or to ask.
@@ -91,7 +115,7 @@ func (n *Online) Announce(ctx context.Context, a repo.Announcement, trackers ...
 // tell gives an announcement to the exchange, which repeats it.
 func (n *Online) tell(ctx context.Context, a repo.Announcement) error {
 	err := n.Exchange.Announce(ctx, a.Namespace, announceOptions(a)...)
-	var wrong *record.Error
+	var wrong *souk.FormError
 	switch {
 	case err == nil:
 		return nil
@@ -159,7 +183,49 @@ func (e *NotAnnouncedError) Error() string {
 func (e *NotAnnouncedError) NotFound() bool { return true }
 
 // Announced implements [Node].
-func (n *Online) Announced(context.Context) ([]repo.Announcement, error) { return n.memory.Announced() }
+func (n *Online) Announced(ctx context.Context) ([]Announced, error) {
+	all, err := announced(n.memory)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range n.Exchange.Announced(ctx) {
+		for i := range all {
+			if all[i].Namespace == string(s.Namespace) {
+				all[i].Told = append(all[i].Told, toldOf(s))
+			}
+		}
+	}
+	return all, nil
+}
+
+func announced(memory Memory) ([]Announced, error) {
+	remembered, err := memory.Announced()
+	all := make([]Announced, len(remembered))
+	for i, a := range remembered {
+		all[i].Announcement = a
+	}
+	return all, err
+}
+
+func toldOf(s announcer.Status) Told {
+	t := Told{Tracker: s.Tracker, Heard: s.Heard, Next: s.Next}
+	if s.Err != nil {
+		t.Error = s.Err.Error()
+	}
+	return t
+}
+
+// Trackers implements [Node].
+func (n *Online) Trackers(context.Context) ([]Tracker, error) {
+	known := n.Exchange.Trackers()
+	all := make([]Tracker, len(known))
+	for i, t := range known {
+		all[i] = Tracker{
+			ID: t.ID, Addresses: append([]string{}, Addresses(t.AddrInfo)...), Latency: t.Latency, DownUntil: t.DownUntil, Lost: t.Lost,
+		}
+	}
+	return all, nil
+}
 
 // AddTrackers lets the node know of more trackers until it is closed.
 func (n *Online) AddTrackers(trackers ...peer.AddrInfo) error {
@@ -211,8 +277,8 @@ func indexOf(all []peer.AddrInfo, id peer.ID) int {
 	return slices.IndexFunc(all, func(p peer.AddrInfo) bool { return p.ID == id })
 }
 
-// Trackers are those that the node was told of.
-func (n *Online) Trackers() []peer.AddrInfo {
+// named are the trackers that the node was told of.
+func (n *Online) named() []peer.AddrInfo {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.trackers)
@@ -259,4 +325,7 @@ func (n *Offline) Withdraw(_ context.Context, namespace string) error {
 }
 
 // Announced implements [Node].
-func (n *Offline) Announced(context.Context) ([]repo.Announcement, error) { return n.repo.Announced() }
+func (n *Offline) Announced(context.Context) ([]Announced, error) { return announced(n.repo) }
+
+// Trackers implements [Node].
+func (n *Offline) Trackers(context.Context) ([]Tracker, error) { return nil, ErrNotRunning }
