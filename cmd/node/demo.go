@@ -21,12 +21,16 @@ func newDemo(a *app) *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo [PATH]",
-		Short: "Show a download from three nodes on this machine, one of which stops half-way",
-		Long: `Starts four nodes on the loopback interface, each with a store of its own: one
-gets everything below PATH, two get one half of its blocks each, and the fourth
-fetches it all from the three. The first is stopped when half is done. Then every
-file is compared. PATH is the source of Go's standard library unless it is given.
-Everything is in a temporary directory, which is removed at the end.`,
+		Short: "Show a download from three nodes that a tracker names, one of which stops half-way",
+		Long: `Starts five nodes on the loopback interface, each with a store of its own: a
+tracker, one that gets everything below PATH, two that get one half of its blocks
+each, and one that fetches it all. The three announce a namespace to the tracker,
+and the last is told nothing but that namespace and the tracker. The node that has
+everything is stopped when half is done. Then every file is compared. PATH is the
+source of Go's standard library unless it is given. Everything is in a temporary
+directory, which is removed at the end.`,
+		Example: `  souk demo
+  souk demo photos/ --stay`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := demoPath(cmd.Context(), args)
@@ -101,6 +105,9 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 	fmt.Fprintf(t, "requests per block\t%.2f\n", r.RequestsPerBlock)
 	fmt.Fprintf(t, "duplicates\t%d\n", r.Duplicates)
 	fmt.Fprintf(t, "%s stopped at\t%.1f %%\n", demo.Everything, 100*r.StoppedAt)
+	fmt.Fprintf(t, "tracker was told\t%s\n", plural(r.Tracker.Announced, "announcement of "+r.Tracker.Namespace, "announcements of "+r.Tracker.Namespace))
+	fmt.Fprintf(t, "tracker was asked\t%s\n", plural(r.Tracker.Queries, "time", "times"))
+	fmt.Fprintf(t, "tracker has named\t%s\n", plural(r.Tracker.Named, "peer", "peers"))
 	fmt.Fprintf(t, "\nDOWNLOADER'S LEDGER\tRECEIVED\tBLOCKS\tSENT\tBLOCKS\tWANTS\tLATENCY\n")
 	for _, l := range r.Ledgers {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%d\t%v\n", d.RoleOf(l.Peer), formatBytes(l.BytesReceived), l.BlocksReceived,

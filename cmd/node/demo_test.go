@@ -29,9 +29,10 @@ func TestDemoPrintsWhatItShows(t *testing.T) {
 	o := command(t, t.TempDir(), "demo", shared(t))
 	require.Equal(t, exitOK, o.code, o.err)
 	for _, line := range []string{
-		`CID +bafy`, `everything +12D3`, `first half +12D3`, `downloader +12D3`,
+		`CID +bafy`, `tracker +12D3`, `everything +12D3`, `first half +12D3`, `downloader +12D3`,
 		`files +1`, `bytes +8388608 \(8\.0 MiB\)`, `blocks +33`, `seconds +\d`, `MB/s +\d`,
 		`requests per block +\d`, `duplicates +\d`, `everything stopped at +[5-7]\d\.\d %`, `other half +\d+\.\d [KM]iB`, `identical`,
+		`tracker was told +3 announcements of souk-demo`, `tracker was asked +\d time`, `tracker has named +\d+ peers`,
 	} {
 		require.Regexp(t, "(?m)^"+line, o.out)
 	}

@@ -1,6 +1,7 @@
-// Package demo shows on one machine what Souk does: a node that has a tree of
-// files, two nodes that have one half of its blocks each, and a node that
-// fetches all of it from the three. The first is stopped when half is done; the
+// Package demo shows on one machine what Souk does: a tracker, a node that has a
+// tree of files, two nodes that have one half of its blocks each, and a node that
+// is told nothing but the tracker and the namespace that the three announce, and
+// fetches all of it. The one that has everything is stopped when half is done; the
 // download must not notice.
 //
 // The nodes are real: each has a libp2p host of its own on the loopback
@@ -26,15 +27,23 @@ import (
 	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
 // The roles of the nodes.
 const (
+	Tracking    = "tracker"
 	Everything  = "everything"
 	FirstHalf   = "first half"
 	OtherHalf   = "other half"
 	Downloading = "downloader"
 )
+
+// Namespace is what the nodes that share announce. The tracker knows no others.
+const Namespace = "souk-demo"
+
+// trackerMemory is plenty for three rows.
+const trackerMemory = 8 << 20
 
 // Config says what is shown.
 type Config struct {
@@ -49,7 +58,7 @@ type Config struct {
 	Log *zap.Logger
 }
 
-// Demo is the four nodes and what they share.
+// Demo is the five nodes and what three of them share.
 type Demo struct {
 	// Root is what was added, in how many distinct blocks of how many bytes.
 	Root   unixfs.Root
@@ -89,19 +98,46 @@ func New(ctx context.Context, cfg Config) (*Demo, error) {
 }
 
 func (d *Demo) share(ctx context.Context) error {
+	if err := d.start(ctx, Tracking, trackerConfig()); err != nil {
+		return err
+	}
 	for _, role := range []string{Everything, FirstHalf, OtherHalf} {
-		if err := d.start(ctx, role); err != nil {
+		if err := d.start(ctx, role, node.Config{Trackers: d.trackers()}); err != nil {
 			return err
 		}
 	}
-	s := &spread{everything: d.Nodes[0], halves: d.Nodes[1:3], seen: make(map[cid.Cid]struct{})}
+	s := &spread{everything: d.everything(), halves: d.halves(), seen: make(map[cid.Cid]struct{})}
 	root, err := unixfs.Add(ctx, s, d.cfg.Path, unixfs.AddOptions{Hidden: true, Progress: d.cfg.Adding})
 	if err != nil {
 		return fmt.Errorf("add %s: %w", d.cfg.Path, err)
 	}
-	d.Root, d.Blocks, d.Bytes = root, d.Nodes[0].Blocks, d.Nodes[0].Bytes
-	return d.start(ctx, Downloading, souk.WithFetchBytes(d.ahead(), d.ahead()))
+	d.Root, d.Blocks, d.Bytes = root, d.everything().Blocks, d.everything().Bytes
+	for _, n := range d.sharers() {
+		if err := n.Announce(ctx, repo.Announcement{Namespace: Namespace, Partial: n.Role != Everything}); err != nil {
+			return err
+		}
+	}
+	return d.start(ctx, Downloading, node.Config{
+		Trackers: d.trackers(), Exchange: []souk.Option{souk.WithFetchBytes(d.ahead(), d.ahead())},
+	})
 }
+
+func trackerConfig() node.Config {
+	cfg := souk.TrackerConfig{}
+	cfg.Limits.TableBytes = trackerMemory
+	return node.Config{Tracker: &cfg}
+}
+
+// The nodes by what they do.
+func (d *Demo) tracker() *Node    { return d.Nodes[0] }
+func (d *Demo) everything() *Node { return d.Nodes[1] }
+func (d *Demo) halves() []*Node   { return d.Nodes[2:4] }
+func (d *Demo) sharers() []*Node  { return d.Nodes[1:4] }
+
+// Downloader is the node that fetches.
+func (d *Demo) Downloader() *Node { return d.Nodes[4] }
+
+func (d *Demo) trackers() []peer.AddrInfo { return []peer.AddrInfo{d.tracker().Address()} }
 
 // ahead is how many bytes the downloader has under way at most: little enough
 // that half is not everything, and not more than is usual.
@@ -111,7 +147,7 @@ func (d *Demo) ahead() int {
 }
 
 // start brings up one node on the loopback interface.
-func (d *Demo) start(ctx context.Context, role string, options ...souk.Option) error {
+func (d *Demo) start(ctx context.Context, role string, cfg node.Config) error {
 	data, err := pebbledb.Open(filepath.Join(d.dir, role))
 	if err != nil {
 		return fmt.Errorf("make the store of %q: %w", role, err)
@@ -120,10 +156,9 @@ func (d *Demo) start(ctx context.Context, role string, options ...souk.Option) e
 	n := &Node{Role: role, data: data, store: blockstore.New(data, blockstore.WithTrustedReads(), blockstore.WithoutSync())}
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err == nil {
-		n.Online, err = node.Start(ctx, key, n.store, node.Config{
-			Listen: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0"), ma.StringCast("/ip4/127.0.0.1/udp/0/quic-v1")},
-			Agent:  d.cfg.Agent, Exchange: options, Log: d.cfg.Log,
-		})
+		cfg.Listen = []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/0"), ma.StringCast("/ip4/127.0.0.1/udp/0/quic-v1")}
+		cfg.Agent, cfg.Log = d.cfg.Agent, d.cfg.Log
+		n.Online, err = node.Start(ctx, key, n.store, cfg)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("start %q: %w", role, err), data.Close())

@@ -54,13 +54,13 @@ func TestTheDownloadSurvivesTheLossOfItsBestSource(t *testing.T) {
 	require.EqualValues(t, 100, r.Files)
 	require.Equal(t, d.Root.CID.String(), r.CID)
 	require.InDelta(t, 0.5, r.StoppedAt, 0.15, "share received when the first node was gone")
-	require.True(t, d.Nodes[0].stopped)
-	require.Less(t, receivedFrom(r, d.Nodes[0]), uint64(float64(d.Bytes)*0.65))
-	for _, half := range d.Nodes[1:3] {
+	require.True(t, d.everything().stopped)
+	require.Less(t, receivedFrom(r, d.everything()), uint64(float64(d.Bytes)*0.65))
+	for _, half := range d.halves() {
 		require.NotZero(t, receivedFrom(r, half))
 	}
 	require.GreaterOrEqual(t, r.RequestsPerBlock, 1.0)
-	require.Equal(t, FirstHalf, d.RoleOf(d.Nodes[1].Host.ID()))
+	require.Equal(t, FirstHalf, d.RoleOf(d.halves()[0].Host.ID()))
 }
 
 func receivedFrom(r *Report, n *Node) uint64 {
@@ -73,7 +73,7 @@ func receivedFrom(r *Report, n *Node) uint64 {
 
 func TestTheHalvesAreDisjointAndOfOneSize(t *testing.T) {
 	d := newDemo(t, makeTree(t, 50, 50_000))
-	everything, first, other := d.Nodes[0], d.Nodes[1], d.Nodes[2]
+	everything, first, other := d.everything(), d.halves()[0], d.halves()[1]
 	require.Equal(t, d.Blocks, first.Blocks+other.Blocks)
 	require.Equal(t, everything.Bytes, first.Bytes+other.Bytes)
 	require.InDelta(t, first.Bytes, other.Bytes, 50_000)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -35,8 +35,17 @@ type Report struct {
 	// StoppedAt is the share of the bytes that the downloader had received when
 	// the node with everything was gone.
 	StoppedAt float64          `json:"stopped_at"`
+	Tracker   Tracked          `json:"tracker"`
 	Ledgers   []ledger.Receipt `json:"ledgers"`
 	Identical bool             `json:"identical"`
+}
+
+// Tracked is what the tracker was told and asked.
+type Tracked struct {
+	Namespace string `json:"namespace"`
+	Announced uint64 `json:"announced"` // announcements that it has taken
+	Queries   uint64 `json:"queries"`   // that it was asked
+	Named     uint64 `json:"named"`     // peers in all answers together
 }
 
 // Download fetches everything, stops the node that has everything at half, and
@@ -51,7 +60,7 @@ func (d *Demo) Download(ctx context.Context) (*Report, error) {
 	}
 	r.Seconds = time.Since(begin).Seconds()
 	r.MBPerSecond = float64(r.Bytes) / 1e6 / r.Seconds
-	d.account(r)
+	d.account(ctx, r)
 	if err := check(r); err != nil {
 		return r, err
 	}
@@ -62,20 +71,20 @@ func (d *Demo) Download(ctx context.Context) (*Report, error) {
 	return r, nil
 }
 
-// fetch writes what was shared to output.
+// fetch writes what was shared to output. All that it names is the namespace.
 func (d *Demo) fetch(ctx context.Context, output string, r *Report) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("nothing came for %v", silence)) })
 	defer watch.Stop()
 
-	f, err := d.Downloader().Fetch(ctx, node.Source{Peers: d.sharers()})
+	f, err := d.Downloader().Fetch(ctx, node.Source{Namespace: Namespace})
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	half := &halfway{Fetcher: f, left: d.Bytes / 2, arrived: func() { watch.Reset(silence) }}
-	half.reached = func() { half.failed = d.stopFirst(r) }
+	half.reached = func() { half.failed = d.stopEverything(r) }
 	_, err = unixfs.Get(ctx, half, d.Root.CID, output, unixfs.GetOptions{
 		Window: int64(d.ahead()), Progress: d.cfg.Fetching,
 	})
@@ -88,31 +97,23 @@ func (d *Demo) fetch(ctx context.Context, output string, r *Report) error {
 	return half.failed
 }
 
-// stopFirst stops the node that has everything and notes how far the download
-// was by then.
-func (d *Demo) stopFirst(r *Report) error {
-	err := d.Nodes[0].stop()
+// stopEverything stops the node that has everything and notes how far the
+// download was by then.
+func (d *Demo) stopEverything(r *Report) error {
+	err := d.everything().stop()
 	r.StoppedAt = float64(d.Downloader().Exchange.Stat().DataReceived) / float64(d.Bytes)
 	return err
 }
 
-// Downloader is the node that fetches.
-func (d *Demo) Downloader() *Node { return d.Nodes[len(d.Nodes)-1] }
-
-func (d *Demo) sharers() []peer.AddrInfo {
-	var all []peer.AddrInfo
-	for _, n := range d.Nodes[:len(d.Nodes)-1] {
-		all = append(all, n.Address())
-	}
-	return all
-}
-
-// account fills in what the downloader's own books say.
-func (d *Demo) account(r *Report) {
+// account fills in what the downloader's own books and the tracker's say.
+func (d *Demo) account(ctx context.Context, r *Report) {
+	table := d.tracker().Exchange.Tracker().Stat(ctx).Table
+	r.Tracker = Tracked{Namespace: Namespace, Announced: table.Announced, Queries: table.Queries, Named: table.Answered}
 	x := d.Downloader().Exchange
 	stat := x.Stat()
 	r.Duplicates = stat.DupBlksReceived
-	r.Ledgers = x.Ledgers()
+	idle := func(l ledger.Receipt) bool { return l.WantsSent == 0 && l.BytesReceived == 0 } // as the tracker is
+	r.Ledgers = slices.DeleteFunc(x.Ledgers(), idle)
 	var wants uint64
 	for _, l := range r.Ledgers {
 		wants += l.WantsSent
