@@ -184,7 +184,7 @@ func TestTheSameSeedMakesTheSameChoices(t *testing.T) {
 	play := func() []message {
 		w := newWorld(t, 7, 42)
 		rng := rand.New(rand.NewPCG(1, 1))
-		for n := range 40 {
+		for n := range 12 {
 			w.announce(record.Namespace(fmt.Sprint("n", n)), Holding{Ranges: narrow(1 + n%8)})
 			w.trackers[rng.IntN(7)].loses = rng.Float64()
 			w.run(time.Minute)
