@@ -81,6 +81,7 @@ func TestQuestionsWithoutAStreamAreBoundedForAnAddressAndForItsPrefix(t *testing
 		require.Equal(t, 600, n)
 		require.Equal(t, RefusedRate, refused.Refusal)
 		require.NotZero(t, refused.After)
+		require.Error(t, ask("::ffff:4.4.4.4"), "the same address")
 		require.NoError(t, ask("4.4.4.5"), "another address")
 		n, _ = flood("2001:db8::1")
 		require.Equal(t, 600, n)

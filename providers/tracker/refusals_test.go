@@ -171,6 +171,20 @@ func TestEveryRefusalHasItsCode(t *testing.T) {
 	require.Len(t, seen, wire.NumCodes)
 }
 
+// A wrong signature costs what an announcement costs, and once.
+func TestSignaturesAreVerifiedNoMoreOftenThanAPeerMayAnnounce(t *testing.T) {
+	limits := Limits{TableBytes: 8 << 20, PeerRate: Rate{Announces: 0.1, Queries: 1, Bytes: 1e6}}
+	serve(t, Config{Limits: limits, Seed: 1}, func(t *testing.T, s *service) {
+		alice := s.connect(1)
+		codes := map[wire.Code]int{}
+		for range 10 {
+			codes[alice.tell(alice.spoilt("a"))[0].Code]++
+		}
+		require.Equal(t, map[wire.Code]int{wire.CodeSignature: 6, wire.CodeRate: 4}, codes)
+		require.EqualValues(t, 6, s.stat().Records[record.FaultSignature])
+	})
+}
+
 func TestAListIsNotAvailableWhileManyLongFramesAreBeingWritten(t *testing.T) {
 	list, err := record.SignTrackers(keyOf(7), record.Trackers{Sequence: 5, Issued: time.Now()})
 	require.NoError(t, err)

@@ -124,7 +124,7 @@ func TestATouchKeepsARowUntilADayAfterItWasSigned(t *testing.T) {
 	}
 	require.Equal(t, Verdict{}, touch(who(1), a.Seq))
 	r.pass(-r.now.Sub(start.Add(record.MaxAge)) - time.Second)
-	require.Len(t, r.ask("ns", 8, 1).Rows, 1)
+	require.Equal(t, 40*time.Minute-time.Second, r.ask("ns", 8, 1).Rows[0].Age)
 	r.pass(time.Second)
 	require.Equal(t, RefusedUnknown, touch(who(1), a.Seq).Refusal)
 }
