@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	keepEvery  = time.Minute
-	chunkBytes = 64 << 10 // of one piece: a tenth of a millisecond of the actor
+	keepEvery  = time.Minute              // at most so often
+	keepPace   = 62500 * time.Microsecond // for each piece of the last: no more than 1 MiB/s is written
+	chunkBytes = 64 << 10                 // of one piece: a tenth of a millisecond of the actor
 )
 
 // The keys of what is kept: pieces of a snapshot by generation and number, and
@@ -39,7 +40,7 @@ func pieceKey(generation uint64, n int) datastore.Key {
 }
 
 // keeper is the goroutine that keeps the table: it brings back what was kept, and
-// writes a snapshot every minute. It asks the actor for one piece after the other.
+// writes a snapshot every minute, or every eight when the table is full. It asks the actor for one piece after the other.
 type keeper struct {
 	inbox      *actor.Inbox[request]
 	store      datastore.Batching
@@ -55,7 +56,7 @@ func (k *keeper) run(ctx context.Context) {
 	if err := k.restore(ctx); err != nil && ctx.Err() == nil {
 		k.logger.Warn("the tracker's rows were not restored", zap.Error(err))
 	}
-	clock := time.NewTicker(keepEvery)
+	clock := time.NewTimer(keepEvery)
 	defer clock.Stop()
 	for {
 		select {
@@ -63,7 +64,8 @@ func (k *keeper) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := k.write(ctx)
+		pieces, err := k.write(ctx)
+		clock.Reset(pauseAfter(pieces))
 		if ctx.Err() != nil {
 			return
 		}
@@ -74,28 +76,31 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// write writes one snapshot beside the last, and removes that.
-func (k *keeper) write(ctx context.Context) error {
+// pauseAfter is how long nothing is written after a snapshot of so many pieces.
+func pauseAfter(pieces int) time.Duration { return max(keepEvery, time.Duration(pieces)*keepPace) }
+
+// write writes one snapshot beside the last, removes that, and returns how many
+// pieces it has written.
+func (k *keeper) write(ctx context.Context) (n int, err error) {
 	next := k.generation + 1
-	n := 0
 	for from, more := uint32(0), true; more; n++ {
 		p, err := actor.Ask(ctx, k.inbox, func(reply chan<- piece) request { return snapshot{from, reply} })
 		if err != nil {
-			return err
+			return n, err
 		}
 		if err := k.store.Put(ctx, pieceKey(next, n), p.chunk); err != nil {
-			return fmt.Errorf("tracker: keep piece %d: %w", n, err)
+			return n, fmt.Errorf("tracker: keep piece %d: %w", n, err)
 		}
 		from, more = p.next, p.next != 0
 	}
 	if err := k.store.Sync(ctx, piecesUnder(next)); err != nil {
-		return fmt.Errorf("tracker: keep %d pieces: %w", n, err)
+		return n, fmt.Errorf("tracker: keep %d pieces: %w", n, err)
 	}
 	if err := k.putWhole(ctx, whole{next, n}); err != nil {
-		return fmt.Errorf("tracker: keep what is whole: %w", err)
+		return n, fmt.Errorf("tracker: keep what is whole: %w", err)
 	}
 	k.generation = next
-	return k.sweep(ctx)
+	return n, k.sweep(ctx)
 }
 
 // whole is a generation of which all pieces were written.

@@ -235,3 +235,11 @@ func (s *slowly) Get(ctx context.Context, key datastore.Key) ([]byte, error) {
 	time.Sleep(5 * time.Second)
 	return s.Batching.Get(ctx, key)
 }
+
+func TestAFullTableIsNotWrittenEveryMinute(t *testing.T) {
+	require.Equal(t, time.Minute, pauseAfter(1))
+	full := Limits{}.withDefaults().TableBytes
+	pause := pauseAfter(full / chunkBytes)
+	require.LessOrEqual(t, float64(full)/pause.Seconds(), float64(1<<20), "bytes a second")
+	require.Less(t, pause, 10*time.Minute)
+}
