@@ -3,11 +3,13 @@
 package announcer
 
 import (
+	"context"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/wire"
 )
 
@@ -32,6 +34,16 @@ type Call struct {
 func NewSteps(cfg Config, tell func(Call)) *Steps {
 	a := New(cfg)
 	return &Steps{a, a.newShell(), tell}
+}
+
+// Hold asks for an announcement as [Announcer.Announce] does, and does not wait for
+// what becomes of it. The inbox must have room.
+func (s *Steps) Hold(ns record.Namespace, h Holding) error {
+	h, err := h.checked(ns)
+	if err != nil {
+		return err
+	}
+	return s.inbox.Send(context.Background(), announce{ns, h, make(chan error, 1)})
 }
 
 // List is what the announcer could do next.

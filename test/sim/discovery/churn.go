@@ -3,6 +3,8 @@
 package discovery
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/souk-p2p/souk/providers/record"
@@ -23,6 +25,16 @@ func (w *World) happen(e event) {
 		return
 	case endsForEver:
 		w.leave(e.who)
+		return
+	case starts:
+		if p := &w.people[e.who]; p.up && p.life == e.life {
+			w.tell(e.who)
+		}
+		return
+	case looks:
+		if t := w.tellers[e.who]; t != nil && t.due == w.wheel.now {
+			t.run()
+		}
 		return
 	}
 	if p := &w.people[w.holdings[e.who].peer]; !p.up || p.life != e.life {
@@ -66,6 +78,7 @@ func (w *World) leave(who uint32) {
 	}
 	p.up = false
 	p.life++
+	delete(w.tellers, who)
 	w.up--
 	for _, f := range w.fetches {
 		f.world.Leave(p.id)
@@ -92,8 +105,18 @@ func (w *World) comeBack(who uint32) {
 	p := &w.people[who]
 	p.up = true
 	w.up++
+	w.announceAll(who, time.Second)
+}
+
+// announceAll lets a peer announce what it has, some time soon.
+func (w *World) announceAll(who uint32, within time.Duration) {
+	p := &w.people[who]
+	if w.Announcers && p.first >= 0 {
+		w.wheel.after(w.below(within), event{who, p.life, starts})
+		return
+	}
 	for h := p.first; h >= 0; h = w.holdings[h].next {
-		w.wheel.after(w.below(time.Second), event{uint32(h), p.life, announces})
+		w.wheel.after(w.below(within), event{uint32(h), p.life, announces})
 	}
 }
 
@@ -102,14 +125,14 @@ func (w *World) comeBack(who uint32) {
 func (w *World) lose(t *server) {
 	homeless := w.announcersTo(t)
 	t.up = false
-	w.repeat(homeless)
+	w.repeat(t, homeless)
 }
 
 // restart ends a tracker that is back at once, with nothing.
 func (w *World) restart(t *server) {
 	t.steps = w.newTracker()
 	t.records, t.rows = 0, 0
-	w.repeat(w.announcersTo(t))
+	w.repeat(t, w.announcersTo(t))
 }
 
 // announcersTo are the holdings of peers that are up for which a tracker is one of
@@ -128,9 +151,17 @@ func (w *World) announcersTo(t *server) []uint32 {
 	return all
 }
 
-// repeat lets holdings be announced again, in half a minute so that the tracker
-// is not overrun.
-func (w *World) repeat(holdings []uint32) {
+// repeat lets holdings be announced again because a tracker was lost, in half a
+// minute so that it is not overrun. The product's announcers see to it themselves.
+func (w *World) repeat(t *server, holdings []uint32) {
+	t.lost++
+	if w.Announcers {
+		for _, who := range slices.Sorted(maps.Keys(w.tellers)) {
+			w.tellers[who].note()
+			w.tellers[who].run()
+		}
+		return
+	}
 	for _, h := range holdings {
 		w.wheel.after(w.below(30*time.Second), event{h, w.people[w.holdings[h].peer].life, repeats})
 	}

@@ -32,7 +32,7 @@ var (
 
 // small is the size that is played with every change.
 func small() Setup {
-	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true, Traced: *traced}
+	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true, Announcers: true, Traced: *traced}
 }
 
 // flooded is the same with the flood on, for fewer fetches because each costs as

@@ -29,6 +29,10 @@ type Setup struct {
 	// place that the verifier of the run knows.
 	Signed bool
 
+	// Announcers is whether who holds something has the product's announcer, or
+	// is a plain record that follows its rules.
+	Announcers bool
+
 	// Traced is the number of the fetch that is told of, from 1 on; 0 for none.
 	Traced int
 

@@ -21,6 +21,7 @@ type server struct {
 	empty int // bytes of the table without rows
 	liar  bool
 	up    bool
+	lost  uint64                        // how often who was connected to it has lost it
 	lies  map[record.Namespace][][]byte // records of those who are dead, which a liar shows
 
 	passed
@@ -69,11 +70,12 @@ func (t *server) lie(q *wire.Query) *wire.Reply {
 }
 
 // announce hands over a record, of which there are to be so many rows.
-func (t *server) announce(now time.Time, who uint32, id peer.ID, raw []byte, rows int) {
+func (t *server) announce(now time.Time, who uint32, id peer.ID, raw []byte, rows int) []wire.Refusal {
 	receipt := t.answer(now, who, id, &wire.Announce{ID: 1, Record: raw}).(*wire.Receipt)
 	if len(receipt.Refusals) == 0 {
 		t.records, t.rows = t.records+rows*len(raw), t.rows+rows
 	}
+	return receipt.Refusals
 }
 
 // touch keeps a row, and reports whether there was one.

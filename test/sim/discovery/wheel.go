@@ -34,20 +34,24 @@ const (
 	announces // a holding, for the first time in this life
 	touches
 	repeats // the announcement, because a tracker was lost
+	starts  // a peer announces all that it holds, with the product's announcer
+	looks   // the announcer of a peer
 	trackerEnds
 	trackerRestarts
 )
 
-// after adds an event, at the next tick at the earliest.
-func (w *wheel) after(d time.Duration, e event) {
-	at := (w.now + max(1, int(min(d, horizon-tick)/tick))) % len(w.slots)
-	w.slots[at] = append(w.slots[at], e)
+// after adds an event, at the next tick at the earliest, and returns which tick
+// that is.
+func (w *wheel) after(d time.Duration, e event) int {
+	at := w.now + max(1, int(min(d, horizon-tick)/tick))
+	w.slots[at%len(w.slots)] = append(w.slots[at%len(w.slots)], e)
+	return at
 }
 
 // advance goes to the next tick and returns what is due.
 func (w *wheel) advance() []event {
-	w.now = (w.now + 1) % len(w.slots)
-	due := w.slots[w.now]
-	w.slots[w.now] = nil
+	w.now++
+	due := w.slots[w.now%len(w.slots)]
+	w.slots[w.now%len(w.slots)] = nil
 	return due
 }

@@ -29,8 +29,9 @@ type World struct {
 	servers  map[peer.ID]*server
 	trackers []peer.ID
 
-	up      int     // peers
-	leaving float64 // peers that are to leave, as a number that grows
+	tellers map[uint32]*teller // by peer, where they have the product's announcers
+	up      int                // peers
+	leaving float64            // peers that are to leave, as a number that grows
 	popular []float64
 	fetches fetches
 	due     float64 // fetches that are to begin, likewise
@@ -41,17 +42,16 @@ type World struct {
 // New returns a world in which nothing has happened yet.
 func New(s Setup) *World {
 	dice := rand.New(rand.NewPCG(s.Seed, 0x64_69_73_63))
-	w := &World{Setup: s, out: Outcome{Setup: s}, dice: dice, began: time.Now(), keys: hashes{}, servers: make(map[peer.ID]*server), up: s.Peers}
+	w := &World{Setup: s, out: Outcome{Setup: s}, dice: dice, began: time.Now(), keys: hashes{}, servers: make(map[peer.ID]*server),
+		tellers: make(map[uint32]*teller), up: s.Peers}
 	if s.Signed {
 		w.keys = signatures{}
 	}
 	w.population = populate(&w.Setup, dice, w.identity)
 	w.serve()
 	w.weigh()
-	for h := range w.holdings {
-		w.wheel.after(w.below(time.Minute), event{uint32(h), 0, announces})
-	}
 	for i, p := range w.people {
+		w.announceAll(uint32(i), time.Minute)
 		if p.ends {
 			w.wheel.after(time.Minute+w.below(settling-time.Minute), event{who: uint32(i), kind: endsForEver})
 		}
