@@ -35,6 +35,13 @@ func small() Setup {
 	return Setup{Seed: *seed, Peers: 5000, Trackers: 3, K: *k, Fetches: 1000, Connected: *known, Signed: true, Announcers: true, Traced: *traced}
 }
 
+// light is the same without what takes long and makes no difference.
+func light() Setup {
+	s := small()
+	s.Signed, s.Announcers = false, false
+	return s
+}
+
 // flooded is the same with the flood on, for fewer fetches because each costs as
 // many requests as there are peers. Above mostFlooded only some of them are asked.
 func flooded(s Setup) Setup {
@@ -74,7 +81,7 @@ func TestAFetchAsksAFew(t *testing.T) {
 // The same with the flood on breaks the same bounds: they do not hold because of
 // how the network is made.
 func TestAFloodAsksEverybody(t *testing.T) {
-	o := play(t, flooded(small()))
+	o := play(t, flooded(light()))
 	t.Logf("\n%s", Table(o))
 	require.ErrorContains(t, o.Check(), "requests a fetch")
 	require.ErrorContains(t, o.Check(), "requests for one fetch")
@@ -83,14 +90,14 @@ func TestAFloodAsksEverybody(t *testing.T) {
 
 // Trackers that lie, and that restart with nothing, cost requests and no fetch.
 func TestBadTrackersStopNoFetch(t *testing.T) {
-	o := play(t, troubled(small()))
+	o := play(t, troubled(light()))
 	t.Logf("\n%s", Table(o))
 	require.NoError(t, o.Check())
 }
 
 // Equal seeds play equal runs.
 func TestEqualSeedsHaveEqualOutcomes(t *testing.T) {
-	s := troubled(small())
+	s := troubled(light())
 	s.Peers, s.Fetches = 1000, 100
 	require.Equal(t, play(t, s), play(t, s))
 }
@@ -100,11 +107,11 @@ func TestTable(t *testing.T) {
 	if !*table {
 		return
 	}
-	fmt.Fprint(os.Stdout, Head())
+	fmt.Fprint(os.Stdout, Legend, "\n", Head())
 	var wrong []string
 	for i, n := range numbers(t, *sizes) {
 		all := numbers(t, *trackers)
-		s := Setup{Seed: *seed, Peers: n, Trackers: all[min(i, len(all)-1)], K: *k, Fetches: *fetching, Connected: *known, Signed: n <= 5000}
+		s := Setup{Seed: *seed, Peers: n, Trackers: all[min(i, len(all)-1)], K: *k, Fetches: *fetching, Connected: *known, Signed: n <= 5000, Announcers: n <= 5000, Traced: *traced}
 		for _, s := range []Setup{s, troubled(s), flooded(s)} {
 			began := time.Now()
 			o := play(t, s)
