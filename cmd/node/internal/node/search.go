@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -108,41 +106,48 @@ func (f *searchFetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, 
 
 func (f *searchFetcher) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
 	in, err := f.Session.GetBlocks(ctx, cs)
-	if err != nil {
-		if f.hopeless() != nil {
-			return f.stored.GetBlocks(ctx, cs)
-		}
+	if err != nil && f.hopeless() == nil {
 		return nil, err
 	}
 	out := make(chan blocks.Block)
 	go func() {
 		defer close(out)
-		left := make(map[cid.Cid]struct{}, len(cs))
-		for _, c := range cs {
-			left[c] = struct{}{}
-		}
-		if !pass(ctx, in, out, left) || f.hopeless() == nil {
-			return
-		}
-		rest, err := f.stored.GetBlocks(ctx, slices.Collect(maps.Keys(left)))
-		if err == nil {
-			pass(ctx, rest, out, left)
-		}
+		f.deliver(ctx, cs, in, out)
 	}()
 	return out, nil
 }
 
-// pass hands on what comes until it ends, and reports whether it ended before ctx.
-func pass(ctx context.Context, in <-chan blocks.Block, out chan<- blocks.Block, left map[cid.Cid]struct{}) bool {
-	for b := range in {
-		delete(left, b.Cid())
+// deliver hands on what the session has, if it has begun, and when that has ended
+// for want of peers, what else is stored.
+func (f *searchFetcher) deliver(ctx context.Context, cs []cid.Cid, in <-chan blocks.Block, out chan<- blocks.Block) {
+	came := make(map[cid.Cid]struct{}, len(cs))
+	give := func(b blocks.Block) bool {
+		came[b.Cid()] = struct{}{}
 		select {
 		case out <- b:
+			return true
 		case <-ctx.Done():
 			return false
 		}
 	}
-	return true
+	if in != nil {
+		for b := range in {
+			if !give(b) {
+				return
+			}
+		}
+	}
+	if f.hopeless() == nil {
+		return
+	}
+	for _, c := range cs {
+		if _, again := came[c]; again {
+			continue
+		}
+		if b, err := f.stored.GetBlock(ctx, c); err == nil && !give(b) {
+			return
+		}
+	}
 }
 
 func (f *searchFetcher) Close() error {
