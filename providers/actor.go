@@ -131,10 +131,13 @@ func (d *Directory) run(ctx context.Context) {
 
 // begin takes the trackers that there are: who asks first is not to find that
 // there are none.
-func (s *shell) begin() {
+func (s *shell) begin() { s.trackers(time.Now()) }
+
+// trackers takes what is new of the trackers.
+func (s *shell) trackers(now time.Time) {
 	select {
 	case <-s.cfg.Set.C():
-		s.state.setTrackers(time.Now(), s.cfg.Set.Take())
+		s.state.setTrackers(now, s.cfg.Set.Take())
 	default:
 	}
 }
@@ -177,12 +180,14 @@ func (s *shell) handle(now time.Time, req request) {
 	case openLink:
 		s.state.open(s.links.Add(req.link))
 	case find:
+		s.trackers(now) // Who has just named one asks that one, too.
 		s.state.find(now, s.links.Of(req.link), req.query)
 	case served:
 		s.state.served(req.namespace, req.peers)
 	case judge:
 		s.state.judge(now, req.namespace, req.peers)
 	case watching:
+		s.trackers(now)
 		s.state.watch(now, s.links.Of(req.link), req.query)
 	case enough:
 		s.state.enough(s.links.Of(req.link))

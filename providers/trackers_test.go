@@ -84,6 +84,23 @@ func answering(rows ...wire.Row) func(context.Context, wire.Query) (*wire.Reply,
 	}
 }
 
+// A tracker that was named a moment ago is known to who asks then, although the
+// directory had no occasion yet to look.
+func TestATrackerThatWasJustNamedIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id, row := signedNow(t)
+		set := make(fakeSet, 1)
+		d := start(Config{Trackers: &asker{answer: answering(row)}, Set: set})
+		defer func() { require.NoError(t, d.Stop(context.Background())) }()
+		synctest.Wait()
+		set <- <-setOf(1)
+		peers, err := d.Find(t.Context(), "films", 8)
+		require.NoError(t, err)
+		require.Len(t, peers, 1)
+		require.Equal(t, id, peers[0].ID)
+	})
+}
+
 func TestWhatATrackerSaysIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id, row := signedNow(t)

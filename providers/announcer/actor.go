@@ -160,6 +160,7 @@ func (s *shell) handle(now time.Time, req request) {
 	switch req := req.(type) {
 	case announce:
 		s.look(now)
+		s.news(now) // Who has just named a tracker tells that one, too.
 		s.state.announce(now, s.waiters.Add(req.reply), req.namespace, req.holding)
 	case withdraw:
 		s.state.withdraw(now, s.waiters.Add(req.reply), req.namespace)
@@ -172,6 +173,15 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.leave(now, s.waiters.Add(req.reply))
 	case status:
 		req.reply <- s.state.status()
+	}
+}
+
+// news takes what is new of the trackers.
+func (s *shell) news(now time.Time) {
+	select {
+	case <-s.cfg.Set.C():
+		s.known(now)
+	default:
 	}
 }
 

@@ -34,6 +34,7 @@ type node struct {
 	set     []client.Tracker
 	addrs   []string
 	said    []*record.Record // announced, in order
+	gate    chan struct{}    // what asks for the addresses waits until it is closed; nil for no gate
 	touched int
 	calls   int                                                   // under way
 	most    int                                                   // calls at once
@@ -86,6 +87,11 @@ func (n *node) Take() []client.Tracker {
 func (n *node) hostAddrs() []multiaddr.Multiaddr {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if gate := n.gate; gate != nil {
+		n.mu.Unlock()
+		<-gate
+		n.mu.Lock()
+	}
 	var all []multiaddr.Multiaddr
 	for _, a := range n.addrs {
 		all = append(all, multiaddr.StringCast(a))
@@ -136,6 +142,49 @@ func (n *node) enter(to peer.ID) func() {
 		n.busy[to] = false
 		n.calls--
 	}
+}
+
+// replace changes the set of trackers.
+func (n *node) replace(set ...client.Tracker) {
+	n.mu.Lock()
+	n.set = set
+	n.mu.Unlock()
+	n.changed <- struct{}{}
+}
+
+// hold keeps the actor at work until the returned function is called.
+func (n *node) hold() (release func()) {
+	gate := make(chan struct{})
+	n.mu.Lock()
+	n.gate = gate
+	n.mu.Unlock()
+	n.moved <- struct{}{}
+	synctest.Wait()
+	return func() {
+		n.mu.Lock()
+		n.gate = nil
+		n.mu.Unlock()
+		close(gate)
+	}
+}
+
+// A tracker that was named a moment ago is told what is announced then, although
+// the announcer had no occasion yet to look: it takes what has come in any order.
+func TestATrackerThatWasJustNamedIsTold(t *testing.T) {
+	run(t, 0, func(t *testing.T, n *node) {
+		for i := range 30 {
+			n.replace()
+			release := n.hold()
+			n.replace(client.Tracker{AddrInfo: peer.AddrInfo{ID: trackerID(i)}})
+			told := make(chan error, 1)
+			go func() {
+				told <- n.Announcer.Announce(t.Context(), record.Namespace(fmt.Sprint("films ", i)), Holding{})
+			}()
+			synctest.Wait()
+			release()
+			require.NoError(t, <-told)
+		}
+	})
 }
 
 // announced takes the records that were announced since the last time.
