@@ -62,7 +62,9 @@ func (p *Prober) ask(ctx context.Context, who peer.AddrInfo, c cid.Cid) (bool, e
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return false, err // The turn may have come in the same moment.
 	}
 	q := question{about: blockrouter.PeerCID{Peer: who.ID, CID: c}}
 	defer q.leave()
