@@ -100,6 +100,22 @@ func TestStrangersAreAskedWhenTheDirectoryIsOfNoUse(t *testing.T) {
 	}
 }
 
+// A directory that names ever more peers which have nothing costs ten dials until
+// strangers are asked.
+func TestADirectoryThatLiesCostsTenDials(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(20, 9000)
+	w.strangers(5, ks...)
+	for i := range 40 {
+		w.list(peer.ID(fmt.Sprint("liar ", i)))
+	}
+	w.call(1, ks...)
+	rs, _ := w.drain(1, time.Minute)
+	require.Len(t, rs, len(ks))
+	require.LessOrEqual(t, len(w.interested), mostDials)
+	require.Greater(t, len(w.interested), w.s.rules.k, "it was asked for others")
+}
+
 // Whoever answers or not, no more than K peers have a want of ours that they have
 // not answered.
 func TestNoMoreThanKHaveAWantToAnswer(t *testing.T) {
@@ -111,9 +127,11 @@ func TestNoMoreThanKHaveAWantToAnswer(t *testing.T) {
 	}
 	w.after(100*time.Millisecond, func() {
 		for i := range 10 {
-			w.list(peer.ID(fmt.Sprint("candidate ", i))).noDontHave = i%2 == 0
+			c := w.list(peer.ID(fmt.Sprint("candidate ", i)))
+			c.noDontHave = i%2 == 0
+			w.connect(c)
 		}
-		w.list("holder", ks...)
+		w.connect(w.list("holder", ks...))
 	})
 	w.call(1, ks...)
 	w.until(time.Minute, func() bool {

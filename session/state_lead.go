@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // The directory goes first: strangers, connected peers for which nothing speaks,
@@ -25,6 +26,22 @@ func (s *state) find(now time.Time, sample []cid.Cid) {
 	f.finding, f.exhausted, f.news = true, false, false
 	f.patientTo = now.Add(directoryPatience)
 	s.out.find = sample
+}
+
+// mostDials is how many peers that the directory names a search dials before it
+// begins anew: what a directory that lies may cost.
+const mostDials = 10
+
+// mayDial reports whether a candidate may be dialled, if it has to be, and counts it.
+func (s *state) mayDial(p peer.ID) bool {
+	if i, known := s.index[p]; known && (s.peers[i].connected || s.peers[i].candidate) {
+		return true
+	}
+	if s.search.dials >= max(mostDials, s.rules.k) {
+		return false
+	}
+	s.search.dials++
+	return true
 }
 
 // hoping reports whether somebody may come in a moment who is better than a

@@ -50,6 +50,7 @@ type search struct {
 	exhausted bool      // and has no more
 	patientTo time.Time // while it is finding, strangers are not asked before
 	dialTo    time.Time // nor while candidates are being dialled
+	dials     int       // candidates to which there was no connection, since the search began or turned
 	news      bool      // it has named somebody new since it was asked last
 	twice     bool      // it was asked again because all that it had named were of no use
 	withheld  bool      // strangers in use were not asked because of it
@@ -364,7 +365,7 @@ func (s *state) byScore(a, b peer.ID) int {
 func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 	f := &s.search
 	for _, info := range peers {
-		if info.ID == s.rules.self || s.rules.only {
+		if info.ID == s.rules.self || s.rules.only || !s.mayDial(info.ID) {
 			continue
 		}
 		i := s.peer(info.ID)
@@ -506,6 +507,7 @@ func (s *state) rotate(now time.Time) {
 	if s.rules.only || !f.exhausted {
 		return
 	}
+	f.dials = 0
 	s.judgeAll()
 	for i, p := range s.peers {
 		if p.candidate && !p.connected && p.hits == 0 && (p.left || p.err != nil) {
