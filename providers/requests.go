@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -17,12 +18,23 @@ import (
 type Query struct {
 	Namespace string    // empty for none: then only CIDs say what is wanted, and trackers are not asked
 	CIDs      []cid.Cid // a sample of what is wanted, for finders that know CIDs only; trackers are asked about the first
+	Root      cid.Cid   // what was wanted first, of which the rest often are parts; may be undefined
 	Most      int       // candidates that are wanted, at most 32
 
 	// Key is what is wanted in a namespace whose keys are not CIDs, at most 64
 	// bytes. Roles are what candidates must do. Both are for trackers.
 	Key   []byte
 	Roles record.Roles
+}
+
+// keys are the CIDs that finders ask for which know CIDs only, one after the other:
+// the root before the sample, because where not every block was provided the roots
+// were.
+func (q Query) keys() []cid.Cid {
+	if !q.Root.Defined() || slices.Contains(q.CIDs, q.Root) {
+		return q.CIDs
+	}
+	return append([]cid.Cid{q.Root}, q.CIDs...)
 }
 
 // Candidates answers a query, in parts.

@@ -40,6 +40,7 @@ type rules struct {
 type state struct {
 	rules rules
 
+	root  cid.Cid   // what was wanted first
 	began time.Time // times inside the state count from here
 
 	wants  map[cid.Cid]*wanted
@@ -214,6 +215,9 @@ func (s *state) take(now time.Time) effects {
 // want adds CIDs to a call, which becomes known with its first want.
 func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
 	c := s.call(id)
+	if !s.root.Defined() && len(cids) > 0 {
+		s.root = cids[0]
+	}
 	for _, k := range cids {
 		w := s.wants[k]
 		switch {

@@ -88,10 +88,15 @@ func (k *kademlia) nodeAndDHT(m exchanges.Make) (*sim.Node, *dht.IpfsDHT) {
 
 // holder adds a node that has the blocks and has told the DHT of them.
 func (k *kademlia) holder(m exchanges.Make, bs []blocks.Block) *sim.Node {
+	return k.holderThatProvides(bs, m, bs)
+}
+
+// holderThatProvides adds a node that has the blocks and says so of some.
+func (k *kademlia) holderThatProvides(some []blocks.Block, m exchanges.Make, bs []blocks.Block) *sim.Node {
 	n, d := k.nodeAndDHT(m)
 	k.world.Put(n, bs...)
 	k.world.Try(func(ctx context.Context) error {
-		for _, b := range bs {
+		for _, b := range some {
 			if err := d.Provide(ctx, b.Cid(), true); err != nil {
 				return fmt.Errorf("provide %s: %w", b.Cid(), err)
 			}
@@ -159,6 +164,20 @@ func TestHolderIsFoundInADHT(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Only the first of many blocks was provided, as roots are: who wants all of them
+// finds the holder by that.
+func TestHolderIsFoundByTheRoot(t *testing.T) {
+	data := corpus.Blocks(1, 100, kib)
+	play(t, 8, func(w *sim.World, k *kademlia) {
+		holder := k.holderThatProvides(data[:1], souk, data)
+		client := k.node(souk)
+		w.Begin()
+		w.Fetch(client, data)
+		w.Within(10 * time.Second)
+		w.Traffic(holder, data, nil)
+	})
 }
 
 // The DHT dies while a fetch from the holder that it has named is under way, and
