@@ -69,10 +69,10 @@ func newScript(dice *rand.Rand) script {
 }
 
 // nature decides how a node behaves. The first is honest: it will have everything
-// in the end.
+// in the end. So are all of a plan.
 func (s script) nature(w *World, i int) nature {
 	n := nature{kind: honest}
-	if i == 0 {
+	if i == 0 || w.plan != nil {
 		return n
 	}
 	if s.liars > 0 && w.some(s.liars) {
