@@ -74,9 +74,9 @@ func (t *Table) auditAnnouncers(count *recount) (err error) {
 			}
 		}
 		count.siblings += live + gone
-		count.loose += allocated(len(a.id))
-		if live != int(a.live) || gone != int(a.gone) || live+gone == 0 || live > t.limits.Namespaces || t.announcerOf(a.id) != h {
-			err = fmt.Errorf("%s has %d rows and %d withdrawn, counted %d and %d", a.id, a.live, a.gone, live, gone)
+		count.loose += allocated(len(a.text))
+		if live != int(a.live) || gone != int(a.gone) || live+gone == 0 || live > t.limits.Namespaces || t.announcerOf(a.peer()) != h {
+			err = fmt.Errorf("%s has %d rows and %d withdrawn, counted %d and %d", a.peer(), a.live, a.gone, live, gone)
 		}
 		return err == nil
 	})

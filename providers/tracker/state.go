@@ -82,10 +82,11 @@ func (r *row) heard() uint32 { return r.expires - min(r.expires, uint32(r.ttl)) 
 
 // announcer is a peer that has rows.
 type announcer struct {
-	id   peer.ID
-	rows handle
-	live uint8 // of its rows
-	gone uint8 // of its rows, withdrawn
+	text  string // of its identity
+	rows  handle
+	live  uint8 // of its rows
+	gone  uint8 // of its rows, withdrawn
+	short bool  // the text is not all of the identity
 }
 
 // ref names a row across time: its handle may have been given to another since.
@@ -132,19 +133,6 @@ func (t *Table) draw() uint64 {
 
 func second(at time.Time) uint32 { return uint32(min(max(at.Unix(), 0), 1<<32-1)) }
 
-func (t *Table) announcerOf(id peer.ID) handle {
-	return t.announcers.find(t.key.text(string(id)), func(a *announcer) bool { return a.id == id })
-}
-
-func (t *Table) announcerFor(id peer.ID) handle {
-	if h := t.announcerOf(id); h != 0 {
-		return h
-	}
-	id = peer.ID(clone(string(id)))
-	t.loose += allocated(len(id))
-	return t.announcers.add(t.key.text(string(id)), announcer{id: id})
-}
-
 // rowOf returns the row of an announcer in a namespace.
 func (t *Table) rowOf(who, sp handle) handle {
 	if who == 0 || sp == 0 {
@@ -168,8 +156,8 @@ func (t *Table) abandon(h handle) {
 	}
 	*at = r.sibling
 	if a.rows == 0 {
-		t.loose -= allocated(len(a.id))
-		t.announcers.remove(t.key.text(string(a.id)), r.announcer)
+		t.loose -= allocated(len(a.text))
+		t.announcers.remove(t.key.text(a.text), r.announcer)
 	}
 }
 

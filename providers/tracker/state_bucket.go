@@ -20,7 +20,7 @@ func (b *bucket) bytes() int {
 }
 
 func (t *Table) hashOf(h handle) uint64 {
-	return t.key.text(string(t.announcers.at(t.rows.at(h).announcer).id))
+	return t.key.text(t.announcers.at(t.rows.at(h).announcer).text)
 }
 
 // bucketOf is linear hashing: with one bucket more, the rows of one are divided
@@ -93,7 +93,7 @@ func (t *Table) rowsIn(b *bucket) []handle {
 func (t *Table) victimIn(at handle, id peer.ID, p prefix) handle {
 	sp := t.spaces.at(at)
 	own := 1
-	bucket := bucketOf(t.key.text(string(id)), len(sp.buckets))
+	bucket := bucketOf(t.key.text(identityOf(id).text), len(sp.buckets))
 	if g := t.groupOf(at, bucket, t.originOf(p)); g != 0 {
 		own += t.groups.at(g).size()
 	}

@@ -73,7 +73,7 @@ func (t *Table) Feedback(now time.Time, id peer.ID, from netip.Addr, token uint6
 // inReply is the row of a peer that was in an answer, if it is still there.
 func (t *Table) inReply(r *reply, id peer.ID) handle {
 	for _, x := range r.rows {
-		if h := t.deref(x); h != 0 && t.announcers.at(t.rows.at(h).announcer).id == id {
+		if h := t.deref(x); h != 0 && t.announcers.at(t.rows.at(h).announcer).is(identityOf(id)) {
 			return h
 		}
 	}

@@ -71,7 +71,7 @@ func (t *Table) Probes(now time.Time, n int) []Probe {
 func (t *Table) probe(sp *space, h handle, s Sample) Probe {
 	r := t.rows.at(h)
 	return Probe{
-		Peer: t.announcers.at(r.announcer).id, Namespace: placeOf(sp.name).Namespace, CID: s.CID,
+		Peer: t.announcers.at(r.announcer).peer(), Namespace: placeOf(sp.name).Namespace, CID: s.CID,
 		Record: r.record(), Verified: r.verified, ref: t.refTo(h),
 	}
 }

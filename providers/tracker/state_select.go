@@ -85,7 +85,7 @@ func (s *selection) all() []drawn {
 func (t *Table) candidate(now uint32, h handle) Candidate {
 	r := t.rows.at(h)
 	return Candidate{
-		Peer: t.announcers.at(r.announcer).id, Record: r.record(), Verified: r.verified, Unverified: r.unverified,
+		Peer: t.announcers.at(r.announcer).peer(), Record: r.record(), Verified: r.verified, Unverified: r.unverified,
 		Age: time.Duration(now-min(now, r.heard())) * time.Second, Score: r.scoreAt(now), Complete: r.flags&flagComplete != 0,
 	}
 }

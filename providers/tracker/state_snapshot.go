@@ -46,7 +46,7 @@ func (t *Table) appendRow(to []byte, r *row) []byte {
 		from = t.groups.at(r.group).origin
 	}
 	to = appendText(to, t.spaces.at(r.space).name)
-	to = appendText(to, string(t.announcers.at(r.announcer).id))
+	to = appendText(to, string(t.announcers.at(r.announcer).peer()))
 	to = appendText(to, string(r.blob))
 	to = binary.BigEndian.AppendUint64(to, uint64(t.origins.at(from).prefix))
 	to = binary.BigEndian.AppendUint64(to, r.seq)

@@ -119,7 +119,7 @@ func (t *Table) note(h handle) {
 	if !to.more && len(to.changes) == 0 {
 		t.changed = append(t.changed, to)
 	}
-	id := t.announcers.at(r.announcer).id
+	id := t.announcers.at(r.announcer).peer()
 	switch {
 	case slices.Contains(to.changes, id):
 	case len(to.changes) < noticeRows:
