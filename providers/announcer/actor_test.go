@@ -174,6 +174,7 @@ func TestATrackerThatWasJustNamedIsTold(t *testing.T) {
 	run(t, 0, func(t *testing.T, n *node) {
 		for i := range 30 {
 			n.replace()
+			synctest.Wait()
 			release := n.hold()
 			n.replace(client.Tracker{AddrInfo: peer.AddrInfo{ID: trackerID(i)}})
 			told := make(chan error, 1)
