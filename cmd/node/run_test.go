@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
 
 func TestARunningNodeKeepsItsPeers(t *testing.T) {
@@ -68,6 +71,19 @@ func TestRunSaysWhatIsWrongWithItsFlags(t *testing.T) {
 	o := command(t, t.TempDir(), "run", "--debug=0.0.0.0:0", "--listen=/ip4/127.0.0.1/tcp/0")
 	require.Equal(t, exitFailed, o.code)
 	require.Contains(t, o.err, "loopback")
+}
+
+func TestRunPrintsWhereItIsReached(t *testing.T) {
+	var out bytes.Buffer
+	s := started{
+		Info:  node.Info{Addresses: []string{trackerA}},
+		Debug: "http://127.0.0.1:4180/debug/ledgers", Routing: "http://127.0.0.1:8181", Control: "/repo/control.sock",
+	}
+	require.NoError(t, s.print(newApp(nil, &out, nil)))
+	require.Equal(t, []string{
+		"listening " + trackerA, "debug http://127.0.0.1:4180/debug/ledgers", "routing http://127.0.0.1:8181",
+		"control /repo/control.sock", "ready",
+	}, lines(out.String())[2:])
 }
 
 func TestRunWarnsOfFlooding(t *testing.T) {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -30,9 +31,13 @@ func startWith(t *testing.T, cfg Config) *Online {
 
 func startTracker(t *testing.T) *Online {
 	t.Helper()
-	cfg := souk.TrackerConfig{}
+	return startWith(t, Config{Tracker: trackerConfig()})
+}
+
+func trackerConfig() *souk.TrackerConfig {
+	var cfg souk.TrackerConfig
 	cfg.Limits.TableBytes = 8 << 20
-	return startWith(t, Config{Tracker: &cfg})
+	return &cfg
 }
 
 func someBlocks(names ...string) (bs []blocks.Block, cs []cid.Cid) {
@@ -170,6 +175,23 @@ func TestAnAnnouncementAgainstTheRulesIsNotRemembered(t *testing.T) {
 	var invalid *InvalidError
 	require.ErrorAs(t, n.Announce(t.Context(), repo.Announcement{Namespace: ""}), &invalid)
 	require.Empty(t, m.all)
+}
+
+func TestMoreNamespacesThanANodeAnnouncesAreNotRemembered(t *testing.T) {
+	r, err := repo.Open(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	n := startWith(t, Config{Tracker: trackerConfig(), Memory: r})
+	for i := range 64 {
+		require.NoError(t, n.Announce(t.Context(), repo.Announcement{Namespace: fmt.Sprint("films ", i)}))
+	}
+	var invalid *InvalidError
+	require.ErrorAs(t, n.Announce(t.Context(), repo.Announcement{Namespace: "one more"}), &invalid)
+	all, err := n.Announced(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 64)
+	require.NotContains(t, fmt.Sprint(all), "one more")
+	require.NotZero(t, all[0].Told[0].Heard)
 }
 
 func TestANodeWithoutTrackersAnnouncesNothing(t *testing.T) {

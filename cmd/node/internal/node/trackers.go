@@ -109,23 +109,27 @@ func (n *Online) Announce(ctx context.Context, a repo.Announcement, trackers ...
 	if err := n.memory.Announce(a); err != nil {
 		return err
 	}
-	return n.tell(ctx, a)
+	err := n.tell(ctx, a)
+	var invalid *InvalidError
+	if errors.As(err, &invalid) {
+		_, forgotten := n.memory.Withdraw(a.Namespace)
+		err = errors.Join(err, forgotten)
+	}
+	return err
 }
 
 // tell gives an announcement to the exchange, which repeats it.
 func (n *Online) tell(ctx context.Context, a repo.Announcement) error {
 	err := n.Exchange.Announce(ctx, a.Namespace, announceOptions(a)...)
 	var wrong *souk.FormError
+	var unheard *souk.AnnounceError
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &wrong):
-		_, forgotten := n.memory.Withdraw(a.Namespace)
-		return errors.Join(&InvalidError{err}, forgotten)
-	case ctx.Err() != nil:
-		return err
-	default:
+	case errors.As(err, &wrong), errors.Is(err, announcer.ErrTooMany):
+		return &InvalidError{err}
+	case errors.As(err, &unheard), errors.Is(err, souk.ErrNoTrackers):
 		return &UnheardError{Namespace: a.Namespace, Err: err}
+	default:
+		return err
 	}
 }
 
