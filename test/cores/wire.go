@@ -38,7 +38,7 @@ type end struct {
 	inbound    []*stream  // that it reads
 	inHand     int        // messages that are being written
 	doubts     int        // streams that were reset, of which the node does not know yet
-	lossy      bool       // answers that it wrote may be lost
+	lossy      bool       // answers that it wrote may be lost, or wants that it read
 	ending     time.Time  // when the connection was lost
 	progress   time.Time
 }
@@ -318,6 +318,9 @@ func (s *stream) read() {
 		s.reading, s.arrived = false, nil
 		return
 	}
+	// What is read of a stream that was reset may be older than what the next has
+	// brought: its cancels end wants that were renewed since.
+	s.to.lossy = s.to.lossy || s.broken && s.line == control
 	frame := s.arrived[0]
 	s.arrived = s.arrived[1:]
 	s.takeIn(decode(s.to.n.w, s.from.n, frame, s.from.wire.version))
