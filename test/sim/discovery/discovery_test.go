@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,9 @@ var (
 	k        = flag.Int("k", 8, "candidates that a fetch asks for")
 	fetching = flag.Int("fetches", 2000, "fetches in a run")
 	seed     = flag.Uint64("seed", 1, "what decides everything")
+	liars    = flag.Float64("liars", 0.1, "part of the trackers that lies, in the runs with bad ones")
+	deaths   = flag.Float64("deaths", 0.1, "part of the trackers that ends, likewise")
+	restarts = flag.Float64("restarts", 0.1, "part of the trackers that restarts with nothing, likewise")
 	traced   = flag.Int("trace", 0, "tell of this fetch, from 1 on")
 	known    = flag.Int("connected", 1000, "peers that a node is connected to when it begins to fetch")
 )
@@ -51,9 +55,10 @@ func flooded(s Setup) Setup {
 
 const mostFlooded = 5000
 
-// troubled is the same with trackers that lie, end, and restart with nothing.
+// troubled is the same with trackers that lie, end, and restart with nothing. Of a
+// few trackers one lies and one restarts: two of them have to be good.
 func troubled(s Setup) Setup {
-	s.Liars, s.Deaths, s.Restarts = 0.1, 0.1, 0.1
+	s.Liars, s.Deaths, s.Restarts = *liars, *deaths, *restarts
 	if s.Trackers < 10 {
 		s.Liars, s.Deaths, s.Restarts = 1/float64(s.Trackers), 0, 1/float64(s.Trackers)
 	}
@@ -109,6 +114,7 @@ func TestTable(t *testing.T) {
 	}
 	fmt.Fprint(os.Stdout, Legend, "\n", Head())
 	var wrong []string
+	var means figures // of the runs in which nothing is wrong
 	for i, n := range numbers(t, *sizes) {
 		all := numbers(t, *trackers)
 		s := Setup{Seed: *seed, Peers: n, Trackers: all[min(i, len(all)-1)], K: *k, Fetches: *fetching, Connected: *known, Signed: n <= 5000, Announcers: n <= 5000, Traced: *traced}
@@ -121,10 +127,18 @@ func TestTable(t *testing.T) {
 			} else if s.Flood {
 				require.Error(t, err)
 			}
+			if !s.Flood && !s.bad() {
+				means = append(means, o.requests().mean())
+			}
 		}
 	}
 	require.Empty(t, wrong)
+	require.LessOrEqual(t, slices.Max(means), flat*slices.Min(means), "however many peers there are")
 }
+
+// flat is how much the mean of the requests may differ between two sizes: there are
+// more trackers where there are more peers, and fewer peers are known by chance.
+const flat = 1.25
 
 func numbers(t *testing.T, list string) (all []int) {
 	for text := range strings.SplitSeq(list, ",") {

@@ -30,7 +30,7 @@ type fetch struct {
 	cores  *cores.Fetch
 
 	began    time.Time
-	fallback time.Time // when it has failed
+	deadline time.Time // when it has failed
 	over     time.Time // when nothing follows; zero while it is under way
 	asked    map[question]bool
 	nearest  time.Duration // round trip to the first tracker of the namespace
@@ -62,7 +62,7 @@ func (fs fetches) busy(who uint32) bool {
 func (fs fetches) next() time.Time {
 	var at time.Time
 	for _, f := range fs {
-		for _, t := range []time.Time{f.world.Next(), f.over, f.fallback} {
+		for _, t := range []time.Time{f.world.Next(), f.over, f.deadline} {
 			if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 				at = t
 			}
@@ -103,7 +103,7 @@ func (w *World) newFetch(who uint32, space int, b blocks.Block) *fetch {
 	now := time.Now()
 	f := &fetch{
 		w: w, number: w.begun, who: who, id: w.people[who].id, space: space, block: b,
-		began: now, fallback: now.Add(patience), asked: make(map[question]bool),
+		began: now, deadline: now.Add(patience), asked: make(map[question]bool),
 	}
 	first := tracker.Rank(tracker.Place{Namespace: string(spaceName(space))}, w.trackers)
 	f.Number = f.number
@@ -255,7 +255,7 @@ const lingers = 2 * time.Second
 
 func (f *fetch) goOn(now time.Time) error {
 	if next := f.world.Next(); next.IsZero() || next.After(now) {
-		if f.fallback.IsZero() || now.Before(f.fallback) {
+		if f.deadline.IsZero() || now.Before(f.deadline) {
 			return nil
 		}
 	}
@@ -266,11 +266,11 @@ func (f *fetch) goOn(now time.Time) error {
 		return nil
 	}
 	r := f.cores.Result()
-	if r == nil && now.Before(f.fallback) {
+	if r == nil && now.Before(f.deadline) {
 		return nil
 	}
 	f.Took, f.Served = now.Sub(f.began), r != nil && r.Err == nil
 	f.cores.End()
-	f.over, f.fallback = now.Add(lingers), time.Time{}
+	f.over, f.deadline = now.Add(lingers), time.Time{}
 	return f.world.Settle()
 }
