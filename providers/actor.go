@@ -275,7 +275,7 @@ func (s *shell) tell(out effects) {
 // query is what a finder is asked.
 func (q *query) query() Query {
 	return Query{
-		Namespace: q.key.namespace, CIDs: q.cids, Most: q.key.most, Key: q.key.bytes(), Roles: q.key.roles,
+		Namespace: q.key.namespace, CIDs: q.cids, Root: q.root, Most: q.key.most, Key: q.key.bytes(), Roles: q.key.roles,
 	}
 }
 

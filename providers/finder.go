@@ -33,28 +33,33 @@ func (f fixed) Find(_ context.Context, q Query, found func(peer.AddrInfo) bool) 
 }
 
 // Routing is a finder that asks content routing: a DHT or a delegated router. A
-// query is asked by its sample of CIDs, or, without one, by [NamespaceCID].
+// query is asked by its [Query.Rounds], or, without any CID, by [NamespaceCID].
 func Routing(r routing.ContentDiscovery) Finder { return contentDiscovery{r} }
 
 type contentDiscovery struct{ routing.ContentDiscovery }
 
 func (d contentDiscovery) Find(ctx context.Context, q Query, found func(peer.AddrInfo) bool) error {
-	keys := q.CIDs
-	if len(keys) == 0 {
+	rounds := q.Rounds()
+	if len(q.CIDs) == 0 && !q.Root.Defined() {
 		key, err := NamespaceCID(q.Namespace)
 		if err != nil {
 			return err
 		}
-		keys = []cid.Cid{key}
+		rounds = [][]cid.Cid{{key}}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // Ends the search when enough was found.
 	n := 0
-	for _, key := range keys {
-		for p := range until(ctx, d.FindProvidersAsync(ctx, key, q.Most)) {
-			if n++; n > q.Most || !found(p) {
-				return nil
+	for _, keys := range rounds {
+		for _, key := range keys {
+			for p := range until(ctx, d.FindProvidersAsync(ctx, key, q.Most)) {
+				if n++; n > q.Most || !found(p) {
+					return nil
+				}
 			}
+		}
+		if n > 0 || ctx.Err() != nil {
+			break
 		}
 	}
 	return ctx.Err()

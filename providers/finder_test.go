@@ -57,6 +57,20 @@ func TestRoutingIsAskedForTheSample(t *testing.T) {
 	require.Equal(t, 8, r.count)
 }
 
+// Where only roots were provided, asking for a part finds nobody.
+func TestRoutingIsAskedForTheRootAndThenForTheSample(t *testing.T) {
+	root, part := sample("root")[0], sample("part")[0]
+	r := &fakeRouting{known: map[cid.Cid][]string{root: {"a"}, part: {"b"}}}
+	names, err := all(t.Context(), Routing(r), Query{CIDs: []cid.Cid{part}, Root: root, Most: 8})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, names)
+	require.Equal(t, []cid.Cid{root}, r.asked)
+	delete(r.known, root)
+	names, err = all(t.Context(), Routing(r), Query{CIDs: []cid.Cid{part}, Root: root, Most: 8})
+	require.NoError(t, err)
+	require.Equal(t, []string{"b"}, names)
+}
+
 func TestRoutingIsAskedForTheNamespaceWithoutASample(t *testing.T) {
 	key, err := NamespaceCID("films")
 	require.NoError(t, err)

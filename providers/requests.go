@@ -27,14 +27,14 @@ type Query struct {
 	Roles record.Roles
 }
 
-// keys are the CIDs that finders ask for which know CIDs only, one after the other:
-// the root before the sample, because where not every block was provided the roots
+// Rounds are the CIDs that a finder asks for which knows CIDs only: the root, and
+// where that finds nobody the sample. Where not every block was provided the roots
 // were.
-func (q Query) keys() []cid.Cid {
+func (q Query) Rounds() [][]cid.Cid {
 	if !q.Root.Defined() || slices.Contains(q.CIDs, q.Root) {
-		return q.CIDs
+		return [][]cid.Cid{q.CIDs}
 	}
-	return append([]cid.Cid{q.Root}, q.CIDs...)
+	return [][]cid.Cid{{q.Root}, q.CIDs}
 }
 
 // Candidates answers a query, in parts.

@@ -103,6 +103,7 @@ type query struct {
 	id       queryID
 	key      key
 	cids     []cid.Cid
+	root     cid.Cid
 	deadline time.Time
 	links    []linkID // in the order in which they came
 	found    []candidate
@@ -163,12 +164,12 @@ func (s *state) take() effects {
 
 // ask joins the link to the query for the key, which is started if it is not in
 // flight.
-func (s *state) ask(now time.Time, l linkID, mine *link, k key, cids []cid.Cid) {
+func (s *state) ask(now time.Time, l linkID, mine *link, k key, asked Query) {
 	q := s.flying[k]
 	fresh := q == nil
 	if fresh {
 		q = s.newQuery(k)
-		q.cids, q.deadline = cids, now.Add(s.timeout)
+		q.cids, q.root, q.deadline = asked.CIDs, asked.Root, now.Add(s.timeout)
 		s.ageing = append(s.ageing, q)
 	}
 	q.links = append(q.links, l)

@@ -63,7 +63,7 @@ func (s *state) find(now time.Time, l linkID, q Query) {
 	done := mine.satisfied() || !others
 	s.tell(l, Candidates{Peers: known, Done: done})
 	if !done {
-		s.ask(now, l, mine, k, q.keys())
+		s.ask(now, l, mine, k, q)
 	}
 }
 

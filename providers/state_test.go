@@ -356,17 +356,6 @@ func TestWhatIsWantedIsClamped(t *testing.T) {
 	require.Equal(t, mostCandidates, r.out.start[0].key.most)
 }
 
-// Finders are asked for the root before the sample, which may not have been
-// provided.
-func TestFindersAreAskedForTheRootFirst(t *testing.T) {
-	r := newRig(t)
-	root, part := sample("root"), sample("part")
-	r.ask(1, Query{CIDs: part, Root: root[0], Most: 8})
-	require.Equal(t, []cid.Cid{root[0], part[0]}, r.out.start[0].cids)
-	r.ask(1, Query{CIDs: root, Root: root[0], Most: 8})
-	require.Equal(t, root, r.out.start[0].cids)
-}
-
 func TestLinkThatIsNotOpenIsNotHeard(t *testing.T) {
 	r := newRig(t)
 	r.find(9, 8)

@@ -111,12 +111,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Find asks for the providers of the query's sample of CIDs, one after the other,
-// or, without one, of [providers.NamespaceCID], until there are q.Most. Candidates
+// Find asks for the providers of the query's [providers.Query.Rounds], or, without
+// any CID, of [providers.NamespaceCID], until there are q.Most. Candidates
 // come as the router sends them. The error is a *[StatusError], one of this
 // package's, or of the connection.
 func (c *Client) Find(ctx context.Context, q providers.Query, found func(peer.AddrInfo) bool) error {
-	keys, err := keysOf(q)
+	rounds, err := roundsOf(q)
 	if err != nil {
 		return err
 	}
@@ -128,23 +128,28 @@ func (c *Client) Find(ctx context.Context, q providers.Query, found func(peer.Ad
 		}
 		return left > 0
 	}
-	for _, key := range keys {
-		if left <= 0 {
-			return nil
+	for _, keys := range rounds {
+		for _, key := range keys[:min(len(keys), maxKeys)] {
+			if left <= 0 {
+				return nil
+			}
+			if err := c.ask(ctx, q.Namespace, key, take); err != nil {
+				return err
+			}
 		}
-		if err := c.ask(ctx, q.Namespace, key, take); err != nil {
-			return err
+		if left < q.Most {
+			return nil
 		}
 	}
 	return nil
 }
 
-func keysOf(q providers.Query) ([]cid.Cid, error) {
-	if len(q.CIDs) > 0 || q.Namespace == "" {
-		return q.CIDs[:min(len(q.CIDs), maxKeys)], nil
+func roundsOf(q providers.Query) ([][]cid.Cid, error) {
+	if len(q.CIDs) > 0 || q.Root.Defined() || q.Namespace == "" {
+		return q.Rounds(), nil
 	}
 	key, err := providers.NamespaceCID(q.Namespace)
-	return []cid.Cid{key}, err
+	return [][]cid.Cid{{key}}, err
 }
 
 // FindProvidersAsync is part of [routing.ContentDiscovery], which has no
