@@ -83,6 +83,10 @@ func TestStrangersAreAskedWhenTheDirectoryIsOfNoUse(t *testing.T) {
 		"they cannot be reached":         {func(w *world) { w.list("a").reachable = false }, soon, 2},
 		"it does not answer":             {func(w *world) { w.slowly = time.Hour }, patience, 1},
 		"nobody knows whether they live": {func(w *world) { w.dialling = time.Hour; w.list("a") }, patience, 2},
+		"it takes all the time that it has, twice": {func(w *world) {
+			w.slowly, w.dialling = directoryPatience-time.Millisecond, time.Hour
+			w.list("a")
+		}, leadPatience + leastPatience + 300*time.Millisecond, 2},
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {

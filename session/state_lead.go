@@ -24,8 +24,21 @@ func (s *state) find(now time.Time, sample []cid.Cid) {
 		}
 	}
 	f.finding, f.exhausted, f.news = true, false, false
-	f.patientTo = now.Add(directoryPatience)
+	f.patientTo = s.patience(now)
 	s.out.find = sample
+}
+
+// patience is until when the directory, or a candidate that is dialled, is waited
+// for from now on: two seconds, or half of one when the search has used its time.
+func (s *state) patience(now time.Time) time.Time {
+	until, left := now.Add(directoryPatience), s.search.leadTo
+	if least := now.Add(leastPatience); left.Before(least) {
+		left = least
+	}
+	if until.After(left) {
+		return left
+	}
+	return until
 }
 
 // mostDials is how many peers that the directory names a search dials before it

@@ -22,6 +22,11 @@ const (
 	// that finds anybody takes for the first, and short for who is waiting.
 	directoryPatience = 2 * time.Second
 
+	// All of that together, when the directory is asked again as well, and what each
+	// has at least: no directory keeps a want from a connected peer for much longer.
+	leadPatience  = 2 * directoryPatience
+	leastPatience = 500 * time.Millisecond
+
 	mostTried = 32 // candidates that a failure tells of beside those in use: as many as one query finds
 
 	firstRotation = time.Second      // until wants that everybody refused are asked for again
@@ -50,6 +55,7 @@ type search struct {
 	exhausted bool      // and has no more
 	patientTo time.Time // while it is finding, strangers are not asked before
 	dialTo    time.Time // nor while candidates are being dialled
+	leadTo    time.Time // the last of both times, for all that is asked until the search turns
 	dials     int       // candidates to which there was no connection, since the search began or turned
 	news      bool      // it has named somebody new since it was asked last
 	twice     bool      // it was asked again because all that it had named were of no use
@@ -115,7 +121,7 @@ func (s *state) begin(now time.Time) {
 	if f.begun {
 		return
 	}
-	f.begun, f.wave = true, s.rules.k
+	f.begun, f.wave, f.leadTo = true, s.rules.k, now.Add(leadPatience)
 	s.out.watch = !f.watching
 	f.watching = true
 	s.find(now, s.query())
@@ -377,7 +383,7 @@ func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 			f.news = true
 		}
 		if !p.connected && !f.patientTo.IsZero() {
-			f.dialTo = now.Add(directoryPatience)
+			f.dialTo = s.patience(now)
 		}
 		p.candidate, p.inUse = true, true
 		s.stale = true
@@ -507,7 +513,7 @@ func (s *state) rotate(now time.Time) {
 	if s.rules.only || !f.exhausted {
 		return
 	}
-	f.dials = 0
+	f.dials, f.leadTo = 0, now.Add(leadPatience)
 	s.judgeAll()
 	for i, p := range s.peers {
 		if p.candidate && !p.connected && p.hits == 0 && (p.left || p.err != nil) {
