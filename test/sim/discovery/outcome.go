@@ -16,8 +16,8 @@ type Outcome struct {
 	Unavailable int    // fetches that were not begun because nobody who was up had the block
 	Passed      []passed
 	Span        time.Duration // in which the trackers' messages were counted
-	RowBytes    int           // memory of a row beside its record, at most of all trackers
-	Rows        int           // of all trackers
+	RowBytes    int           // memory of a row beside its record
+	Rows        int           // of all trackers that are up
 }
 
 func (o *Outcome) start(w *World) {
@@ -28,15 +28,18 @@ func (o *Outcome) start(w *World) {
 
 func (o *Outcome) stop(w *World) {
 	o.Span = span
+	all := 0
 	for i, t := range w.inOrder {
 		before := o.Passed[i]
 		o.Passed[i] = t.passed
 		o.Passed[i].Messages -= before.Messages
 		o.Passed[i].Bytes -= before.Bytes
-		bytes, rows := t.perRow()
-		o.Rows += rows
-		o.RowBytes = max(o.RowBytes, bytes)
+		if t.up {
+			bytes, rows := t.beside()
+			all, o.Rows = all+bytes, o.Rows+rows
+		}
 	}
+	o.RowBytes = all / max(o.Rows, 1)
 }
 
 // of returns a number of each fetch, in ascending order.

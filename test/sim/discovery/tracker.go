@@ -84,11 +84,12 @@ func (t *server) touch(now time.Time, who uint32, id peer.ID, row wire.Touched) 
 	return !slices.ContainsFunc(receipt.Refusals, func(r wire.Refusal) bool { return r.Code == wire.CodeUnknownRow })
 }
 
-// perRow is how much memory a row takes beside its record, and how many there are.
-func (t *server) perRow() (bytes, rows int) {
+// beside is how much memory the rows take beside their records, and how many
+// there are.
+func (t *server) beside() (bytes, rows int) {
 	s := t.steps.Stat()
 	if s.Rows == 0 {
 		return 0, 0
 	}
-	return (s.Bytes-t.empty)/s.Rows - t.records/t.rows, s.Rows
+	return s.Bytes - t.empty - s.Rows*t.records/t.rows, s.Rows
 }
