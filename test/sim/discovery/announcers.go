@@ -14,8 +14,8 @@ import (
 )
 
 // Peers that hold something follow the announcer's rules: a record goes to the
-// first three trackers of each of its places that are up, it is touched at about
-// half its TTL, and signed and announced again when a tracker was lost or does
+// first three trackers of each of its places that are up, it is touched at 0.4 to
+// 0.5 of its TTL, and signed and announced again when a tracker was lost or does
 // not know it.
 
 // announce signs what a peer holds and tells the trackers where it belongs.
@@ -55,12 +55,6 @@ func (w *World) touch(h uint32) {
 // touchLater keeps a holding's rows for as long as its peer is up.
 func (w *World) touchLater(h uint32, within time.Duration) {
 	w.wheel.after(within, event{h, w.people[w.holdings[h].peer].life, touches})
-}
-
-// about is from three to five quarters of a duration, so that not everybody comes
-// at once.
-func (w *World) about(d time.Duration) time.Duration {
-	return d*3/4 + w.below(d/2)
 }
 
 // below is any duration up to d.

@@ -16,37 +16,36 @@ func (w *World) happen(e event) {
 	switch e.kind {
 	case trackerEnds:
 		w.lose(w.inOrder[e.who])
-		return
 	case trackerRestarts:
 		w.restart(w.inOrder[e.who])
-		return
 	case comesBack:
 		w.comeBack(e.who)
-		return
 	case endsForEver:
 		w.leave(e.who)
-		return
 	case starts:
 		if p := &w.people[e.who]; p.up && p.life == e.life {
 			w.tell(e.who)
 		}
-		return
 	case looks:
 		if t := w.tellers[e.who]; t != nil && t.due == w.wheel.now {
 			t.run()
 		}
-		return
+	default:
+		if p := &w.people[w.holdings[e.who].peer]; p.up && p.life == e.life {
+			w.refresh(e)
+		}
 	}
-	if p := &w.people[w.holdings[e.who].peer]; !p.up || p.life != e.life {
-		return
-	}
+}
+
+// refresh tells trackers of a holding.
+func (w *World) refresh(e event) {
 	switch e.kind {
 	case announces:
 		w.announce(e.who)
-		w.touchLater(e.who, w.below(ttl/2))
+		w.touchLater(e.who, w.below(ttl/2)) // As if it had been announced at any time before.
 	case touches:
 		w.touch(e.who)
-		w.touchLater(e.who, w.about(ttl/2))
+		w.touchLater(e.who, ttl*4/10+w.below(ttl/10))
 	case repeats:
 		w.announce(e.who)
 	}
@@ -140,10 +139,10 @@ func (w *World) restart(t *server) {
 func (w *World) announcersTo(t *server) []uint32 {
 	var all []uint32
 	for space, holdings := range w.spaces {
-		wide := contains(w.top(tracker.Place{Namespace: string(spaceName(space))}), t)
+		wide := slices.Contains(w.top(tracker.Place{Namespace: string(spaceName(space))}), t)
 		for _, h := range holdings {
 			x := &w.holdings[h]
-			if w.people[x.peer].up && (x.kind == narrow && contains(w.homes(x), t) || x.kind != narrow && wide) {
+			if w.people[x.peer].up && (x.kind == narrow && slices.Contains(w.homes(x), t) || x.kind != narrow && wide) {
 				all = append(all, h)
 			}
 		}
@@ -165,15 +164,6 @@ func (w *World) repeat(t *server, holdings []uint32) {
 	for _, h := range holdings {
 		w.wheel.after(w.below(30*time.Second), event{h, w.people[w.holdings[h].peer].life, repeats})
 	}
-}
-
-func contains(all []*server, t *server) bool {
-	for _, other := range all {
-		if other == t {
-			return true
-		}
-	}
-	return false
 }
 
 func (x *holding) name() record.Namespace { return spaceName(int(x.space)) }
