@@ -232,6 +232,28 @@ func TestOnlyCandidatesAreScoutedWhereThereAreAny(t *testing.T) {
 	require.Empty(t, late.seen, "nor is who connects later")
 }
 
+// A candidate was asked about what comes next, for which nobody waits, when the
+// source goes that was asked for the block: now its answer is waited for, and no
+// stranger is asked.
+func TestAnAnswerIsWaitedForOnceItMatters(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(1, 9000)
+	others := w.strangers(10)
+	source, other := w.list("source"), w.list("other", ks...)
+	source.mute, other.rtt = true, 300*time.Millisecond
+	w.connect(source)
+	w.connect(other)
+	w.call(1, ks...)
+	w.run(60 * time.Millisecond)
+	i := w.s.index["other"]
+	w.s.wants[ks[0]].learn(i, told|wasAsked, awaited) // As a question does.
+	w.s.peers[i].streak = mostMisses                  // Of a part that others have.
+	w.disconnect(source)
+	rs, _ := w.drain(1, time.Minute)
+	require.Equal(t, peer.ID("other"), rs[0].From)
+	require.Zero(t, askedOf(others))
+}
+
 // Strangers that were asked because the directory had nobody are not asked again
 // while it is asked again.
 func TestTheDirectoryGoesFirstEachTime(t *testing.T) {

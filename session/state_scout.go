@@ -83,6 +83,19 @@ func (s *state) question(w *wanted, i int) {
 	s.tell(s.peers[i].id, wantmanager.Ask{CID: w.cid, Type: message.WantHave, Priority: s.rules.priority})
 }
 
+// expect reports whether there are questions about w to which no answer has come
+// and which nobody waits for, because others were likely to have it; from now on
+// they are waited for.
+func (w *wanted) expect() (any bool) {
+	for n := range w.known {
+		if k := &w.known[n]; k.bits&wasAsked != 0 && k.bits&(awaited|has|refused|silent) == 0 {
+			k.bits |= awaited
+			any = true
+		}
+	}
+	return any
+}
+
 // prefer moves a want to peer i, which has just said that it has it, from a peer
 // that would send it much later.
 func (s *state) prefer(w *wanted, i int) {

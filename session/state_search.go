@@ -168,7 +168,12 @@ func (s *state) askRounds(now time.Time) bool {
 		if w == nil {
 			break
 		}
-		if !s.askAround(now, w) {
+		switch {
+		case s.askAround(now, w):
+		case w.expect():
+			f.move(w, f.owed)
+			f.await(w, now.Add(s.pause()))
+		default:
 			f.move(w, f.spent)
 		}
 	}

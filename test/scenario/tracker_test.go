@@ -132,3 +132,23 @@ func TestPartsAreNamedToThoseWhoWantThem(t *testing.T) {
 		w.Fetch(client, data)
 	})
 }
+
+// One who holds everything goes in the middle of a fetch, and two who hold one half
+// each stay. They are enough: the tracker, to which the client is connected too, is
+// asked for no block.
+func TestATrackerIsAskedForNoBlocks(t *testing.T) {
+	data := corpus.Blocks(1, 1000, 16*kib)
+	play(t, func(w *sim.World) {
+		trackers := w.Trackers(1, lan)
+		tracked := sim.Tracked(films, trackers...)
+		whole, first, second := w.Node(souk, lan, tracked), w.Node(souk, lan, tracked), w.Node(souk, lan, tracked)
+		client := w.Node(souk, lan, tracked)
+		w.Put(whole, data...)
+		w.Put(first, data[:len(data)/2]...)
+		w.Put(second, data[len(data)/2:]...)
+		w.Announce(films, whole, first, second)
+		w.Settle()
+		w.FetchUntil(client, data, func() { w.Close(whole) })
+		w.Hears(0, trackers...)
+	})
+}
