@@ -83,12 +83,13 @@ func (s *state) question(w *wanted, i int) {
 	s.tell(s.peers[i].id, wantmanager.Ask{CID: w.cid, Type: message.WantHave, Priority: s.rules.priority})
 }
 
-// expect reports whether there are questions about w to which no answer has come
-// and which nobody waits for, because others were likely to have it; from now on
-// they are waited for.
-func (w *wanted) expect() (any bool) {
+// expect reports whether candidates were asked questions about w to which no answer
+// has come and for which nobody waits, because others were likely to have it; from
+// now on they are waited for.
+func (s *state) expect(w *wanted) (any bool) {
 	for n := range w.known {
-		if k := &w.known[n]; k.bits&wasAsked != 0 && k.bits&(awaited|has|refused|silent) == 0 {
+		k := &w.known[n]
+		if s.peers[k.peer].listed && k.bits&wasAsked != 0 && k.bits&(awaited|has|refused|silent) == 0 {
 			k.bits |= awaited
 			any = true
 		}

@@ -170,7 +170,7 @@ func (s *state) askRounds(now time.Time) bool {
 		}
 		switch {
 		case s.askAround(now, w):
-		case w.expect():
+		case s.expect(w):
 			f.move(w, f.owed)
 			f.await(w, now.Add(s.pause()))
 		default:
