@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/providers"
@@ -105,12 +104,18 @@ func (x *Exchange) trackerStates() (up, down int) {
 }
 
 // Find returns at most k peers, and at most 32, that hold a namespace, those that
-// were useful in it and are connected first. With a sample of what is wanted those
-// are found, too, that hold only the part that it lies in. It is for anybody who
-// wants to ask a few peers something, be it blocks or not. When ctx ends first it
-// returns those found until then with the context's error.
-func (x *Exchange) Find(ctx context.Context, namespace string, k int, sample ...cid.Cid) ([]peer.AddrInfo, error) {
-	return x.providers.Find(ctx, namespace, k, sample...)
+// were useful in it and are connected first. It is for anybody who wants to ask a
+// few peers something, be it blocks or not. When ctx ends first it returns those
+// found until then with the context's error.
+func (x *Exchange) Find(ctx context.Context, namespace string, k int) ([]peer.AddrInfo, error) {
+	return x.providers.Find(ctx, namespace, k)
+}
+
+// Search is Find for something in a namespace: a CID, a key where keys are no
+// CIDs, or peers with certain roles. Those are found, too, that hold only the part
+// that it lies in.
+func (x *Exchange) Search(ctx context.Context, q providers.Query) ([]peer.AddrInfo, error) {
+	return x.providers.Search(ctx, q)
 }
 
 // Watch delivers peers that announce a namespace from now on, until ctx ends;

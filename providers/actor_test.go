@@ -119,7 +119,7 @@ func TestFindAsksWithTheSampleThatItWasGiven(t *testing.T) {
 	x, y := sample("x")[0], sample("y")[0]
 	r := &fakeRouting{known: map[cid.Cid][]string{x: {"a"}, y: {"b"}}}
 	run(t, Config{Finders: []Finder{Routing(r)}}, func(t *testing.T, d *Directory) {
-		peers, err := d.Find(t.Context(), "films", 8, y)
+		peers, err := d.Search(t.Context(), Query{Namespace: "films", Most: 8, CIDs: []cid.Cid{y}})
 		require.NoError(t, err)
 		require.Equal(t, "b", namesOf(peers))
 		require.Equal(t, []cid.Cid{y}, r.asked)

@@ -181,19 +181,24 @@ func (l *Link) CancelAll(ctx context.Context) error {
 }
 
 // Find returns at most most peers, and at most 32, that may have what is in the
-// namespace, as soon as there are that many or no more follow. With a sample of what
-// is wanted those are asked for, too, that hold only the part that it lies in. When
-// ctx ends first it returns those found until then with the context's error.
-func (d *Directory) Find(ctx context.Context, namespace string, most int, sample ...cid.Cid) ([]peer.AddrInfo, error) {
+// namespace; see [Directory.Search].
+func (d *Directory) Find(ctx context.Context, namespace string, most int) ([]peer.AddrInfo, error) {
+	return d.Search(ctx, Query{Namespace: namespace, Most: most})
+}
+
+// Search returns the candidates for a query as soon as there are q.Most or no more
+// follow. When ctx ends first it returns those found until then with the context's
+// error.
+func (d *Directory) Search(ctx context.Context, q Query) ([]peer.AddrInfo, error) {
 	l, err := d.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = l.CancelAll(context.WithoutCancel(ctx)) }() // Fails only when the directory has ended.
-	if err := l.Find(ctx, Query{Namespace: namespace, CIDs: sample, Most: most}); err != nil {
+	if err := l.Find(ctx, q); err != nil {
 		return nil, err
 	}
-	most = max(most, 0)
+	most := max(q.Most, 0)
 	var all []peer.AddrInfo
 	for {
 		select {

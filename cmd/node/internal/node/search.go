@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/session"
 )
 
@@ -25,11 +26,11 @@ func (n *Online) Find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
 
 // find returns peers, or why there are none.
 func (n *Online) find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
-	var sample []cid.Cid
+	q := providers.Query{Namespace: s.Namespace, Most: s.Most}
 	if s.CID.Defined() {
-		sample = append(sample, s.CID)
+		q.CIDs = []cid.Cid{s.CID}
 	}
-	found, err := n.Exchange.Find(ctx, s.Namespace, s.Most, sample...)
+	found, err := n.Exchange.Search(ctx, q)
 	if len(found) > 0 || err != nil {
 		return found, err
 	}
