@@ -91,7 +91,9 @@ func quiet(e *end) bool {
 			return false
 		}
 	}
-	return true
+	// A stream that was reset is nobody's to write on, and what had arrived of it is
+	// read all the same.
+	return !slices.ContainsFunc(e.inbound, func(s *stream) bool { return s.reading })
 }
 
 func sorted(wants map[cid.Cid]bool) []cid.Cid {
