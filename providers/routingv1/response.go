@@ -60,6 +60,7 @@ type entries struct {
 // newEntries goes to where the entries begin.
 func newEntries(body io.Reader, contentType string) (*entries, error) {
 	r := &entries{decoder: json.NewDecoder(&bounded{body, maxResponse})}
+	r.decoder.UseNumber() // A number may be larger than a float64.
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err != nil || media != typeJSON && media != typeNDJSON:
