@@ -1,6 +1,7 @@
 package house
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -126,8 +127,8 @@ func (m *module) fault(pos token.Pos, says string) fault {
 	return fault{at.Filename, at.Line, says}
 }
 
-// handWritten is the size above which a file is recorded data, not prose or
-// code, and its text is not looked at.
+// handWritten is the size above which a file was not written but built or recorded:
+// it does not belong here.
 const handWritten = 4 << 20
 
 // load reads the repository. What git does not keep, it leaves out.
@@ -156,10 +157,18 @@ func (m *module) enter(name string) error {
 }
 
 func (m *module) add(fsys fs.FS, name string, d fs.DirEntry) error {
+	if name == "node" { // What go build ./cmd/node leaves, which git ignores.
+		return nil
+	}
 	f := &file{path: name}
 	m.files = append(m.files, f)
-	if info, err := d.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > handWritten {
+	info, err := d.Info()
+	if err != nil || !info.Mode().IsRegular() {
 		return err
+	}
+	if info.Size() > handWritten {
+		m.broken = append(m.broken, fault{name, 0, fmt.Sprintf("has %d bytes: what was built or recorded does not belong here", info.Size())})
+		return nil
 	}
 	text, err := fs.ReadFile(fsys, name)
 	if err != nil {
