@@ -8,11 +8,6 @@ import (
 // audit recounts what the state keeps twice, and returns what is wrong.
 func (s *state) audit() error {
 	for l, mine := range s.links {
-		for c := range mine.wants {
-			if !slices.Contains(s.wanted[c], l) {
-				return fmt.Errorf("link %d wants %s and is not registered for it", l, c)
-			}
-		}
 		if len(mine.got) > mostInterest {
 			return fmt.Errorf("link %d is interested in %d CIDs", l, len(mine.got))
 		}
@@ -27,13 +22,6 @@ func (s *state) audit() error {
 			}
 		}
 	}
-	for c, links := range s.wanted {
-		for _, l := range links {
-			if mine := s.links[l]; mine == nil || mine.wants[c] == 0 {
-				return fmt.Errorf("%s is registered for link %d, which does not want it", c, l)
-			}
-		}
-	}
 	for c, links := range s.interested {
 		for _, l := range links {
 			if mine := s.links[l]; mine == nil || !slices.Contains(mine.got, c) {
@@ -41,7 +29,35 @@ func (s *state) audit() error {
 			}
 		}
 	}
+	if err := s.auditWishes(); err != nil {
+		return err
+	}
 	return s.auditStore()
+}
+
+func (s *state) auditWishes() error {
+	wants := make(map[linkID]int)
+	for c := range s.wishes.first {
+		seen := make(map[linkID]struct{})
+		for w := range s.wishes.of(c) {
+			if _, twice := seen[w.link]; twice || s.links[w.link] == nil {
+				return fmt.Errorf("%s is registered for link %d, which is not open or has it twice", c, w.link)
+			}
+			seen[w.link] = struct{}{}
+			wants[w.link]++
+		}
+	}
+	for c := range s.wishes.more {
+		if _, wanted := s.wishes.first[c]; !wanted || len(s.wishes.more[c]) == 0 {
+			return fmt.Errorf("%s has more wishes and no first, or no more", c)
+		}
+	}
+	for l, mine := range s.links {
+		if mine.wants != wants[l] {
+			return fmt.Errorf("link %d wants %d CIDs, counted %d", l, wants[l], mine.wants)
+		}
+	}
+	return nil
 }
 
 func (s *state) auditStore() error {

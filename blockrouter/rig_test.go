@@ -187,7 +187,8 @@ func (r *rig) empty() {
 }
 
 func requireEmpty(t require.TestingT, s *state) {
-	require.Empty(t, s.wanted)
+	require.Empty(t, s.wishes.first)
+	require.Empty(t, s.wishes.more)
 	require.Empty(t, s.interested)
 	require.Empty(t, s.listening)
 	require.Empty(t, s.links)

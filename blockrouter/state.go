@@ -19,7 +19,7 @@ type linkID uint64
 // to be done to its effects.
 type state struct {
 	limits limits
-	wanted map[cid.Cid][]linkID // ascending
+	wishes wishes
 	// interested are the links that got the CID from a peer not long ago.
 	interested map[cid.Cid][]linkID
 	listening  map[PeerCID][]linkID // ascending; the links that only want to hear
@@ -41,12 +41,12 @@ type state struct {
 // hears who has them: answers that were under way tell it which peers are of
 // use.
 type link struct {
-	wants map[cid.Cid]uint64 // the value of state.asked when it was wanted
-	got   []cid.Cid          // at most mostInterest, oldest first
-	finds []lookup           // not begun, oldest first
-	loads []lookup           // not begun, oldest first
-	hears []PeerCID          // what it listens to
-	news  int                // its place in effects.info, counted from 1; 0 for none
+	wants int       // CIDs
+	got   []cid.Cid // at most mostInterest, oldest first
+	finds []lookup  // not begun, oldest first
+	loads []lookup  // not begun, oldest first
+	hears []PeerCID // what it listens to
+	news  int       // its place in effects.info, counted from 1; 0 for none
 }
 
 type limits struct {
@@ -86,7 +86,7 @@ type receipt struct {
 
 func newState(l limits) *state {
 	return &state{
-		limits: l, wanted: make(map[cid.Cid][]linkID), interested: make(map[cid.Cid][]linkID),
+		limits: l, wishes: newWishes(), interested: make(map[cid.Cid][]linkID),
 		listening: make(map[PeerCID][]linkID), links: make(map[linkID]*link),
 	}
 }
@@ -112,7 +112,7 @@ func (s *state) news(l linkID, mine *link) *Info {
 	return &s.out.info[mine.news-1].info
 }
 
-func (s *state) open(l linkID) { s.links[l] = &link{wants: make(map[cid.Cid]uint64)} }
+func (s *state) open(l linkID) { s.links[l] = &link{} }
 
 // want registers before it looks, so that a block stored in between is not
 // missed.
@@ -123,11 +123,9 @@ func (s *state) want(l linkID, cids []cid.Cid) {
 	}
 	s.asked++
 	for _, c := range cids {
-		if _, twice := mine.wants[c]; twice {
-			continue
+		if s.wishes.add(c, wish{l, s.asked}) {
+			mine.wants++
 		}
-		mine.wants[c] = s.asked
-		s.wanted[c] = with(s.wanted[c], l)
 	}
 	s.find(l, mine, cids)
 }
@@ -147,8 +145,8 @@ func (s *state) cancelAll(l linkID) {
 	if !open {
 		return
 	}
-	for c := range mine.wants {
-		s.unregister(l, mine, c)
+	if mine.wants > 0 { // A session cancels what it wants before, unless it broke.
+		s.wishes.removeAll(l)
 	}
 	for _, c := range mine.got {
 		if !planted.Is(planted.LeakedReference) {
@@ -166,16 +164,13 @@ func (s *state) cancelAll(l linkID) {
 	s.out.closed = append(s.out.closed, l)
 }
 
-func (s *state) unregister(l linkID, mine *link, c cid.Cid) {
-	if _, wants := mine.wants[c]; !wants {
-		return
+// unregister ends a want, and reports whether there was one.
+func (s *state) unregister(l linkID, mine *link, c cid.Cid) bool {
+	had := s.wishes.remove(c, l)
+	if had {
+		mine.wants--
 	}
-	delete(mine.wants, c)
-	if left := without(s.wanted[c], l); len(left) > 0 {
-		s.wanted[c] = left
-	} else {
-		delete(s.wanted, c)
-	}
+	return had
 }
 
 // mostInterest is how many CIDs that it got a link stays interested in: as many
@@ -266,19 +261,26 @@ func (s *state) count(r receipt) {
 
 // deliver gives a block to every link that wants it and reports whether any did.
 func (s *state) deliver(r Received) bool {
-	c := r.Block.Cid()
-	links := s.wanted[c]
-	delete(s.wanted, c)
-	for _, l := range links {
-		mine := s.links[l]
-		delete(mine.wants, c)
-		info := s.news(l, mine)
-		info.Blocks = append(info.Blocks, r)
-		if r.From != "" {
-			s.keepInterest(l, mine, c)
-		}
+	first, more, wanted := s.wishes.take(r.Block.Cid())
+	if !wanted {
+		return false
 	}
-	return len(links) > 0
+	s.give(first.link, r)
+	for _, w := range more {
+		s.give(w.link, r)
+	}
+	return true
+}
+
+// give tells a link of a block that it wanted until now.
+func (s *state) give(l linkID, r Received) {
+	mine := s.links[l]
+	mine.wants--
+	info := s.news(l, mine)
+	info.Blocks = append(info.Blocks, r)
+	if r.From != "" {
+		s.keepInterest(l, mine, r.Block.Cid())
+	}
 }
 
 // presences tells who has what to the links that want it, and who has it to
@@ -286,8 +288,8 @@ func (s *state) deliver(r Received) bool {
 func (s *state) presences(from peer.ID, cids []cid.Cid, have bool) {
 	for _, c := range cids {
 		s.tellListeners(PeerCID{from, c}, have)
-		for _, l := range s.wanted[c] {
-			s.presence(l, PeerCID{from, c}, have)
+		for w := range s.wishes.of(c) {
+			s.presence(w.link, PeerCID{from, c}, have)
 		}
 		if !have {
 			continue

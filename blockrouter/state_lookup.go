@@ -66,7 +66,7 @@ func (s *state) startLookups() {
 		if len(mine.finds)+len(mine.loads) > 0 {
 			s.turns = append(s.turns, l)
 		}
-		if j.cids = mine.stillWanted(j, j.cids); len(j.cids) > 0 {
+		if j.cids = s.stillWanted(j, j.cids); len(j.cids) > 0 {
 			s.looking++
 			s.out.lookups = append(s.out.lookups, j)
 		}
@@ -96,10 +96,10 @@ func shift[T any](queue *[]T) T {
 // stillWanted leaves out what is not wanted any more, and what was cancelled and
 // wanted anew since, for which a younger lookup answers. It changes cids only by
 // making another slice.
-func (k *link) stillWanted(j lookup, cids []cid.Cid) []cid.Cid {
+func (s *state) stillWanted(j lookup, cids []cid.Cid) []cid.Cid {
 	stale := func(c cid.Cid) bool {
-		asked, wants := k.wants[c]
-		return !wants || asked > j.asked
+		w, wants := s.wishes.by(c, j.link)
+		return !wants || w.asked > j.asked
 	}
 	if !slices.ContainsFunc(cids, stale) {
 		return cids
@@ -118,21 +118,20 @@ func (s *state) looked(now time.Time, r looked) {
 
 func (s *state) answer(now time.Time, r looked, mine *link) {
 	for _, b := range r.blocks {
-		if _, wants := mine.wants[b.Cid()]; wants {
-			s.unregister(r.link, mine, b.Cid())
+		if s.unregister(r.link, mine, b.Cid()) {
 			info := s.news(r.link, mine)
 			info.Blocks = append(info.Blocks, Received{Block: b, At: now})
 		}
 	}
-	if here := mine.stillWanted(r.lookup, r.here); len(here) > 0 {
+	if here := s.stillWanted(r.lookup, r.here); len(here) > 0 {
 		info := s.news(r.link, mine)
 		info.Local = append(info.Local, here...)
 	}
-	if gone := mine.stillWanted(r.lookup, r.gone); len(gone) > 0 {
+	if gone := s.stillWanted(r.lookup, r.gone); len(gone) > 0 {
 		info := s.news(r.link, mine)
 		info.Missing = append(info.Missing, gone...)
 	}
-	for _, c := range mine.stillWanted(r.lookup, r.cids) {
+	for _, c := range s.stillWanted(r.lookup, r.cids) {
 		if err := r.failed[c]; err != nil {
 			info := s.news(r.link, mine)
 			if info.Failed == nil {

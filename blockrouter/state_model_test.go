@@ -348,19 +348,10 @@ func (m *model) invariants() {
 	for id := range m.messages {
 		require.LessOrEqual(m, m.released[id], 1)
 	}
-	for c, links := range m.s.wanted {
-		require.True(m, slices.IsSorted(links))
-		require.NotEmpty(m, links, nameOf[c])
+	require.NoError(m, m.s.audit())
+	for l, wants := range m.links {
+		require.Equal(m, len(wants), m.s.links[l].wants, "link %d", l)
 	}
-	wants := 0
-	for _, w := range m.links {
-		wants += len(w)
-	}
-	registered := 0
-	for _, links := range m.s.wanted {
-		registered += len(links)
-	}
-	require.Equal(m, wants, registered)
 }
 
 // end lets the workers finish; then every want is answered, every message

@@ -120,7 +120,7 @@ func (s *Steps) Audit() error { return s.sh.state.audit() }
 func (s *Steps) Wants() int {
 	n := 0
 	for _, l := range s.sh.state.links {
-		n += len(l.wants)
+		n += l.wants
 	}
 	return n
 }

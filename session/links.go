@@ -75,10 +75,13 @@ func (s *shell) judge(ctx context.Context, out effects) error {
 }
 
 // last performs what is left to be done at the end: the calls get their results,
-// and the directory hears how its candidates turned out.
+// BlockRouter need not look for our wants among all others, and the directory hears
+// how its candidates turned out.
 func (s *shell) last(out effects) {
+	ctx := context.Background() // They fail only when the actors have ended, too.
 	s.results(out)
-	_ = s.judge(context.Background(), out) // Fails only when the directory has ended, too.
+	_ = when(len(out.cancelWants) > 0, func() error { return s.blocks.Cancel(ctx, out.cancelWants) })
+	_ = s.judge(ctx, out)
 }
 
 // results gives the calls what they wait for, and never waits for them.
