@@ -20,16 +20,16 @@ func (s *state) audit() error {
 func (s *state) auditWants() error {
 	for k, w := range s.wants {
 		switch {
-		case k != w.cid || len(w.calls) == 0:
+		case k != w.cid || w.call == 0:
 			return fmt.Errorf("nobody waits for %s", k)
-		case len(w.at) > 1 || (w.stage == asked) != (len(w.at) == 1):
-			return fmt.Errorf("%s is in stage %d with %d want-blocks out", k, w.stage, len(w.at))
+		case (w.stage == asked) != (w.alone() >= 0):
+			return fmt.Errorf("%s is in stage %d with its only want-block at %d", k, w.stage, w.alone())
 		case (w.stage == asked || w.stage == loading) != (w.charge > 0):
 			return fmt.Errorf("%s is charged %d in stage %d", k, w.charge, w.stage)
 		case !s.queued(w):
 			return fmt.Errorf("%s is in stage %d and not in its call's queue", k, w.stage)
 		}
-		for _, a := range w.at {
+		for a := range w.assignments() {
 			if w.knows(int(a.peer))&told == 0 || !slices.Contains(s.peers[a.peer].asked, w) {
 				return fmt.Errorf("%s is asked of peer %d, which was not told or does not list it", k, a.peer)
 			}
@@ -39,12 +39,12 @@ func (s *state) auditWants() error {
 }
 
 func (s *state) queued(w *wanted) bool {
-	call := s.calls[w.calls[0]]
+	call := s.calls[w.call]
 	switch w.stage {
 	case open:
-		return call.inTurn && slices.Contains(call.queue.items, queueItem{w, open})
+		return call.inTurn && slices.Contains(call.queue.items, w)
 	case local:
-		return call.inLocal && slices.Contains(call.local.items, queueItem{w, local})
+		return call.inLocal && slices.Contains(call.local.items, w)
 	}
 	return true
 }
@@ -52,13 +52,13 @@ func (s *state) queued(w *wanted) bool {
 func (s *state) auditPeers() error {
 	load, out := make([]int, len(s.peers)), make([]int, len(s.peers))
 	for _, w := range s.wants {
-		for _, a := range w.at {
+		for a := range w.assignments() {
 			load[a.peer] += int(a.size)
 			out[a.peer]++
 		}
 		for _, k := range w.known {
-			if !s.peers[k.peer].connected {
-				return fmt.Errorf("what peer %d said of %s has outlived its connection", k.peer, w.cid)
+			if !s.peers[k.peer()].connected {
+				return fmt.Errorf("what peer %d said of %s has outlived its connection", k.peer(), w.cid)
 			}
 		}
 	}
@@ -79,11 +79,11 @@ func (s *state) auditPeers() error {
 func (s *state) auditBudget() error {
 	held, inFlight, left := 0, make(map[callID]int), make(map[callID]int)
 	for _, w := range s.wants {
-		held += w.charge
+		held += int(w.charge)
 		if w.charge > 0 {
-			inFlight[w.payer]++
+			inFlight[w.call]++
 		}
-		for _, id := range w.calls {
+		for _, id := range append([]callID{w.call}, w.others()...) {
 			left[id]++
 		}
 	}
@@ -116,17 +116,17 @@ func (s *state) auditSearch() error {
 		if w.probed {
 			probes++
 		}
-		live[w.place]++
+		live[f.list(w.place)]++
 		switch {
 		case w.inRound && (!w.awaiting() || !paused):
 			return fmt.Errorf("%s is in a round without answers to come or without a deadline", k)
-		case (w.stage == seeking) != (w.place != nil):
-			return fmt.Errorf("%s is in stage %d, has a place in the search: %t", k, w.stage, w.place != nil)
-		case w.stage == seeking && w.awaiting() != (w.place == f.owed):
+		case (w.stage == seeking) != (w.place != nowhere):
+			return fmt.Errorf("%s is in stage %d, has a place in the search: %t", k, w.stage, w.place != nowhere)
+		case w.stage == seeking && w.awaiting() != (w.place == owed):
 			return fmt.Errorf("%s waits for answers: %t", k, w.awaiting())
-		case w.stage == seeking && !slices.Contains(w.place.items, place{w, w.ticket}):
+		case w.stage == seeking && !slices.Contains(f.list(w.place).items, place{w, w.ticket}):
 			return fmt.Errorf("%s has a place and is not listed", k)
-		case w.place == f.owed && !paused:
+		case w.place == owed && !paused:
 			return fmt.Errorf("%s waits for answers without a deadline", k)
 		}
 	}

@@ -159,7 +159,7 @@ func TestSilentPeersMakeRoomForANewCandidate(t *testing.T) {
 	w.call(1, ks...)
 	w.run(time.Second)
 	require.Equal(t, 3, w.pendingAt(ks[0]))
-	first := w.s.peers[w.s.wants[ks[0]].at[0].peer].id
+	first := w.s.peers[w.s.wants[ks[0]].at.peer].id
 	for _, id := range []peer.ID{"a", "b", "c"} {
 		if id != first {
 			w.s.unanswered(w.now, id, ks)

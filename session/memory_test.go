@@ -35,8 +35,8 @@ func TestBytesOfAnOutstandingWant(t *testing.T) {
 		now := time.Unix(1, 0)
 		for i := range c.calls {
 			share := cids[i*wants/c.calls : (i+1)*wants/c.calls]
-			s.want(now, callID(i), share, false)
-			s.finish(callID(i), c.calls > 1)
+			s.want(now, callID(i+1), share, false)
+			s.finish(callID(i+1), c.calls > 1)
 		}
 		s.located(nil, cids)
 		s.take(now)

@@ -56,9 +56,9 @@ func TestTheOrderOfASliceDiffersFromPeerToPeer(t *testing.T) {
 	cids := newWorld(t, 1, named()).makeBlocks(64, 10)
 	first := make(map[cid.Cid]bool)
 	for i := range 16 {
-		var q queue
+		q := queue{stage: open}
 		for _, k := range cids {
-			q.push(&wanted{cid: k, stage: open, order: hash(peer.ID(fmt.Sprint(i)), k)}, open)
+			q.push(&wanted{cid: k, stage: open, order: hash(peer.ID(fmt.Sprint(i)), k)})
 		}
 		first[q.pop().cid] = true
 	}

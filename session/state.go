@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -105,45 +104,6 @@ type callResult struct {
 	result Result
 }
 
-// stage is where a want stands.
-type stage uint8
-
-const (
-	locating stage = iota + 1 // BlockRouter looks whether it is here
-	local                     // it is, and waits for room to be loaded
-	loading                   // BlockRouter reads it
-	open                      // waits to be asked for, in its call's queue
-	asked                     // a want-block is at a peer
-	seeking                   // no peer in use is left to be asked
-)
-
-// wanted is one CID that calls wait for.
-type wanted struct {
-	cid    cid.Cid
-	calls  []callID
-	order  uint64        // in its call's queue: lower first
-	since  time.Duration // when it was first wanted
-	charge int           // bytes that it counts in the budget, while in flight
-	payer  callID        // on whose account
-
-	at    []assignment // want-blocks out
-	known []knowledge  // what peers said
-
-	place  *places // in the search: the list that it is in, if it is sought
-	ticket uint32  // there
-	round  uint32  // the last one in which peers were asked about it
-	stage  stage
-
-	probed  bool // several peers were asked about it
-	inRound bool // the search waits for answers about it
-}
-
-// assignment is one want-block out.
-type assignment struct {
-	peer int32
-	size int32 // that it counts in the peer's load
-}
-
 // callState is one call that waits for results.
 type callState struct {
 	id       callID
@@ -164,7 +124,9 @@ type callState struct {
 }
 
 // waits reports whether the call waits for w.
-func (c *callState) waits(w *wanted) bool { return w.stage != 0 && slices.Contains(w.calls, c.id) }
+func (c *callState) waits(w *wanted) bool {
+	return w.stage != 0 && (w.call == c.id || slices.Contains(w.others(), c.id))
+}
 
 // add notes a want of the call. Those that were answered are forgotten when they
 // are more than half.
@@ -172,7 +134,7 @@ func (c *callState) add(w *wanted) {
 	if len(c.wants) > 64 && len(c.wants) > 2*c.left {
 		c.wants = slices.DeleteFunc(c.wants, func(w *wanted) bool { return !c.waits(w) })
 	}
-	w.calls = append(w.calls, c.id)
+	w.join(c.id)
 	c.wants = append(c.wants, w)
 	c.left++
 }
@@ -243,7 +205,7 @@ func (s *state) clock(now time.Time) time.Duration {
 func (s *state) call(id callID) *callState {
 	c := s.calls[id]
 	if c == nil {
-		c = &callState{id: id}
+		c = &callState{id: id, queue: queue{stage: open}, local: queue{stage: local}}
 		s.calls[id] = c
 	}
 	return c
@@ -301,19 +263,29 @@ func (s *state) cancel(id callID, cause error) []*FetchError {
 			continue
 		}
 		failed = append(failed, s.failure(w, cause))
-		first := w.calls[0] == id
-		w.calls = slices.DeleteFunc(w.calls, func(o callID) bool { return o == id })
-		s.recharge(w)
-		if len(w.calls) == 0 {
-			s.withdraw(w)
-		} else if first {
-			s.requeue(w)
-		}
+		s.leave(w, id)
 	}
 	c.wants, c.left = nil, 0
 	c.finished, c.single = true, true
 	s.endIfDone(c)
 	return failed
+}
+
+// leave lets a call wait for w no longer.
+func (s *state) leave(w *wanted, id callID) {
+	first, charged := w.call == id, w.charge != 0
+	if first {
+		s.discharge(w)
+	}
+	w.part(id)
+	switch {
+	case w.call == 0:
+		s.withdraw(w)
+	case first && charged:
+		s.charge(w)
+	case first:
+		s.requeue(w)
+	}
 }
 
 // withdraw gives up a want that nobody waits for any more.
@@ -325,17 +297,17 @@ func (s *state) withdraw(w *wanted) {
 // forget removes a want. It is withdrawn from every peer that was asked, except
 // the one that has just sent the block.
 func (s *state) forget(w *wanted, from int) {
-	for len(w.at) > 0 {
-		s.release(w, 0)
+	for i := w.at; i.size > 0; i = w.at {
+		s.release(w, int(i.peer))
 	}
 	s.discharge(w)
-	if slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&told != 0 && int(k.peer) != from }) {
+	if slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits()&told != 0 && k.peer() != from }) {
 		s.out.cancelAsks = append(s.out.cancelAsks, w.cid)
 	}
 	s.search.forget(w)
 	for _, k := range w.known {
-		if int(k.peer) != from {
-			s.spare(k)
+		if k.peer() != from {
+			s.spare(k.peer(), k.bits())
 		}
 	}
 	w.stage = 0
@@ -395,24 +367,27 @@ func (s *state) received(r blockrouter.Received) {
 		}
 	}
 	s.learnSize(len(r.Block.RawData()))
-	calls := w.calls
 	s.forget(w, from)
-	if planted.Is(planted.DoubleDelivery) && len(calls) > 1 {
-		calls[1] = calls[0]
+	if more := w.others(); planted.Is(planted.DoubleDelivery) && len(more) > 0 {
+		more[0] = w.call
 	}
-	for _, id := range calls {
-		s.deliver(s.calls[id], w, r.Block, Result{
-			CID: w.cid, Block: r.Block, From: r.From, Took: max(s.clock(r.At)-w.since, 0),
-		})
+	s.deliver(w, Result{CID: w.cid, Block: r.Block, From: r.From, Took: max(s.clock(r.At)-w.since, 0)})
+}
+
+// deliver gives every call that waits for w its result.
+func (s *state) deliver(w *wanted, r Result) {
+	s.give(s.calls[w.call], r)
+	for _, id := range w.others() {
+		s.give(s.calls[id], r)
 	}
 }
 
-func (s *state) deliver(c *callState, w *wanted, b blocks.Block, r Result) {
+func (s *state) give(c *callState, r Result) {
 	c.left--
 	c.ready++
-	if b != nil {
-		c.bytes += len(b.RawData())
-		s.held += len(b.RawData())
+	if r.Block != nil {
+		c.bytes += len(r.Block.RawData())
+		s.held += len(r.Block.RawData())
 	}
 	s.out.results = append(s.out.results, callResult{c.id, r})
 	s.endIfDone(c)
@@ -421,11 +396,8 @@ func (s *state) deliver(c *callState, w *wanted, b blocks.Block, r Result) {
 // fail gives up a want that cannot be had.
 func (s *state) fail(w *wanted, cause error) {
 	err := s.failure(w, cause)
-	calls := w.calls
 	s.withdraw(w)
-	for _, id := range calls {
-		s.deliver(s.calls[id], w, nil, Result{CID: w.cid, Err: err})
-	}
+	s.deliver(w, Result{CID: w.cid, Err: err})
 }
 
 // closing fails everything that is open.

@@ -152,7 +152,7 @@ func (s *state) askNext(now time.Time, c *callState) bool {
 	var passed []*wanted
 	defer func() {
 		for _, w := range passed {
-			c.queue.push(w, open)
+			c.queue.push(w)
 		}
 	}()
 	for len(passed) < lookPast {
@@ -246,8 +246,8 @@ func (s *state) makeRoom(w *wanted, i int) {
 		if w.pending() < s.rules.k {
 			return
 		}
-		if k := w.known[n]; k.bits&told != 0 && k.bits&silent != 0 {
-			s.takeBack(w, int(k.peer))
+		if k := w.known[n]; k.bits()&told != 0 && k.bits()&silent != 0 {
+			s.takeBack(w, k.peer())
 		}
 	}
 }
@@ -256,7 +256,7 @@ func (s *state) wantBlock(w *wanted, i int) {
 	p := s.peers[i]
 	s.search.left(w)
 	w.stage = asked
-	w.at = append(w.at, assignment{peer: int32(i), size: int32(s.mean)})
+	w.assign(i, s.mean)
 	w.learn(i, told|wasAsked|awaited, refused|silent)
 	p.take(w, i, s.mean)
 	s.charge(w)
@@ -295,22 +295,20 @@ func (s *state) tell(p peer.ID, a wantmanager.Ask) {
 	s.out.asks[p] = append(s.out.asks[p], a)
 }
 
-// release ends the want-block that w has at its n-th peer.
-func (s *state) release(w *wanted, n int) {
-	a := w.at[n]
-	w.at = slices.Delete(w.at, n, n+1)
-	s.peers[a.peer].give(int(a.size))
+// release ends the want-block that w has at peer i, and reports whether there was
+// one.
+func (s *state) release(w *wanted, i int) bool {
+	size, was := w.withdrawn(i)
+	if was {
+		s.peers[i].give(size)
+	}
+	return was
 }
 
 // unassign takes a want-block back from peer i; the want waits to be asked of
 // another.
 func (s *state) unassign(w *wanted, i int) {
-	n := slices.IndexFunc(w.at, func(a assignment) bool { return int(a.peer) == i })
-	if n < 0 {
-		return
-	}
-	s.release(w, n)
-	if len(w.at) == 0 && w.stage == asked {
+	if s.release(w, i) && w.at.size == 0 && w.stage == asked {
 		s.discharge(w)
 		s.enqueue(w, open)
 	}
@@ -341,7 +339,7 @@ func (s *state) steal(now time.Time) {
 		}
 		if w, from := s.slowest(i); w != nil {
 			s.takeBack(w, from)
-			s.release(w, 0)
+			s.release(w, from)
 			s.settle(w)
 			s.wantBlock(w, i)
 		}
@@ -376,7 +374,7 @@ func (s *state) tail(j, i int, seconds float64) *wanted {
 	for n := len(asked) - 1; n >= 0; n-- {
 		w := asked[n]
 		bits := w.knows(i)
-		if len(w.at) != 1 || int(w.at[0].peer) != j || !s.peers[i].eligible(bits) {
+		if w.alone() != j || !s.peers[i].eligible(bits) {
 			continue
 		}
 		mine := s.peers[i].cost(s.mean, s.rate, bits&has != 0)

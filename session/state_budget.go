@@ -41,9 +41,9 @@ func (s *state) recount() {
 		p.load = 0
 	}
 	for _, w := range s.wants {
-		for n := range w.at {
-			w.at[n].size = int32(s.mean)
-			s.peers[w.at[n].peer].load += s.mean
+		for a := range w.assignments() {
+			a.size = int32(s.mean)
+			s.peers[a.peer].load += s.mean
 		}
 	}
 }
@@ -83,8 +83,8 @@ func (s *state) shedLoad() {
 	for _, i := range s.used {
 		for _, w := range s.peers[i].asked {
 			if w.assignedTo(i) {
-				s.held += s.size() - w.charge
-				w.charge = s.size()
+				s.held += s.size() - int(w.charge)
+				w.charge = int32(s.size())
 			}
 		}
 	}
@@ -93,7 +93,7 @@ func (s *state) shedLoad() {
 			if s.held <= s.budget {
 				return
 			}
-			if w.assignedTo(i) && s.calls[w.payer].inFlight > always {
+			if w.assignedTo(i) && s.calls[w.call].inFlight > always {
 				s.takeBack(w, i)
 				w.learn(i, 0, silent) // It is asked again when there is room.
 				s.unassign(w, i)
@@ -120,29 +120,16 @@ func (s *state) charge(w *wanted) {
 	if w.charge != 0 {
 		return
 	}
-	w.charge, w.payer = s.size(), w.calls[0]
-	s.held += w.charge
-	s.calls[w.payer].inFlight++
+	w.charge = int32(s.size())
+	s.held += int(w.charge)
+	s.calls[w.call].inFlight++
 }
 
 func (s *state) discharge(w *wanted) {
 	if w.charge == 0 {
 		return
 	}
-	s.held -= w.charge
+	s.held -= int(w.charge)
 	w.charge = 0
-	if c := s.calls[w.payer]; c != nil {
-		c.inFlight--
-	}
-}
-
-// recharge moves a want to the account of a call that still waits for it.
-func (s *state) recharge(w *wanted) {
-	if w.charge == 0 || slices.Contains(w.calls, w.payer) {
-		return
-	}
-	s.discharge(w)
-	if len(w.calls) > 0 {
-		s.charge(w)
-	}
+	s.calls[w.call].inFlight--
 }

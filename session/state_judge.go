@@ -117,10 +117,10 @@ func owes(bits uint8) bool {
 	return bits&refused == 0 && bits&(wasAsked|awaited|silent|has) != 0
 }
 
-// spare notes that the answers about a want are of no use any more, or will not
+// spare notes that the answers of peer i about a want are of no use any more, or will not
 // come.
-func (s *state) spare(k knowledge) {
-	if owes(k.bits) {
-		s.peers[k.peer].evidence.owes = true
+func (s *state) spare(i int, bits uint8) {
+	if owes(bits) {
+		s.peers[i].evidence.owes = true
 	}
 }

@@ -32,6 +32,8 @@ type sessionPeer struct {
 	misses int       // DONT_HAVEs
 	streak int       // of those, since the last hit
 
+	promises []promise // of late, oldest first
+
 	evidence evidence
 }
 
@@ -119,69 +121,6 @@ func (p *sessionPeer) cost(size int, rate float64, has bool) float64 {
 		seconds *= 16
 	}
 	return seconds
-}
-
-// knowledge is what one peer said about one CID.
-type knowledge struct {
-	haveAt time.Duration // when it said HAVE
-	peer   int32
-	bits   uint8
-}
-
-const (
-	told     uint8 = 1 << iota // it may keep a want of ours
-	wasAsked                   // in the present round of asking
-	awaited                    // and owes the answer
-	has                        // said HAVE
-	refused                    // said DONT_HAVE
-	silent                     // did not answer in time
-)
-
-// knows returns what peer i said about w, or 0.
-func (w *wanted) knows(i int) uint8 {
-	for _, k := range w.known {
-		if int(k.peer) == i {
-			return k.bits
-		}
-	}
-	return 0
-}
-
-// learn sets and clears bits of what peer i said about w.
-func (w *wanted) learn(i int, set, cleared uint8) {
-	for n := range w.known {
-		if int(w.known[n].peer) == i {
-			w.known[n].bits = w.known[n].bits&^cleared | set
-			return
-		}
-	}
-	w.known = append(w.known, knowledge{peer: int32(i), bits: set})
-}
-
-// awaiting reports whether a peer still owes an answer about w.
-func (w *wanted) awaiting() bool {
-	return slices.ContainsFunc(w.known, func(k knowledge) bool { return k.bits&awaited != 0 })
-}
-
-// pending is how many peers have w and have not answered.
-func (w *wanted) pending() int {
-	n := 0
-	for _, k := range w.known {
-		if k.bits&told != 0 && k.bits&(awaited|silent) != 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// haveAt returns when peer i said HAVE.
-func (w *wanted) haveAt(i int) *time.Duration {
-	at := slices.IndexFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
-	return &w.known[at].haveAt
-}
-
-func (w *wanted) assignedTo(i int) bool {
-	return slices.ContainsFunc(w.at, func(a assignment) bool { return int(a.peer) == i })
 }
 
 // peer returns the index of a peer, which is made known if it was not.
@@ -277,13 +216,14 @@ func (s *state) unlearn(i int) {
 	for _, w := range slices.Clone(s.peers[i].asked) {
 		s.unassign(w, i)
 	}
+	s.peers[i].promises = nil
 	var owed []*wanted
 	for _, w := range s.wants {
 		if w.knows(i)&awaited != 0 {
 			owed = append(owed, w)
 		}
-		s.spare(knowledge{peer: int32(i), bits: w.knows(i)})
-		w.known = slices.DeleteFunc(w.known, func(k knowledge) bool { return int(k.peer) == i })
+		s.spare(i, w.knows(i))
+		w.unlearn(i)
 	}
 	slices.SortFunc(owed, func(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) })
 	for _, w := range owed {
@@ -417,7 +357,7 @@ func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
 func (s *state) have(now time.Time, w *wanted, i int) {
 	news := w.knows(i)&has == 0
 	w.learn(i, has, awaited|refused|silent)
-	*w.haveAt(i) = s.clock(now)
+	s.promise(now, w, i)
 	s.settle(w)
 	if !news {
 		return
@@ -435,20 +375,47 @@ func (s *state) have(now time.Time, w *wanted, i int) {
 // block has come after all.
 func (s *state) dontHave(now time.Time, w *wanted, i int) {
 	if w.knows(i)&has != 0 {
-		haveAt := *w.haveAt(i)
-		if until := haveAt + 2*s.peers[i].view.RTT; s.clock(now) < until {
-			s.doubts = append(s.doubts, doubt{want: w, peer: i, haveAt: haveAt, until: until})
+		if until := s.doubtful(w, i); s.clock(now) < until {
+			s.doubts = append(s.doubts, doubt{want: w, peer: i, until: until})
 			return
 		}
 	}
 	s.refuse(now, w, i)
 }
 
+// promise is a HAVE of late.
+type promise struct {
+	want *wanted
+	at   time.Duration
+}
+
+// promise notes a HAVE, after which a DONT_HAVE before it is nothing to believe. It
+// is kept as long as it matters.
+func (s *state) promise(now time.Time, w *wanted, i int) {
+	p, at := s.peers[i], s.clock(now)
+	for len(p.promises) > 0 && p.promises[0].at+2*p.view.RTT <= at {
+		p.promises = p.promises[1:]
+	}
+	p.promises = append(p.promises, promise{w, at})
+	s.doubts = slices.DeleteFunc(s.doubts, func(d doubt) bool { return d.want == w && d.peer == i })
+}
+
+// doubtful is until when a DONT_HAVE of peer i may be older than its HAVE.
+func (s *state) doubtful(w *wanted, i int) time.Duration {
+	p := s.peers[i]
+	for _, o := range slices.Backward(p.promises) {
+		if o.want == w {
+			return o.at + 2*p.view.RTT
+		}
+	}
+	return 0
+}
+
 // doubt is a DONT_HAVE that may be older than the HAVE before it.
 type doubt struct {
-	want          *wanted
-	peer          int
-	haveAt, until time.Duration
+	want  *wanted
+	peer  int
+	until time.Duration
 }
 
 // believe counts the DONT_HAVEs whose doubt has run out.
@@ -458,7 +425,7 @@ func (s *state) believe(now time.Time) {
 		switch {
 		case s.clock(now) < d.until:
 			left = append(left, d)
-		case d.want.stage != 0 && d.want.knows(d.peer)&has != 0 && *d.want.haveAt(d.peer) == d.haveAt:
+		case d.want.stage != 0 && d.want.knows(d.peer)&has != 0:
 			s.refuse(now, d.want, d.peer)
 		}
 	}

@@ -13,7 +13,7 @@ type pausing struct {
 }
 
 func newSearch() search {
-	return search{fresh: new(places), owed: new(places), spent: new(places)}
+	return search{fresh: &places{name: fresh}, owed: &places{name: owed}, spent: &places{name: spent}}
 }
 
 func (f *search) waiting() int { return f.fresh.live + f.owed.live + f.spent.live }
@@ -23,15 +23,19 @@ func (f *search) left(w *wanted) {
 	if w.stage != seeking {
 		return
 	}
-	w.place.remove(w)
+	f.list(w.place).remove(w)
 	if f.waiting() == 0 {
 		f.rotateAt, f.settleAt = time.Time{}, time.Time{}
 	}
 }
 
 func (f *search) move(w *wanted, to *places) {
-	w.place.remove(w)
+	f.list(w.place).remove(w)
 	to.add(w)
+}
+
+func (f *search) list(name list) *places {
+	return [...]*places{fresh: f.fresh, owed: f.owed, spent: f.spent}[name]
 }
 
 // renew lets wants be asked about again because there is somebody new to ask.
@@ -77,9 +81,20 @@ func (f *search) await(w *wanted, until time.Time) {
 	f.pauses = append(f.pauses, pausing{w, w.round, until})
 }
 
+// list names one of the lists of the search.
+type list uint8
+
+const (
+	nowhere list = iota
+	fresh        // to be asked about
+	owed         // about which a peer still owes an answer
+	spent        // about which everybody in use was asked
+)
+
 // places is a list of wants that are sought, in the order in which they came.
 // Wants leave it lazily.
 type places struct {
+	name  list
 	items []place
 	live  int
 }
@@ -93,18 +108,18 @@ func (l *places) add(w *wanted) {
 	if len(l.items) > 64 && len(l.items) > 2*l.live {
 		l.items = slices.DeleteFunc(l.items, func(p place) bool { return !l.holds(p) })
 	}
-	w.place = l
+	w.place = l.name
 	w.ticket++
 	l.items = append(l.items, place{w, w.ticket})
 	l.live++
 }
 
 func (l *places) remove(w *wanted) {
-	w.place = nil
+	w.place = nowhere
 	l.live--
 }
 
-func (l *places) holds(p place) bool { return p.want.place == l && p.want.ticket == p.ticket }
+func (l *places) holds(p place) bool { return p.want.place == l.name && p.want.ticket == p.ticket }
 
 // first returns the want that came first, or nil.
 func (l *places) first() *wanted {

@@ -8,37 +8,33 @@ import (
 // queue holds wants in the order in which they are to be asked for: a binary
 // heap. A want that has moved on is skipped when its turn comes.
 type queue struct {
-	items []queueItem
+	stage stage // of those that wait
+	items []*wanted
 }
 
-type queueItem struct {
-	want  *wanted
-	stage stage // that it was queued in
-}
-
-func (q *queue) push(w *wanted, st stage) {
-	q.items = append(q.items, queueItem{w, st})
+func (q *queue) push(w *wanted) {
+	q.items = append(q.items, w)
 	q.up(len(q.items) - 1)
 }
 
 // pop returns the next want that still waits, or nil.
 func (q *queue) pop() *wanted {
 	for len(q.items) > 0 {
-		it := q.items[0]
+		w := q.items[0]
 		last := len(q.items) - 1
 		q.items[0] = q.items[last]
-		q.items[last] = queueItem{}
+		q.items[last] = nil
 		q.items = q.items[:last]
 		q.down(0)
-		if it.want.stage == it.stage {
-			return it.want
+		if w.stage == q.stage {
+			return w
 		}
 	}
 	q.items = nil
 	return nil
 }
 
-func (q *queue) less(i, j int) bool { return q.items[i].want.order < q.items[j].want.order }
+func (q *queue) less(i, j int) bool { return q.items[i].order < q.items[j].order }
 
 func (q *queue) swap(i, j int) { q.items[i], q.items[j] = q.items[j], q.items[i] }
 
@@ -78,12 +74,12 @@ type turns struct {
 func (s *state) enqueue(w *wanted, st stage) {
 	s.search.left(w)
 	w.stage = st
-	c := s.calls[w.calls[0]]
+	c := s.calls[w.call]
 	if st == local {
 		s.enqueueLocal(c, w)
 		return
 	}
-	c.queue.push(w, st)
+	c.queue.push(w)
 	if !c.inTurn {
 		c.inTurn = true
 		s.turns.ask = append(s.turns.ask, c.id)
@@ -101,7 +97,7 @@ func (s *state) offer(c *callState) {
 }
 
 func (s *state) enqueueLocal(c *callState, w *wanted) {
-	c.local.push(w, local)
+	c.local.push(w)
 	if !c.inLocal {
 		c.inLocal = true
 		s.turns.load = append(s.turns.load, c.id)

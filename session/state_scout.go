@@ -62,12 +62,12 @@ func (s *state) upcoming() []*wanted {
 		if c == nil {
 			continue
 		}
-		for _, it := range c.queue.items {
+		for _, w := range c.queue.items {
 			if len(next) == scoutWants {
 				return next
 			}
-			if it.want.stage == it.stage {
-				next = append(next, it.want)
+			if w.stage == open {
+				next = append(next, w)
 			}
 		}
 	}
@@ -87,10 +87,9 @@ func (s *state) question(w *wanted, i int) {
 // has come and for which nobody waits, because others were likely to have it; from
 // now on they are waited for.
 func (s *state) expect(w *wanted) (any bool) {
-	for n := range w.known {
-		k := &w.known[n]
-		if s.peers[k.peer].listed && k.bits&wasAsked != 0 && k.bits&(awaited|has|refused|silent) == 0 {
-			k.bits |= awaited
+	for n, k := range w.known {
+		if s.peers[k.peer()].listed && k.bits()&wasAsked != 0 && k.bits()&(awaited|has|refused|silent) == 0 {
+			w.known[n] = k.with(awaited, 0)
 			any = true
 		}
 	}
@@ -100,10 +99,10 @@ func (s *state) expect(w *wanted) (any bool) {
 // prefer moves a want to peer i, which has just said that it has it, from a peer
 // that would send it much later.
 func (s *state) prefer(w *wanted, i int) {
-	if w.stage != asked || len(w.at) != 1 || int(w.at[0].peer) == i {
+	from := w.alone()
+	if w.stage != asked || from < 0 || from == i {
 		return
 	}
-	from := int(w.at[0].peer)
 	if s.peers[from].asked[0] == w {
 		return // It may be under way.
 	}
@@ -112,7 +111,7 @@ func (s *state) prefer(w *wanted, i int) {
 		return
 	}
 	s.takeBack(w, from)
-	s.release(w, 0)
+	s.release(w, from)
 	s.settle(w)
 	s.wantBlock(w, i)
 }

@@ -86,7 +86,7 @@ func (s *state) settle(w *wanted) {
 		return
 	}
 	s.search.endRound(w)
-	if w.place == s.search.owed {
+	if w.place == owed {
 		s.search.move(w, s.search.fresh)
 	}
 }
@@ -148,6 +148,7 @@ func (s *state) rest() {
 	s.out.enough = old.finding
 	s.doubts, s.tried = nil, nil
 	for i, p := range s.peers {
+		p.promises = nil
 		if p.id == "" || p.connected || p.named {
 			continue
 		}
@@ -193,7 +194,7 @@ func (s *state) next() *wanted {
 	if f.sample == nil || (f.sample.stage != seeking && f.sample.stage != asked) {
 		f.sample = f.fresh.first()
 	}
-	if f.sample == nil || f.sample.place != f.fresh {
+	if f.sample == nil || f.sample.place != fresh {
 		return nil
 	}
 	return f.sample
@@ -205,7 +206,7 @@ func (s *state) spent() bool {
 	if f.sampled {
 		return f.spent.live > 0
 	}
-	return f.sample != nil && f.sample.place == f.spent
+	return f.sample != nil && f.sample.place == spent
 }
 
 // atOnce is about how many wants the peers in use may be asked at once.
@@ -477,24 +478,26 @@ func (s *state) endPauses(now time.Time) {
 
 // likelyOut reports whether w is asked of a peer that is likely to have it.
 func (s *state) likelyOut(w *wanted) bool {
-	return slices.ContainsFunc(w.at, func(a assignment) bool {
-		i := int(a.peer)
-		return s.peers[i].likely() || w.knows(i)&has != 0
-	})
+	for a := range w.assignments() {
+		if i := int(a.peer); s.peers[i].likely() || w.knows(i)&has != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // silence counts the peers that owe an answer about w as having refused, until
 // they answer after all.
 func (s *state) silence(w *wanted) {
-	for n := range w.known {
-		if k := &w.known[n]; k.bits&awaited != 0 {
-			k.bits = k.bits&^awaited | silent
-			s.unassign(w, int(k.peer))
+	for n, k := range w.known {
+		if k.bits()&awaited != 0 {
+			w.known[n] = k.with(silent, awaited)
+			s.unassign(w, k.peer())
 		}
 	}
 	s.settle(w)
 	if w.stage == open {
-		s.offer(s.calls[w.calls[0]])
+		s.offer(s.calls[w.call])
 	}
 }
 
@@ -509,9 +512,9 @@ func (s *state) rotate(now time.Time) {
 		if w == nil {
 			break
 		}
-		for k := range w.known {
-			s.spare(w.known[k])
-			w.known[k].bits &^= wasAsked | refused | silent
+		for n, k := range w.known {
+			s.spare(k.peer(), k.bits())
+			w.known[n] = k.with(0, wasAsked|refused|silent)
 		}
 		s.enqueue(w, open)
 	}
