@@ -122,8 +122,9 @@ func (s *state) want(l linkID, cids []cid.Cid) {
 		return
 	}
 	s.asked++
+	w := &wish{l, s.asked}
 	for _, c := range cids {
-		if s.wishes.add(c, wish{l, s.asked}) {
+		if s.wishes.add(c, w) {
 			mine.wants++
 		}
 	}

@@ -98,8 +98,8 @@ func shift[T any](queue *[]T) T {
 // making another slice.
 func (s *state) stillWanted(j lookup, cids []cid.Cid) []cid.Cid {
 	stale := func(c cid.Cid) bool {
-		w, wants := s.wishes.by(c, j.link)
-		return !wants || w.asked > j.asked
+		w := s.wishes.by(c, j.link)
+		return w == nil || w.asked > j.asked
 	}
 	if !slices.ContainsFunc(cids, stale) {
 		return cids

@@ -8,27 +8,27 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// wish says that a link wants a CID.
+// wish says that a link wants some CIDs, those of one request.
 type wish struct {
 	link  linkID
 	asked uint64 // the value of state.asked when it was wanted
 }
 
-// wishes are the wants of all links. Nearly every CID is wanted by one link, whose
-// wish is in the map itself: a slice for each, and a map for each link beside this
-// one, would cost more than everything else that is kept of a want.
+// wishes are the wants of all links. Nearly every CID is wanted by one link, which
+// costs a pointer to the wish of its request: a slice for each CID, and a map for
+// each link beside this one, would cost three times as much.
 type wishes struct {
-	first map[cid.Cid]wish   // of the first link
-	most  int                // the most that first has held
-	more  map[cid.Cid][]wish // those of other links, which are in ascending order
+	first map[cid.Cid]*wish   // of the first link
+	most  int                 // the most that first has held
+	more  map[cid.Cid][]*wish // those of other links, which are in ascending order
 }
 
 func newWishes() wishes {
-	return wishes{first: make(map[cid.Cid]wish), more: make(map[cid.Cid][]wish)}
+	return wishes{first: make(map[cid.Cid]*wish), more: make(map[cid.Cid][]*wish)}
 }
 
 // add notes a wish, unless the link has it already, and reports whether it was new.
-func (t *wishes) add(c cid.Cid, w wish) bool {
+func (t *wishes) add(c cid.Cid, w *wish) bool {
 	first, wanted := t.first[c]
 	if !wanted {
 		t.first[c] = w
@@ -41,26 +41,26 @@ func (t *wishes) add(c cid.Cid, w wish) bool {
 	case -1:
 		t.first[c], w = w, first
 	}
-	at, twice := slices.BinarySearchFunc(t.more[c], w.link, func(o wish, l linkID) int { return cmp.Compare(o.link, l) })
+	at, twice := slices.BinarySearchFunc(t.more[c], w.link, func(o *wish, l linkID) int { return cmp.Compare(o.link, l) })
 	if !twice {
 		t.more[c] = slices.Insert(t.more[c], at, w)
 	}
 	return !twice
 }
 
-// by returns the wish of one link, and whether there is one.
-func (t *wishes) by(c cid.Cid, l linkID) (wish, bool) {
+// by returns the wish of one link, or nil.
+func (t *wishes) by(c cid.Cid, l linkID) *wish {
 	for w := range t.of(c) {
 		if w.link == l {
-			return w, true
+			return w
 		}
 	}
-	return wish{}, false
+	return nil
 }
 
 // of are the wishes for a CID, in the order of the links.
-func (t *wishes) of(c cid.Cid) iter.Seq[wish] {
-	return func(yield func(wish) bool) {
+func (t *wishes) of(c cid.Cid) iter.Seq[*wish] {
+	return func(yield func(*wish) bool) {
 		first, wanted := t.first[c]
 		if !wanted || !yield(first) {
 			return
@@ -74,9 +74,9 @@ func (t *wishes) of(c cid.Cid) iter.Seq[wish] {
 }
 
 // take removes the wishes for a CID and returns them, and whether there are any.
-func (t *wishes) take(c cid.Cid) (first wish, more []wish, wanted bool) {
+func (t *wishes) take(c cid.Cid) (first *wish, more []*wish, wanted bool) {
 	if first, wanted = t.first[c]; !wanted {
-		return first, nil, false
+		return nil, nil, false
 	}
 	more = t.more[c]
 	delete(t.more, c)
@@ -103,7 +103,7 @@ func (t *wishes) remove(c cid.Cid, l linkID) bool {
 	case !wanted:
 		return false
 	case first.link != l:
-		n := slices.IndexFunc(more, func(w wish) bool { return w.link == l })
+		n := slices.IndexFunc(more, func(w *wish) bool { return w.link == l })
 		if n < 0 {
 			return false
 		}
@@ -117,7 +117,7 @@ func (t *wishes) remove(c cid.Cid, l linkID) bool {
 	return true
 }
 
-func (t *wishes) setMore(c cid.Cid, more []wish) {
+func (t *wishes) setMore(c cid.Cid, more []*wish) {
 	if len(more) == 0 {
 		delete(t.more, c)
 	} else {
