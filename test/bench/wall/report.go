@@ -29,6 +29,9 @@ func report(name string, makes []exchanges.Make, costs map[exchanges.Make][]cost
 				figure.Value{Name: "throughput to bare", Unit: "x", Number: ratio(mine, bare, cost.rate)},
 				figure.Value{Name: "CPU to bare", Unit: "x", Number: ratio(mine, bare, cost.cpu)})
 		}
+		if mine[0].apart() {
+			values = append(values, figure.Value{Name: "blocks a CPU second of the busier side", Number: median(mine, cost.mostBlocks)})
+		}
 		if whole := median(mine, cost.share); whole < 1 {
 			values = append(values, figure.Value{Name: "moved", Unit: "x", Number: whole})
 		}
@@ -41,9 +44,21 @@ func report(name string, makes []exchanges.Make, costs map[exchanges.Make][]cost
 
 func (c cost) megabytes() float64 { return float64(c.bytes) / 1e6 / c.took.Seconds() }
 func (c cost) rate() float64      { return float64(c.blocks) / c.took.Seconds() }
-func (c cost) cpu() float64       { return c.spent.CPU.Seconds() / float64(c.bytes) * 1e9 }
-func (c cost) allocated() float64 { return float64(c.spent.Bytes) / float64(c.bytes) }
-func (c cost) objects() float64   { return float64(c.spent.Objects) / float64(c.blocks) }
+func (c cost) cpu() float64       { return c.spent().CPU.Seconds() / float64(c.bytes) * 1e9 }
+func (c cost) allocated() float64 { return float64(c.spent().Bytes) / float64(c.bytes) }
+func (c cost) objects() float64   { return float64(c.spent().Objects) / float64(c.blocks) }
+
+// spent is what both sides have used.
+func (c cost) spent() usage { return c.here.plus(c.seed) }
+
+// apart reports whether the sides were measured apart.
+func (c cost) apart() bool { return c.seed != usage{} }
+
+// mostBlocks is how many blocks the busier side would move if it never had to
+// wait. It depends less than a rate on what else the machine does.
+func (c cost) mostBlocks() float64 {
+	return float64(c.blocks) / max(c.here.CPU, c.seed.CPU).Seconds()
+}
 
 // share is the part of the blocks that came.
 func (c cost) share() float64 { return float64(c.blocks) / float64(c.asked) }

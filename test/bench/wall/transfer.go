@@ -36,8 +36,9 @@ type transfer struct {
 // cost is what a transfer took.
 type cost struct {
 	took   time.Duration
-	spent  usage
-	blocks int // that were moved
+	here   usage // of this process, which has both ends unless the seed is apart
+	seed   usage // of a seed that is apart
+	blocks int   // that were moved
 	bytes  int64
 	asked  int // blocks that were to be moved
 }
@@ -63,8 +64,8 @@ func (t *transfer) run() (c cost, err error) {
 	return t.measure(ctx, from, to)
 }
 
-func (t *transfer) measure(ctx context.Context, from seed, to []*node) (cost, error) {
-	before, err := spent(from)
+func (t *transfer) measure(ctx context.Context, from seed, to []*node) (c cost, err error) {
+	before, err := from.used()
 	if err != nil {
 		return cost{}, err
 	}
@@ -72,23 +73,14 @@ func (t *transfer) measure(ctx context.Context, from seed, to []*node) (cost, er
 	if err != nil {
 		return cost{}, err
 	}
-	begin := time.Now()
+	own, begin := used(), time.Now()
 	moved := t.move(ctx, from.addrs().ID, to)
-	took := time.Since(begin)
-	if err := stop(); err != nil {
-		return cost{}, err
-	}
-	after, err := spent(from)
-	return cost{
-		took: took, spent: after.minus(before),
-		blocks: moved, bytes: int64(moved) * int64(t.has.size), asked: t.has.count * len(to),
-	}, err
-}
-
-// spent is what this process and the seed have used.
-func spent(from seed) (usage, error) {
-	there, err := from.used()
-	return used().plus(there), err
+	c.took, c.here = time.Since(begin), used().minus(own)
+	after, err := from.used()
+	c.seed = after.minus(before)
+	c.blocks, c.asked = moved, t.has.count*len(to)
+	c.bytes = int64(moved) * int64(t.has.size)
+	return c, errors.Join(err, stop())
 }
 
 // move gets all blocks and returns how many came.
