@@ -57,19 +57,19 @@ func (s *store) GetSize(_ context.Context, c cid.Cid) (int, error) {
 	return len(data), err
 }
 
-func (s *store) View(ctx context.Context, c cid.Cid, use func([]byte) error) error {
+func (s *store) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	if hang := s.hang[c]; hang != nil {
 		select {
 		case <-hang:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 	data, err := s.get(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return use(data)
+	return blocks.NewBlockWithCid(data, c)
 }
 
 // wire is a network that writes down what it is given. It takes what a peer is

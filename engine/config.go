@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
@@ -33,8 +34,9 @@ type Watch interface {
 // the store, which nobody is told is an absence.
 type Store interface {
 	GetSize(ctx context.Context, c cid.Cid) (int, error)
-	// View calls use with the bytes of a block, which are valid only inside.
-	View(ctx context.Context, c cid.Cid, use func(data []byte) error) error
+	// Get returns a block. Nobody changes its bytes any more: they are written to
+	// streams from where they are.
+	Get(ctx context.Context, c cid.Cid) (blocks.Block, error)
 }
 
 // Account is where what was sent is written down. [ledger.Port] is one. Record

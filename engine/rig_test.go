@@ -66,12 +66,12 @@ func (s *shelf) GetSize(_ context.Context, c cid.Cid) (int, error) {
 	return len(data), err
 }
 
-func (s *shelf) View(_ context.Context, c cid.Cid, use func([]byte) error) error {
+func (s *shelf) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
 	data, err := s.get(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return use(data)
+	return blocks.NewBlockWithCid(data, c)
 }
 
 // rig drives a state by hand, without goroutines or a clock. Jobs and messages

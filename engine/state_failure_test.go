@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
@@ -62,7 +63,7 @@ func TestABlockThatIsThereButUnreadableIsTriedLessAndLessOften(t *testing.T) {
 // unreadable is a store that has blocks but cannot read them.
 type unreadable struct{ *shelf }
 
-func (unreadable) View(context.Context, cid.Cid, func([]byte) error) error { return errDisk }
+func (unreadable) Get(context.Context, cid.Cid) (blocks.Block, error) { return nil, errDisk }
 
 func TestWhatWasNotSentIsSentAgain(t *testing.T) {
 	r := newRig(t, Limits{})

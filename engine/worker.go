@@ -24,7 +24,7 @@ const (
 	// disk takes to wake up.
 	storePatience = 10 * time.Second
 	// mostStuck is how many calls may be stuck before no other is made. Each has a
-	// goroutine, and memory for a message of blocks.
+	// goroutine, and maybe memory for a block.
 	mostStuck = 16
 )
 
@@ -88,42 +88,30 @@ func (w worker) size(ctx context.Context, p peer.ID, c cid.Cid, known bool) (int
 	return size, err
 }
 
-// read reads the blocks of a message, each of which is copied once, into room
-// for all of them.
+// read reads the blocks of a message.
 func (w worker) read(ctx context.Context, j *readJob) {
-	used := 0
-	actor.Run(w.crew, actor.Calls[[]byte]{
+	actor.Run(w.crew, actor.Calls[blocks.Block]{
 		N: len(j.Items), Patience: storePatience, MostStuck: mostStuck,
-		Key: func(i int) string { return string(j.Items[i].CID.Hash()) },
-		Call: func(i int, room []byte) ([]byte, error) {
-			if room == nil { // The first, or a call that is stuck may still write there.
-				room = make([]byte, 0, j.Bytes)
-			}
-			return w.view(ctx, j.Peer, j.Items[i].CID, room)
-		},
-		Take: func(i int, filled []byte, err error) {
+		Key:  func(i int) string { return string(j.Items[i].CID.Hash()) },
+		Call: func(i int, _ blocks.Block) (blocks.Block, error) { return w.get(ctx, j.Peer, j.Items[i].CID) },
+		Take: func(i int, b blocks.Block, err error) {
 			it := &j.Items[i]
-			if err == nil {
-				it.Block, err = blocks.NewBlockWithCid(filled[used:len(filled):len(filled)], it.CID)
-				used = len(filled)
-			} else if errors.Is(err, actor.ErrStuck) {
-				used = 0
-			}
+			it.Block = b
 			it.Verdict, it.Err = judge(err)
 		},
 	})
 }
 
-// view appends a block to what is in the room.
-func (w worker) view(ctx context.Context, p peer.ID, c cid.Cid, room []byte) ([]byte, error) {
+// get reads a block for p, under the CID that was asked for.
+func (w worker) get(ctx context.Context, p peer.ID, c cid.Cid) (blocks.Block, error) {
 	if err := w.allow(p, c); err != nil {
 		return nil, err
 	}
-	err := w.store.View(ctx, c, func(stored []byte) error {
-		room = append(room, stored...)
-		return nil
-	})
-	return room, err
+	b, err := w.store.Get(ctx, c)
+	if err != nil || b.Cid() == c {
+		return b, err
+	}
+	return blocks.NewBlockWithCid(b.RawData(), c)
 }
 
 // errDenied is a refusal by Config.Access.
