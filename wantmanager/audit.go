@@ -40,14 +40,14 @@ func (s *state) audit() error {
 func (s *state) auditPeer(id peer.ID, p *peerWants) error {
 	count, hand, users := peerWants{}, 0, make(map[linkID]int)
 	for c, w := range p.wants {
-		if w.cid != c || len(w.links) == 0 || w.phase == 0 || w.phase == dropped {
-			return fmt.Errorf("%s in phase %d is wanted by %d links", c, w.phase, len(w.links))
+		if w.cid != c || w.askers.none() || w.phase == 0 || w.phase == dropped {
+			return fmt.Errorf("%s in phase %d is wanted by nobody: %t", c, w.phase, w.askers.none())
 		}
 		count.count(w, 1)
 		if w.phase == inHand {
 			hand++
 		}
-		for _, l := range w.links {
+		for l := range w.askers.all() {
 			users[l]++
 		}
 	}

@@ -209,11 +209,9 @@ func again(w *want, a Ask) bool {
 }
 
 func (s *state) join(l linkID, lk *link, p *peerWants, w *want) {
-	at, twice := slices.BinarySearch(w.links, l)
-	if twice {
+	if !w.askers.add(l) {
 		return
 	}
-	w.links = slices.Insert(w.links, at, l)
 	u := p.user(l)
 	if u.wants++; u.wants > 1 {
 		return
@@ -284,16 +282,11 @@ func (s *state) cancelAll(now time.Time, l linkID) {
 // withdraw takes one link from a want, and the want from the peer with the last.
 func (s *state) withdraw(now time.Time, l linkID, p *peerWants, c cid.Cid) {
 	w := p.wants[c]
-	if w == nil {
+	if w == nil || !w.askers.remove(l) {
 		return
 	}
-	at, joined := slices.BinarySearch(w.links, l)
-	if !joined {
-		return
-	}
-	w.links = slices.Delete(w.links, at, at+1)
 	s.leave(l, p)
-	if len(w.links) == 0 {
+	if w.askers.none() {
 		s.retire(now, p, w)
 	}
 	s.touch(p)
@@ -312,10 +305,10 @@ func (s *state) retire(now time.Time, p *peerWants, w *want) {
 // remove takes a want out of every table. Its links have left or are about to
 // be told by others.
 func (s *state) remove(p *peerWants, w *want) {
-	for _, l := range w.links {
+	for l := range w.askers.all() {
 		s.leave(l, p)
 	}
-	w.links = nil
+	w.askers = askers{}
 	p.account(w, dropped)
 	delete(p.wants, w.cid)
 }

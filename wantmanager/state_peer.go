@@ -25,8 +25,8 @@ const (
 // want is one (peer, CID).
 type want struct {
 	cid      cid.Cid
-	links    []linkID // ascending; those who asked
-	flight   *flight  // of its message, once that was written
+	askers   askers
+	flight   *flight // of its message, once that was written
 	priority int32
 	size     int32 // bytes that it counts in the window, once in hand
 	kind     message.WantType
@@ -137,7 +137,7 @@ func (p *peerWants) user(l linkID) *user {
 func (p *peerWants) wantedBy(l linkID) []cid.Cid {
 	wants := make(map[cid.Cid]struct{})
 	for c, w := range p.wants {
-		if slices.Contains(w.links, l) {
+		if w.askers.has(l) {
 			wants[c] = struct{}{}
 		}
 	}
@@ -176,7 +176,7 @@ func (p *peerWants) enqueue(w *want) {
 // peer knows of the old one it keeps, so that a CANCEL is due for the new one.
 func (p *peerWants) replace(old *want, a Ask) *want {
 	w := &want{
-		cid: old.cid, links: old.links, kind: old.kind, priority: max(old.priority, a.Priority),
+		cid: old.cid, askers: old.askers, kind: old.kind, priority: max(old.priority, a.Priority),
 		rewrite: old.rewrite || old.phase != queued,
 	}
 	if a.Type == message.WantBlock {
@@ -380,46 +380,6 @@ func (q *cancels) take(n int) []cid.Cid {
 	}
 	if len(q.pending) == 0 {
 		*q = cancels{}
-	}
-	return cs
-}
-
-// recent remembers CIDs for a while: in a ring, so that it is bounded.
-type recent struct {
-	at   map[cid.Cid]time.Time
-	ring []cid.Cid
-	lost time.Time // when the youngest that had to be forgotten was added
-}
-
-func (r *recent) add(now time.Time, c cid.Cid) {
-	if r.at == nil {
-		r.at = make(map[cid.Cid]time.Time)
-	}
-	if _, known := r.at[c]; !known {
-		if len(r.ring) >= maxRecent {
-			r.lost = r.at[r.ring[0]]
-			delete(r.at, r.ring[0])
-			r.ring = r.ring[1:]
-		}
-		r.ring = append(r.ring, c)
-	}
-	r.at[c] = now
-}
-
-// has reports whether the CID may have been added since the given time. Where
-// it would have been forgotten by now, it may.
-func (r *recent) has(c cid.Cid, since time.Time) bool {
-	at, known := r.at[c]
-	return (known && !at.Before(since)) || r.lost.After(since)
-}
-
-// since lists the CIDs added since the given time, oldest first.
-func (r *recent) since(t time.Time) []cid.Cid {
-	var cs []cid.Cid
-	for _, c := range r.ring {
-		if !r.at[c].Before(t) {
-			cs = append(cs, c)
-		}
 	}
 	return cs
 }

@@ -293,7 +293,7 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 func (s *state) blameBroken(now time.Time, p *peerWants) {
 	since := now.Add(-asked)
 	due := slices.ContainsFunc(p.flying.wants, func(w *want) bool {
-		at, promised := p.promised.at[w.cid]
+		at, promised := p.promised.at(w.cid)
 		return promised && !at.Before(since) && w.kind == message.WantBlock && w.phase == sent
 	})
 	if !due {
@@ -325,7 +325,7 @@ func (s *state) overtaken(now time.Time, p *peerWants) {
 		p.lost(p.untold(func(w *want) bool { return now.Sub(w.flight.at) >= retellAfter && over(w) }))
 	}
 	for _, w := range p.giveUp(now, over) {
-		for _, l := range w.links {
+		for l := range w.askers.all() {
 			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
 		}
 	}
