@@ -29,6 +29,7 @@ type rig struct {
 	views  map[linkID]map[peer.ID]View
 	passed map[linkID][]cid.Cid
 	budget map[linkID]int
+	words  int // notices of any kind
 	held   map[peer.ID]bool
 	faults int // of all kinds
 	blamed blame
@@ -62,6 +63,7 @@ func (r *rig) settle() {
 		require.Empty(r.t, r.hands[m.peer], "one message at a time")
 		r.hands[m.peer] = append(r.hands[m.peer], m.message)
 	}
+	r.words += len(out.notices)
 	for _, n := range out.notices {
 		if r.views[n.link] == nil {
 			r.views[n.link] = make(map[peer.ID]View)

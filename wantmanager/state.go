@@ -60,10 +60,12 @@ type state struct {
 
 	peers map[peer.ID]*peerWants
 	links map[linkID]*link
-	busy  int // links with wants
+	order []*link // the same, as they were opened
+	busy  int     // links with wants
 
 	lent      int    // bytes, to all links
-	short     bool   // some link could not be lent its share
+	short     bool   // some link could not be lent its share, or has it not yet
+	shared    int    // the share of a link when all were last lent theirs
 	turns     uint64 // how often a link came or went, or came to have wants or none
 	reclaimed uint64 // turns when bytes were last asked back
 
@@ -73,6 +75,7 @@ type state struct {
 }
 
 type link struct {
+	id    linkID
 	peers []*peerWants // where the link has wants, in the order in which it came to have them
 	loan  loan
 }
@@ -139,6 +142,7 @@ func (s *state) take(now time.Time) effects {
 	}
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
+	s.relend()
 	if s.short {
 		s.reclaim()
 	}
@@ -169,9 +173,11 @@ func (s *state) touch(p *peerWants) {
 }
 
 func (s *state) open(l linkID) {
-	s.links[l] = &link{}
+	lk := &link{id: l}
+	s.links[l] = lk
+	s.order = append(s.order, lk)
 	s.turns++
-	s.lend(l, s.links[l])
+	s.lend(lk)
 }
 
 func (s *state) send(l linkID, asks map[peer.ID][]Ask) {
@@ -219,6 +225,7 @@ func (s *state) join(l linkID, lk *link, p *peerWants, w *want) {
 	if lk.peers = append(lk.peers, p); len(lk.peers) == 1 {
 		s.busy++
 		s.turns++
+		s.lend(lk)
 	}
 }
 
@@ -275,6 +282,7 @@ func (s *state) cancelAll(now time.Time, l linkID) {
 	s.lent -= lk.loan.size()
 	s.turns++
 	delete(s.links, l)
+	s.order = slices.DeleteFunc(s.order, func(o *link) bool { return o == lk })
 	s.out.closed = append(s.out.closed, l)
 	s.lendOn()
 }
@@ -372,13 +380,19 @@ func (s *state) tellViews(p *peerWants) {
 	v := View{
 		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.rtt.lowest(), Late: p.late,
 	}
+	changed := !near(p.told, v)
+	if changed {
+		p.told = v
+	} else if !p.newcomers {
+		return
+	}
+	p.newcomers = false
 	for i := range p.users {
 		u := &p.users[i]
-		if !near(u.told, v) {
-			u.told = v
+		if changed || !u.told {
+			u.told = true
 			s.out.notices = append(s.out.notices, linkNotice{u.link, Notice{Peers: map[peer.ID]View{p.id: v}}})
 		}
-		s.lend(u.link, s.links[u.link])
 	}
 }
 

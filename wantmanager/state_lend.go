@@ -1,10 +1,5 @@
 package wantmanager
 
-import (
-	"maps"
-	"slices"
-)
-
 // The bytes that all links together may have in flight or undelivered are lent to
 // them. What was lent is lent until the link says that it has it no more: it may
 // have been told less and not know it yet, or hold more than that in results that
@@ -25,33 +20,51 @@ func (l *loan) size() int { return max(l.told, l.owed) }
 // share is what is due to each link with wants.
 func (s *state) share() int { return min(s.linkBytes, s.nodeBytes/max(s.busy, 1)) }
 
-// lend lets a link have its share, as far as there is so much, or less than
-// before when it has more.
-func (s *state) lend(l linkID, lk *link) {
+// due is what a link is told: its share, or an eighth less where that is not all
+// that a link may have. With every link that comes or goes the share of all
+// changes a little, and each word wakes a session.
+func (s *state) due() int {
 	share := s.share()
-	switch {
-	case lk.loan.told > share:
-		s.tell(l, lk, share)
-	case lk.loan.told < share:
-		if room := lk.loan.size() + s.nodeBytes - s.lent; room < share {
+	if share == s.linkBytes {
+		return share
+	}
+	return share - share/8
+}
+
+// lend lets a link have what is due to it, as far as there is so much, or less
+// than before when it has more than its share.
+func (s *state) lend(lk *link) {
+	due := s.due()
+	switch told := lk.loan.told; {
+	case told > s.share():
+		s.tell(lk, due)
+	case s.hungry(lk):
+		if room := lk.loan.size() + s.nodeBytes - s.lent; room < due {
 			s.short = true
-			share = room
+			due = room
 		}
-		if share > lk.loan.told {
-			s.tell(l, lk, share)
+		if due > told {
+			s.tell(lk, due)
 		}
 	}
 }
 
+// hungry reports whether a link has so much less than its share that it is worth
+// a word.
+func (s *state) hungry(lk *link) bool {
+	told := lk.loan.told
+	return told+told/4 < s.share() || told < s.share() && s.share() == s.linkBytes
+}
+
 // tell changes what a link may have. With less it owes what it had.
-func (s *state) tell(l linkID, lk *link, bytes int) {
+func (s *state) tell(lk *link, bytes int) {
 	s.lent -= lk.loan.size()
 	if bytes < lk.loan.told {
 		lk.loan.owed = lk.loan.size()
 	}
 	lk.loan.told = bytes
 	s.lent += lk.loan.size()
-	s.out.notices = append(s.out.notices, linkNotice{l, Notice{Budget: bytes}})
+	s.out.notices = append(s.out.notices, linkNotice{lk.id, Notice{Budget: bytes}})
 }
 
 // returned takes a link's word that it has so many bytes, and works with the
@@ -73,35 +86,47 @@ func (s *state) lendOn() {
 	if s.lent >= s.nodeBytes {
 		return
 	}
-	links := s.inOrder()
 	for _, busy := range []bool{true, false} {
-		for _, l := range links {
-			if lk := s.links[l]; (len(lk.peers) > 0) == busy && lk.loan.told < s.share() {
-				s.lend(l, lk)
+		for _, lk := range s.order {
+			if (len(lk.peers) > 0) == busy && s.hungry(lk) {
+				s.lend(lk)
 			}
 		}
 	}
 }
 
-// reclaim asks links for bytes that others should have: those without wants for
-// all, the others for what is well above their share. Once is enough until some
-// link has come or gone, or has wants or none.
-func (s *state) reclaim() {
-	s.short = false
-	if s.reclaimed == s.turns {
+// relend lends every link what is due to it after the share has changed by an
+// eighth, or has become all that a link may have.
+func (s *state) relend() {
+	share, slack := s.share(), s.shared/8
+	if share == s.shared || share < s.linkBytes && share <= s.shared+slack && share >= s.shared-slack {
 		return
 	}
-	s.reclaimed = s.turns
-	share := s.share()
-	for _, l := range s.inOrder() {
-		lk := s.links[l]
-		switch told := lk.loan.told; {
-		case len(lk.peers) == 0 && told > leastLent:
-			s.tell(l, lk, leastLent)
-		case told > share+share/4:
-			s.tell(l, lk, share)
+	s.shared = share
+	for _, lk := range s.order {
+		if len(lk.peers) > 0 {
+			s.lend(lk)
 		}
 	}
 }
 
-func (s *state) inOrder() []linkID { return slices.Sorted(maps.Keys(s.links)) }
+// reclaim asks links for bytes that others should have: those without wants for
+// all, the others for what is above their share. Once is enough until some
+// link has come or gone, or has wants or none.
+func (s *state) reclaim() {
+	if s.reclaimed == s.turns {
+		return
+	}
+	s.reclaimed, s.short = s.turns, false
+	share := s.share()
+	for _, lk := range s.order {
+		busy := len(lk.peers) > 0
+		switch told := lk.loan.told; {
+		case !busy && told > leastLent:
+			s.tell(lk, leastLent)
+		case told > share:
+			s.tell(lk, s.due())
+		}
+		s.short = s.short || busy && s.hungry(lk)
+	}
+}

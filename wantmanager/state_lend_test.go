@@ -93,6 +93,27 @@ func TestTheNodesBytesAreSharedByLinksWithWants(t *testing.T) {
 	})
 }
 
+// A thousand sessions of one node took more time to tell each other apart than to
+// fetch: each that came or went changed the share of all, and every one was told.
+func TestLinksThatComeAndGoWakeTheOthersSeldom(t *testing.T) {
+	b := newBorrowers(t)
+	const links = 400
+	for l := linkID(1); l <= links; l++ {
+		b.start(l)
+		b.all(b.hears)
+	}
+	b.all(func(l linkID) { require.GreaterOrEqual(t, b.budget[l], 64*mib/links/2) })
+	for l := linkID(1); l < links; l++ {
+		b.state.cancelAll(b.now, l)
+		b.settle()
+		delete(b.knows, l)
+		b.all(b.hears)
+	}
+	require.Equal(t, 16*mib, b.budget[links])
+	// About a word for each eighth by which the share fell or rose.
+	require.Less(t, b.words, links*60)
+}
+
 // A hundred calls that nobody read took 16 MiB each, one after the other.
 func TestWhatIsHeldIsNotLentToOthers(t *testing.T) {
 	b := newBorrowers(t)

@@ -66,7 +66,7 @@ func (l *lead) passed(nth uint64) bool { return nth < l[0] }
 type user struct {
 	link  linkID
 	wants int
-	told  View
+	told  bool // how the peer stands
 }
 
 // peerWants is everything about one peer.
@@ -77,11 +77,13 @@ type peerWants struct {
 	epoch     uint64
 	gen       uint64
 
-	wants    map[cid.Cid]*want
-	queue    wantQueue
-	flying   wantQueue // in the order in which they were written
-	standing wantQueue // in the order in which they were answered
-	users    []user    // by link
+	wants     map[cid.Cid]*want
+	queue     wantQueue
+	flying    wantQueue // in the order in which they were written
+	standing  wantQueue // in the order in which they were answered
+	users     []user    // by link
+	told      View      // how the peer stands, as its users were told
+	newcomers bool      // some of them were not
 
 	inHand  []*want   // of the message that the sender has
 	hands   []cid.Cid // cancels of that message
@@ -129,6 +131,7 @@ func (p *peerWants) user(l linkID) *user {
 	at, known := slices.BinarySearchFunc(p.users, l, func(u user, l linkID) int { return cmp.Compare(u.link, l) })
 	if !known {
 		p.users = slices.Insert(p.users, at, user{link: l})
+		p.newcomers = true
 	}
 	return &p.users[at]
 }

@@ -278,9 +278,7 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 	p.window.shrink()
 	p.patience = min(2*p.currentPatience(), mostPatience)
 	p.heardAt = now // The next deadline counts from here.
-	for i := range p.users {
-		p.users[i].told = View{} // So that every link hears of it again.
-	}
+	p.told = View{} // So that every link hears of it again.
 	p.giveUp(now, func(*want) bool { return true })
 	p.putBack(p.untold(func(*want) bool { return true }))
 	s.trimStanding(now, p)
