@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/message"
 )
 
 const (
@@ -112,7 +113,7 @@ func (w *workers) look(j lookup) looked {
 	r := looked{lookup: j}
 	actor.Run(w.reads, actor.Calls[found]{
 		N: len(j.cids), Patience: readPatience, MostStuck: mostStuckReads,
-		Key:  func(i int) string { return string(j.cids[i].Hash()) },
+		Key:  func(i int) string { return message.Multihash(j.cids[i]) },
 		Call: func(i int, _ found) (found, error) { return w.ask(j.cids[i], j.load) },
 		Take: func(i int, f found, err error) { r.take(j.cids[i], f, err) },
 	})
@@ -175,7 +176,7 @@ func (w *workers) write(job []stored) (err error) {
 	}
 	actor.Run(w.writer, actor.Calls[struct{}]{
 		N: 1, Patience: writePatience, MostStuck: mostStuckWrites,
-		Key:  func(int) string { return string(bs[0].Cid().Hash()) },
+		Key:  func(int) string { return message.Multihash(bs[0].Cid()) },
 		Call: func(int, struct{}) (struct{}, error) { return struct{}{}, w.cfg.Store.PutFetched(w.writing, bs) },
 		Take: func(_ int, _ struct{}, failed error) { err = failed },
 	})

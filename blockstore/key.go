@@ -7,6 +7,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/souk-p2p/souk/message"
 )
 
 const separator = "/"
@@ -18,11 +20,13 @@ var prefix = datastore.NewKey("/blocks")
 var alphabet = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // keyOf returns the key of a block. It depends on the multihash alone.
-func keyOf(hash multihash.Multihash) datastore.Key {
+func keyOf(c cid.Cid) datastore.Key {
+	hash := message.Multihash(c)
+	var digest [message.MaxCID]byte
 	var room [256]byte // Enough for a digest of 150 bytes: the key costs one allocation.
 	key := append(room[:0], prefix.String()...)
 	key = append(key, separator...)
-	key = alphabet.AppendEncode(key, hash)
+	key = alphabet.AppendEncode(key, append(digest[:0], hash...))
 	return datastore.RawKey(string(key))
 }
 

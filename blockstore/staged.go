@@ -6,6 +6,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/message"
 )
 
 // Staged is a store with a stage in front of it: blocks that were received and
@@ -17,7 +19,7 @@ type Staged struct {
 	Blockstore
 
 	mu      sync.RWMutex
-	waiting map[string]*stagedBlock // by multihash
+	waiting map[string]stagedBlock // by multihash
 }
 
 // stagedBlock counts how often it was staged: the same bytes may come under
@@ -29,7 +31,7 @@ type stagedBlock struct {
 
 // NewStaged returns a store with an empty stage in front of s.
 func NewStaged(s Blockstore) *Staged {
-	return &Staged{Blockstore: s, waiting: make(map[string]*stagedBlock)}
+	return &Staged{Blockstore: s, waiting: make(map[string]stagedBlock)}
 }
 
 // Stage makes blocks readable. Their bytes must hash to their CIDs, and are kept
@@ -38,11 +40,13 @@ func (s *Staged) Stage(bs []blocks.Block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range bs {
-		key := string(b.Cid().Hash())
-		if s.waiting[key] == nil {
-			s.waiting[key] = &stagedBlock{data: b.RawData()}
+		key := message.Multihash(b.Cid())
+		w := s.waiting[key]
+		if w.times == 0 {
+			w.data = b.RawData()
 		}
-		s.waiting[key].times++
+		w.times++
+		s.waiting[key] = w
 	}
 }
 
@@ -52,12 +56,11 @@ func (s *Staged) Unstage(bs []blocks.Block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range bs {
-		key := string(b.Cid().Hash())
+		key := message.Multihash(b.Cid())
 		w := s.waiting[key]
-		if w == nil {
-			continue
-		}
-		if w.times--; w.times == 0 {
+		if w.times--; w.times > 0 {
+			s.waiting[key] = w
+		} else {
 			delete(s.waiting, key)
 		}
 	}
@@ -69,11 +72,8 @@ func (s *Staged) staged(c cid.Cid) ([]byte, bool) {
 	if len(s.waiting) == 0 || !c.Defined() {
 		return nil, false
 	}
-	w := s.waiting[string(c.Hash())]
-	if w == nil {
-		return nil, false
-	}
-	return w.data, true
+	w, ok := s.waiting[message.Multihash(c)]
+	return w.data, ok
 }
 
 // Has implements [Blockstore].

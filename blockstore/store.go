@@ -23,14 +23,13 @@ type store struct {
 }
 
 func (s *store) Has(ctx context.Context, c cid.Cid) (bool, error) {
-	_, inline, err := admit(c)
-	if isNotFound(err) {
+	switch _, inline, err := admit(c); {
+	case err != nil && isNotFound(err):
 		return false, nil
-	}
-	if inline || err != nil {
+	case inline || err != nil:
 		return inline, err
 	}
-	has, err := s.data.Has(ctx, keyOf(c.Hash()))
+	has, err := s.data.Has(ctx, keyOf(c))
 	if err != nil {
 		return false, failed("look for", c, err)
 	}
@@ -55,7 +54,7 @@ func (s *store) GetSize(ctx context.Context, c cid.Cid) (int, error) {
 	if inline || err != nil {
 		return len(data), err
 	}
-	size, err := s.data.GetSize(ctx, keyOf(c.Hash()))
+	size, err := s.data.GetSize(ctx, keyOf(c))
 	if err != nil {
 		return 0, readError("size of", c, err)
 	}
@@ -80,7 +79,7 @@ func (s *store) View(ctx context.Context, c cid.Cid, read func([]byte) error) er
 
 // read returns a copy of the stored bytes.
 func (s *store) read(ctx context.Context, c cid.Cid) ([]byte, error) {
-	data, err := s.data.Get(ctx, keyOf(c.Hash()))
+	data, err := s.data.Get(ctx, keyOf(c))
 	if err != nil {
 		return nil, readError("get", c, err)
 	}
@@ -90,7 +89,7 @@ func (s *store) read(ctx context.Context, c cid.Cid) ([]byte, error) {
 // lend is View for a datastore that need not copy.
 func (s *store) lend(ctx context.Context, c cid.Cid, read func([]byte) error) error {
 	var own error // not the datastore's: not to be wrapped as such
-	err := s.viewer.View(ctx, keyOf(c.Hash()), func(data []byte) error {
+	err := s.viewer.View(ctx, keyOf(c), func(data []byte) error {
 		if own = s.check(c, data); own == nil {
 			own = read(data)
 		}
@@ -146,7 +145,7 @@ func (s *store) write(ctx context.Context, b blocks.Block) error {
 	if !store {
 		return err
 	}
-	if err := s.data.Put(ctx, keyOf(b.Cid().Hash()), b.RawData()); err != nil {
+	if err := s.data.Put(ctx, keyOf(b.Cid()), b.RawData()); err != nil {
 		return failed("put", b.Cid(), err)
 	}
 	return nil
@@ -171,7 +170,7 @@ func (s *store) writeBatch(ctx context.Context, bs []blocks.Block) error {
 		return fmt.Errorf("blockstore: begin a batch: %w", err)
 	}
 	for _, b := range admitted {
-		if err := batch.Put(ctx, keyOf(b.Cid().Hash()), b.RawData()); err != nil {
+		if err := batch.Put(ctx, keyOf(b.Cid()), b.RawData()); err != nil {
 			return failed("put", b.Cid(), err)
 		}
 	}
@@ -196,7 +195,7 @@ func (s *store) Delete(ctx context.Context, c cid.Cid) error {
 	if !c.Defined() {
 		return nil
 	}
-	if err := s.data.Delete(ctx, keyOf(c.Hash())); err != nil {
+	if err := s.data.Delete(ctx, keyOf(c)); err != nil {
 		return failed("delete", c, err)
 	}
 	return nil

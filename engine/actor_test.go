@@ -43,7 +43,7 @@ func (s *store) put(bs ...blocks.Block) {
 func (s *store) damage(b blocks.Block, broken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shelf.broken[multihashOf(b.Cid())] = broken
+	s.shelf.broken[message.Multihash(b.Cid())] = broken
 }
 
 func (s *store) get(c cid.Cid) ([]byte, error) {

@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/souk-p2p/souk/message"
+)
 
 // audit recounts what the state keeps twice, and returns what is wrong. It is for
 // the time after [state.effects].
@@ -40,7 +44,7 @@ func (x index) audit() (wants int, err error) {
 			return 0, fmt.Errorf("the first want for %x is not the first", key)
 		}
 		for w := head; w != nil; w = w.nextSame {
-			if multihashOf(w.cid) != key || w.phase == phaseGone {
+			if message.Multihash(w.cid) != key || w.phase == phaseGone {
 				return 0, fmt.Errorf("%s in phase %d is in the index", w.cid, w.phase)
 			}
 			wants++

@@ -45,12 +45,12 @@ func newShelf() *shelf {
 
 func (s *shelf) put(bs ...blocks.Block) {
 	for _, b := range bs {
-		s.data[multihashOf(b.Cid())] = b.RawData()
+		s.data[message.Multihash(b.Cid())] = b.RawData()
 	}
 }
 
 func (s *shelf) get(c cid.Cid) ([]byte, error) {
-	key := multihashOf(c)
+	key := message.Multihash(c)
 	data, ok := s.data[key]
 	switch {
 	case s.broken[key]:

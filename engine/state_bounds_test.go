@@ -121,7 +121,7 @@ func TestTheOldestAnsweredSubscriptionMakesRoom(t *testing.T) {
 func TestFailuresOfTheStoreAreBounded(t *testing.T) {
 	r := newRig(t, Limits{Subscriptions: 3})
 	for _, n := range []string{"a", "b", "c", "d", "e"} {
-		r.shelf.broken[multihashOf(letter(n).Cid())] = true
+		r.shelf.broken[message.Multihash(letter(n).Cid())] = true
 		r.want(alice, wantBlock(letter(n)))
 	}
 	r.run()
@@ -429,7 +429,7 @@ func TestTheSameEventsHaveTheSameEffects(t *testing.T) {
 func TestOnlyOneComplaintASecond(t *testing.T) {
 	r := newRig(t, Limits{})
 	for _, b := range many(200, 100) {
-		r.shelf.broken[multihashOf(b.Cid())] = true
+		r.shelf.broken[message.Multihash(b.Cid())] = true
 		r.want(alice, wantBlock(b))
 	}
 	complaints := 0

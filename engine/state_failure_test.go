@@ -16,7 +16,7 @@ import (
 func TestAStoreThatFailsHasNotSaidThatABlockIsMissing(t *testing.T) {
 	r := newRig(t, Limits{})
 	r.shelf.put(letter("a"), letter("b"))
-	key := multihashOf(letter("a").Cid())
+	key := message.Multihash(letter("a").Cid())
 	r.shelf.broken[key] = true
 	r.want(alice, parse("B:a B:b")...)
 	r.run()
@@ -37,7 +37,7 @@ func TestAStoreThatFailsHasNotSaidThatABlockIsMissing(t *testing.T) {
 func TestAStoreThatFailsAtTheReadKeepsTheWant(t *testing.T) {
 	r := newRig(t, Limits{})
 	r.shelf.put(letter("a"), letter("b"))
-	key := multihashOf(letter("a").Cid())
+	key := message.Multihash(letter("a").Cid())
 	r.want(alice, parse("B:a B:b")...)
 	r.collect()
 	r.work(0)
@@ -123,7 +123,7 @@ func TestTriesAreCountedForEachAnswer(t *testing.T) {
 func TestNothingIsLeftOfAPeerThatIsGone(t *testing.T) {
 	r := newRig(t, Limits{Tasks: 4})
 	r.shelf.put(letter("a"), letter("b"), letter("c"), letter("d"))
-	r.shelf.broken[multihashOf(letter("d").Cid())] = true
+	r.shelf.broken[message.Multihash(letter("d").Cid())] = true
 	r.want(alice, parse("b:x H:y b:d")...)
 	r.run()
 	r.want(alice, parse("b:a h:b b:c b:1 b:2 b:3")...)

@@ -211,7 +211,7 @@ func (s *state) available(c cid.Cid, size int) {
 	if message.CheckCID(c) != nil || size > blockLimit {
 		return
 	}
-	for w := s.index[multihashOf(c)]; w != nil; w = w.nextSame {
+	for w := s.index[message.Multihash(c)]; w != nil; w = w.nextSame {
 		s.arrived(w, size)
 	}
 }

@@ -118,7 +118,7 @@ func modelStep(r *rig, m *model, random *rand.Rand) {
 		r.collect()
 		r.connect(p)
 	case n < 42:
-		r.shelf.broken[multihashOf(randomBlock(random).Cid())] = true
+		r.shelf.broken[message.Multihash(randomBlock(random).Cid())] = true
 	case n < 44:
 		clear(r.shelf.broken)
 	case n < 46:

@@ -229,7 +229,7 @@ func (s *state) place(w *want, to phase) {
 	case phaseAsked:
 		p.asked.push(w)
 	case phaseQueued:
-		w.copies = s.copies.of(multihashOf(w.cid))
+		w.copies = s.copies.of(message.Multihash(w.cid))
 		p.tasks.push(w)
 		p.taskBytes += int(w.size)
 	case phaseAnswer:

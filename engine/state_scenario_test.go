@@ -201,7 +201,7 @@ func TestABlockDeletedBeforeItIsReadIsNotThere(t *testing.T) {
 	r.want(alice, parse("B:a B:b")...)
 	r.collect()
 	r.work(0) // the look-up
-	delete(r.shelf.data, multihashOf(letter("a").Cid()))
+	delete(r.shelf.data, message.Multihash(letter("a").Cid()))
 	r.run()
 	require.Equal(t, []string{"block b", "dont-have a"}, sortedWords(r.heard(alice)...))
 	r.put(letter("a"))
@@ -216,7 +216,7 @@ func TestABlockDeletedAndStoredAgainWhileReadIsSent(t *testing.T) {
 	r.collect()
 	r.work(0)
 	r.collect()
-	delete(r.shelf.data, multihashOf(letter("a").Cid()))
+	delete(r.shelf.data, message.Multihash(letter("a").Cid()))
 	read := r.jobs[0]
 	r.jobs = nil
 	r.worker.do(t.Context(), read)

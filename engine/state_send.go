@@ -117,7 +117,7 @@ func (s *state) affords(p *partner, bytes int) bool {
 func (s *state) nextTask(p *partner) *want {
 	for {
 		w := p.tasks.top()
-		n := s.copies.of(multihashOf(w.cid))
+		n := s.copies.of(message.Multihash(w.cid))
 		if n == w.copies {
 			return w
 		}
@@ -176,7 +176,7 @@ func (s *state) newRead(p *partner) *readJob {
 		}
 		s.place(w, phaseReading)
 		w.seen = false
-		s.copies.add(multihashOf(w.cid))
+		s.copies.add(message.Multihash(w.cid))
 		job.Items = append(job.Items, readItem{CID: w.cid, want: w, size: int(w.size)})
 		job.Bytes = total
 	}

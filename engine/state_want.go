@@ -78,24 +78,6 @@ func sooner(a, b *want) bool {
 	return a.cid.KeyString() < b.cid.KeyString()
 }
 
-// multihashOf is the part of a CID that names bytes, without copying it.
-func multihashOf(c cid.Cid) string {
-	key := c.KeyString()
-	if c.Version() == 0 {
-		return key
-	}
-	return skipVarint(skipVarint(key)) // the version and the codec
-}
-
-func skipVarint(s string) string {
-	for i := range len(s) {
-		if s[i] < 0x80 {
-			return s[i+1:]
-		}
-	}
-	return ""
-}
-
 // tieBreak mixes the end of a digest with a partner's salt.
 func tieBreak(salt uint64, c cid.Cid) uint64 {
 	var tail [8]byte
@@ -150,7 +132,7 @@ func (l *list) remove(w *want) {
 type index map[string]*want
 
 func (x index) add(w *want) {
-	key := multihashOf(w.cid)
+	key := message.Multihash(w.cid)
 	if head := x[key]; head != nil {
 		w.nextSame, head.prevSame = head, w
 	}
@@ -161,7 +143,7 @@ func (x index) remove(w *want) {
 	if w.nextSame != nil {
 		w.nextSame.prevSame = w.prevSame
 	}
-	switch key := multihashOf(w.cid); {
+	switch key := message.Multihash(w.cid); {
 	case w.prevSame != nil:
 		w.prevSame.nextSame = w.nextSame
 	case w.nextSame != nil:

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/message"
 )
 
 // job is one of the two things that workers do, and its own result.
@@ -61,7 +62,7 @@ func (w worker) do(ctx context.Context, j job) {
 func (w worker) lookUp(ctx context.Context, j *lookupJob) {
 	actor.Run(w.crew, actor.Calls[int]{
 		N: len(j.Items), Patience: storePatience, MostStuck: mostStuck,
-		Key: func(i int) string { return string(j.Items[i].CID.Hash()) },
+		Key: func(i int) string { return message.Multihash(j.Items[i].CID) },
 		Call: func(i, _ int) (int, error) {
 			it := &j.Items[i]
 			return w.size(ctx, j.Peer, it.CID, it.Known)
@@ -92,7 +93,7 @@ func (w worker) size(ctx context.Context, p peer.ID, c cid.Cid, known bool) (int
 func (w worker) read(ctx context.Context, j *readJob) {
 	actor.Run(w.crew, actor.Calls[blocks.Block]{
 		N: len(j.Items), Patience: storePatience, MostStuck: mostStuck,
-		Key:  func(i int) string { return string(j.Items[i].CID.Hash()) },
+		Key:  func(i int) string { return message.Multihash(j.Items[i].CID) },
 		Call: func(i int, _ blocks.Block) (blocks.Block, error) { return w.get(ctx, j.Peer, j.Items[i].CID) },
 		Take: func(i int, b blocks.Block, err error) {
 			it := &j.Items[i]

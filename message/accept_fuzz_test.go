@@ -18,6 +18,7 @@ func FuzzCheckCID(f *testing.F) {
 		append([]byte{1, 0x55, 0x12, 32}, digest...), append([]byte{0x12, 32}, digest...),
 		append([]byte{0x12, 32}, append(digest, 0)...), append([]byte{1, 0x55, 0x12, 32}, digest[:31]...),
 		append([]byte{1, 0x55, 0x11, 20}, digest[:20]...), append([]byte{1, 0x78, 0x11, 20}, digest[:20]...),
+		append([]byte{1, 0x81, 0x80, 0xc0, 0x01, 0x12, 32}, digest...),
 		append([]byte{1, 0x55, 0x1e, 0x80, 1}, make([]byte, 128)...), append([]byte{0x81, 0, 0x55, 0x12, 32}, digest...),
 	} {
 		f.Add(seed)
@@ -29,6 +30,7 @@ func FuzzCheckCID(f *testing.F) {
 		}
 		require.Equal(t, b, c.Bytes())
 		require.LessOrEqual(t, len(b), MaxCID)
+		require.Equal(t, string(c.Hash()), Multihash(c))
 		p := c.Prefix()
 		require.NotEqualValues(t, multihash.IDENTITY, p.MhType)
 		require.GreaterOrEqual(t, p.MhLength, minDigest)

@@ -37,6 +37,26 @@ func CheckCID(c cid.Cid) error {
 	return nil
 }
 
+// Multihash returns the part of a CID that names bytes: CIDs of the same bytes have
+// it in common. Unlike [cid.Cid.Hash] it makes no copy. It is empty for a CID that
+// is undefined or malformed.
+func Multihash(c cid.Cid) string {
+	key := c.KeyString()
+	if c.Version() == 0 {
+		return key
+	}
+	return skipVarint(skipVarint(key)) // the version and the codec
+}
+
+func skipVarint(s string) string {
+	for i := range len(s) {
+		if s[i] < 0x80 {
+			return s[i+1:]
+		}
+	}
+	return ""
+}
+
 // cidFault returns what is wrong with c, and zero if nothing is.
 func cidFault(c cid.Cid, limit int) (Fault, string) {
 	switch {

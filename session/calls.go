@@ -118,7 +118,7 @@ func atOnce(c cid.Cid) (blocks.Block, error) {
 	if data, ok := Identity(c); ok {
 		return blocks.NewBlockWithCid(data, c)
 	}
-	if _, empty := emptyHashes[string(c.Hash())]; empty {
+	if _, empty := emptyHashes[message.Multihash(c)]; empty {
 		return blocks.NewBlockWithCid([]byte{}, c)
 	}
 	return nil, message.CheckCID(c)
