@@ -120,14 +120,26 @@ func (d *Datastore) Get(ctx context.Context, key datastore.Key) (value []byte, e
 	return value, err
 }
 
-// GetSize implements [datastore.Datastore].
-func (d *Datastore) GetSize(ctx context.Context, key datastore.Key) (size int, err error) {
-	size = -1
-	err = d.View(ctx, key, func(lent []byte) error {
-		size = len(lent)
-		return nil
-	})
-	return size, err
+// GetSize implements [datastore.Datastore]. It does not read a value that is kept
+// apart from its key, and so does not notice when that is damaged.
+func (d *Datastore) GetSize(_ context.Context, key datastore.Key) (size int, err error) {
+	defer recovered(&err)
+	k := key.Bytes()
+	i, err := d.DB.NewIter(&pebble.IterOptions{LowerBound: k, UpperBound: append(k, 0)})
+	if err != nil {
+		return -1, fmt.Errorf("pebble: look for a key: %w", err)
+	}
+	if size = -1; i.First() {
+		value := i.LazyValue()
+		size = value.Len()
+	}
+	if err := i.Close(); err != nil {
+		return -1, fmt.Errorf("pebble: look for a key: %w", err)
+	}
+	if size < 0 {
+		return size, datastore.ErrNotFound
+	}
+	return size, nil
 }
 
 // Has implements [datastore.Datastore].
