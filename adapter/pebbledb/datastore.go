@@ -65,11 +65,11 @@ func (d *Datastore) Put(ctx context.Context, key datastore.Key, value []byte) er
 }
 
 // Batch implements [datastore.Batching].
-func (d *Datastore) Batch(ctx context.Context) (datastore.Batch, error) {
+func (d *Datastore) Batch(context.Context) (datastore.Batch, error) {
 	if err := d.room(); err != nil {
 		return nil, err
 	}
-	return d.Datastore.Batch(ctx)
+	return &batch{db: d.DB}, nil
 }
 
 // View calls read with a value, which is valid until read returns. An error of
