@@ -116,7 +116,9 @@ func (l *places) add(w *wanted) {
 
 func (l *places) remove(w *wanted) {
 	w.place = nowhere
-	l.live--
+	if l.live--; l.live == 0 {
+		l.items = nil // A slice keeps all that was ever in front of it.
+	}
 }
 
 func (l *places) holds(p place) bool { return p.want.place == l.name && p.want.ticket == p.ticket }
