@@ -12,6 +12,7 @@ var floors = map[string]int{
 	"message":          0,
 	"internal/actor":   0,
 	"internal/planted": 0,
+	"internal/table":   0,
 
 	"blockstore": 1,
 	"ledger":     1,
