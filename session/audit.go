@@ -18,9 +18,10 @@ func (s *state) audit() error {
 
 // auditWants looks whether each want is where its stage says.
 func (s *state) auditWants() error {
-	for k, w := range s.wants {
+	for w := range s.wants.All() {
+		k := w.cid
 		switch {
-		case k != w.cid || w.call == 0:
+		case s.wantFor(k) != w || w.call == 0:
 			return fmt.Errorf("nobody waits for %s", k)
 		case (w.stage == asked) != (w.alone() >= 0):
 			return fmt.Errorf("%s is in stage %d with its only want-block at %d", k, w.stage, w.alone())
@@ -51,7 +52,7 @@ func (s *state) queued(w *wanted) bool {
 
 func (s *state) auditPeers() error {
 	load, out := make([]int, len(s.peers)), make([]int, len(s.peers))
-	for _, w := range s.wants {
+	for w := range s.wants.All() {
 		for a := range w.assignments() {
 			load[a.peer] += int(a.size)
 			out[a.peer]++
@@ -78,7 +79,7 @@ func (s *state) auditPeers() error {
 
 func (s *state) auditBudget() error {
 	held, inFlight, left := 0, make(map[callID]int), make(map[callID]int)
-	for _, w := range s.wants {
+	for w := range s.wants.All() {
 		held += int(w.charge)
 		if w.charge > 0 {
 			inFlight[w.call]++
@@ -108,7 +109,8 @@ func (s *state) auditSearch() error {
 		pauses[p.want] = max(pauses[p.want], p.round)
 	}
 	rounds, probes, live := 0, 0, make(map[*places]int)
-	for k, w := range s.wants {
+	for w := range s.wants.All() {
+		k := w.cid
 		paused := pauses[w] != 0 && pauses[w] == w.round
 		if w.inRound {
 			rounds++

@@ -104,7 +104,7 @@ func TestALocalBlockThatHasGoneIsFetched(t *testing.T) {
 	w.here[k] = true
 	w.call(1, k)
 	w.run(time.Millisecond / 2)
-	require.Equal(t, loading, w.s.wants[k].stage)
+	require.Equal(t, loading, w.s.wantFor(k).stage)
 	w.s.located(nil, []cid.Cid{k})
 	w.settle()
 	w.registered[k] = true
@@ -138,7 +138,7 @@ func TestLargeBlocksAfterSmallOnesAreShed(t *testing.T) {
 	w.s.want(w.now, 1, append(small, large...), true)
 	w.s.finish(1, false)
 	w.settle()
-	w.until(time.Minute, func() bool { w.consume(1); return len(w.s.wants) < 100 })
+	w.until(time.Minute, func() bool { w.consume(1); return w.s.wants.Len() < 100 })
 	w.run(time.Minute)
 	require.LessOrEqual(t, w.s.held, 1<<20)
 	require.LessOrEqual(t, len(w.results[1]), 10)
@@ -173,7 +173,7 @@ func TestCancellingOneCallKeepsTheOther(t *testing.T) {
 		failed := w.s.cancel(first, context.Canceled)
 		require.Len(t, failed, 30)
 		w.settle()
-		require.Len(t, w.s.wants, 30)
+		require.Equal(t, 30, w.s.wants.Len())
 		a.mute = false
 		for _, k := range cids {
 			a.has[k] = true
@@ -191,7 +191,7 @@ func TestTheLastCancelWithdrawsEverything(t *testing.T) {
 	w.run(100 * time.Millisecond)
 	w.s.cancel(1, context.Canceled)
 	w.settle()
-	require.Empty(t, w.s.wants)
+	require.Zero(t, w.s.wants.Len())
 	require.Zero(t, w.s.held)
 	require.Empty(t, a.wants)
 	require.Empty(t, b.wants)

@@ -159,7 +159,7 @@ func TestSilentPeersMakeRoomForANewCandidate(t *testing.T) {
 	w.call(1, ks...)
 	w.run(time.Second)
 	require.Equal(t, 3, w.pendingAt(ks[0]))
-	first := w.s.peers[w.s.wants[ks[0]].at.peer].id
+	first := w.s.peers[w.s.wantFor(ks[0]).at.peer].id
 	for _, id := range []peer.ID{"a", "b", "c"} {
 		if id != first {
 			w.s.unanswered(w.now, id, ks)
@@ -246,8 +246,8 @@ func TestAnAnswerIsWaitedForOnceItMatters(t *testing.T) {
 	w.call(1, ks...)
 	w.run(60 * time.Millisecond)
 	i := w.s.index["other"]
-	w.s.wants[ks[0]].learn(i, told|wasAsked, awaited) // As a question does.
-	w.s.peers[i].streak = mostMisses                  // Of a part that others have.
+	w.s.wantFor(ks[0]).learn(i, told|wasAsked, awaited) // As a question does.
+	w.s.peers[i].streak = mostMisses                    // Of a part that others have.
 	w.disconnect(source)
 	rs, _ := w.drain(1, time.Minute)
 	require.Equal(t, peer.ID("other"), rs[0].From)

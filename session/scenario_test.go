@@ -525,7 +525,7 @@ func TestAnIdlePeerTakesOverFromASlowOne(t *testing.T) {
 	}
 	w.s.peers[w.s.index["fast"]].hits = 10
 	w.s.peers[w.s.index["fast"]].misses = 0
-	for _, want := range w.s.wants { // It has them by now.
+	for want := range w.s.wants.All() { // It has them by now.
 		want.learn(w.s.index["fast"], 0, refused)
 	}
 	rs, took := w.drain(1, time.Minute)

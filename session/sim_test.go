@@ -83,7 +83,7 @@ func (p *play) run() {
 		for _, id := range p.open {
 			p.took(id)
 		}
-		return len(p.s.wants) == 0
+		return p.s.wants.Len() == 0
 	})
 	for _, id := range p.open {
 		p.took(id)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/providers/wire"
 	"github.com/souk-p2p/souk/wantmanager"
 )
@@ -42,7 +43,7 @@ type state struct {
 	root  cid.Cid   // what was wanted first
 	began time.Time // times inside the state count from here
 
-	wants  map[cid.Cid]*wanted
+	wants  table.Table[*wanted]
 	unread map[cid.Cid]error // of those wants that the store failed for, why
 	calls  map[callID]*callState
 	turns  turns
@@ -141,7 +142,7 @@ func (c *callState) add(w *wanted) {
 
 func newState(r rules) *state {
 	s := &state{
-		rules: r, wants: make(map[cid.Cid]*wanted), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
+		rules: r, wants: table.New(func(w *wanted) cid.Cid { return w.cid }), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
 		budget: r.budget, mean: unknownMean, search: newSearch(), unread: make(map[cid.Cid]error),
 	}
 	return s
@@ -156,14 +157,14 @@ const (
 // take returns the effects gathered since the last call, after asking for all
 // that there is room for.
 func (s *state) take(now time.Time) effects {
-	if len(s.wants) > 0 {
+	if s.wants.Len() > 0 {
 		s.assign(now)
 		s.seek(now)
 		s.greet()
 		s.scout(now)
 		s.resting = false
 	}
-	if len(s.wants) == 0 && !s.resting {
+	if s.wants.Len() == 0 && !s.resting {
 		s.scoutAt = time.Time{}
 		s.rest()
 		s.resting = true
@@ -180,18 +181,26 @@ func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
 	if !s.root.Defined() && len(cids) > 0 {
 		s.root = cids[0]
 	}
+	s.wants.Reserve(len(cids))
+	c.wants = slices.Grow(c.wants, len(cids))
 	for _, k := range cids {
-		w := s.wants[k]
+		w := s.wantFor(k)
 		switch {
 		case w == nil:
 			w = &wanted{cid: k, stage: locating, since: s.clock(now), order: s.order(c, k, ordered)}
-			s.wants[k] = w
+			s.wants.Put(w)
 			s.out.wants = append(s.out.wants, k)
 		case c.waits(w):
 			continue
 		}
 		c.add(w)
 	}
+}
+
+// wantFor returns the want for a CID, or nil.
+func (s *state) wantFor(c cid.Cid) *wanted {
+	w, _ := s.wants.Get(c)
+	return w
 }
 
 // clock is the time since the state's first event.
@@ -311,7 +320,7 @@ func (s *state) forget(w *wanted, from int) {
 		}
 	}
 	w.stage = 0
-	delete(s.wants, w.cid)
+	s.wants.Remove(w.cid)
 	delete(s.unread, w.cid)
 }
 
@@ -331,12 +340,12 @@ func (s *state) consumed(id callID, count, bytes int) {
 // located takes BlockRouter's word on what is here and what is not.
 func (s *state) located(here, missing []cid.Cid) {
 	for _, k := range here {
-		if w := s.wants[k]; w != nil && w.stage == locating {
+		if w := s.wantFor(k); w != nil && w.stage == locating {
 			s.enqueue(w, local)
 		}
 	}
 	for _, k := range missing {
-		if w := s.wants[k]; w != nil && (w.stage == locating || w.stage == loading) {
+		if w := s.wantFor(k); w != nil && (w.stage == locating || w.stage == loading) {
 			s.discharge(w)
 			s.enqueue(w, open)
 		}
@@ -347,7 +356,7 @@ func (s *state) located(here, missing []cid.Cid) {
 // read it. Peers are asked for it, and if they do not have it either, that does
 // not mean that the block is nowhere.
 func (s *state) unreadable(c cid.Cid, err error) {
-	if s.wants[c] == nil {
+	if s.wantFor(c) == nil {
 		return
 	}
 	s.unread[c] = err
@@ -356,7 +365,7 @@ func (s *state) unreadable(c cid.Cid, err error) {
 
 // received takes a block on its way to the calls that wait for it.
 func (s *state) received(r blockrouter.Received) {
-	w := s.wants[r.Block.Cid()]
+	w := s.wantFor(r.Block.Cid())
 	if w == nil {
 		return
 	}
@@ -402,8 +411,8 @@ func (s *state) fail(w *wanted, cause error) {
 
 // closing fails everything that is open.
 func (s *state) closing(cause error) {
-	for _, k := range sortedCIDs(s.wants) {
-		s.fail(s.wants[k], cause)
+	for _, w := range slices.SortedFunc(s.wants.All(), byCID) {
+		s.fail(w, cause)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.calls)) {
 		c := s.calls[id]
@@ -415,3 +424,5 @@ func (s *state) closing(cause error) {
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
 	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }
+
+func byCID(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) }

@@ -40,7 +40,7 @@ func (s *state) recount() {
 	for _, p := range s.peers {
 		p.load = 0
 	}
-	for _, w := range s.wants {
+	for w := range s.wants.All() {
 		for a := range w.assignments() {
 			a.size = int32(s.mean)
 			s.peers[a.peer].load += s.mean

@@ -103,7 +103,7 @@ func (s *state) judgeEmpty(i int) {
 	if p.hits > 0 || len(p.evidence.lacks) == 0 || p.evidence.owes || !s.judges(p) {
 		return
 	}
-	for _, w := range s.wants {
+	for w := range s.wants.All() {
 		if owes(w.knows(i)) {
 			return
 		}

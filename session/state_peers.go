@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -201,7 +200,7 @@ func (s *state) gone(id peer.ID) {
 		s.unlearn(i)
 	}
 	switch {
-	case len(s.wants) == 0:
+	case s.wants.Len() == 0:
 		s.resting = false // There is a peer to be forgotten.
 	case p.likely() && !p.named && !p.candidate:
 		p.candidate = true // Dialled again while the session has a use for it.
@@ -218,14 +217,14 @@ func (s *state) unlearn(i int) {
 	}
 	s.peers[i].promises = nil
 	var owed []*wanted
-	for _, w := range s.wants {
+	for w := range s.wants.All() {
 		if w.knows(i)&awaited != 0 {
 			owed = append(owed, w)
 		}
 		s.spare(i, w.knows(i))
 		w.unlearn(i)
 	}
-	slices.SortFunc(owed, func(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) })
+	slices.SortFunc(owed, byCID)
 	for _, w := range owed {
 		s.settle(w)
 	}
@@ -261,7 +260,7 @@ func (s *state) unanswered(now time.Time, id peer.ID, cids []cid.Cid) {
 		return
 	}
 	for _, k := range cids {
-		w := s.wants[k]
+		w := s.wantFor(k)
 		if w == nil {
 			continue
 		}
@@ -339,7 +338,7 @@ func (s *state) hit(i int) {
 
 // presence takes a HAVE or DONT_HAVE. What was not asked is ignored.
 func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
-	w := s.wants[c]
+	w := s.wantFor(c)
 	i, known := s.index[id]
 	if w == nil && known && have && s.peers[i].inUse && s.peers[i].hits == 0 {
 		s.hit(i) // A HAVE that came just after the block, from another peer that has it.

@@ -96,7 +96,7 @@ func closedNow[T any](ch <-chan T) bool {
 func (s *Steps) Audit() error { return s.sh.state.audit() }
 
 // Open is how many wants and calls are open.
-func (s *Steps) Open() (wants, calls int) { return len(s.sh.state.wants), len(s.sh.state.calls) }
+func (s *Steps) Open() (wants, calls int) { return s.sh.state.wants.Len(), len(s.sh.state.calls) }
 
 // Held is how many bytes are in flight or undelivered, and how many may be.
 func (s *Steps) Held() (held, budget int) { return s.sh.state.held, s.sh.state.budget }

@@ -147,7 +147,8 @@ func (w *world) left() string {
 	for _, p := range w.s.peers {
 		text += fmt.Sprintf("peer %q: connected %v, in use %v, load %d, late %v\n", p.id, p.connected, p.inUse, p.load, p.view.Late)
 	}
-	for k, in := range w.s.wants {
+	for in := range w.s.wants.All() {
+		k := in.cid
 		text += fmt.Sprintf("%s: stage %d, at %v, known %v\n", k, in.stage, in.at, in.known)
 	}
 	return text
@@ -196,7 +197,7 @@ func (w *world) settle() {
 	for id, p := range w.peers {
 		i := w.s.index[id]
 		for k := range p.wants {
-			in := w.s.wants[k]
+			in := w.s.wantFor(k)
 			if in == nil || in.knows(i)&told == 0 {
 				require.FailNow(w.t, "a want is left at a peer", "%s at %s", k, id)
 			}
