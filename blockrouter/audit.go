@@ -37,7 +37,8 @@ func (s *state) audit() error {
 
 func (s *state) auditWishes() error {
 	wants := make(map[linkID]int)
-	for c := range s.wishes.first {
+	for at := range s.wishes.first.All() {
+		c := at.cid
 		seen := make(map[linkID]struct{})
 		for w := range s.wishes.of(c) {
 			if _, twice := seen[w.link]; twice || s.links[w.link] == nil {
@@ -48,7 +49,7 @@ func (s *state) auditWishes() error {
 		}
 	}
 	for c := range s.wishes.more {
-		if _, wanted := s.wishes.first[c]; !wanted || len(s.wishes.more[c]) == 0 {
+		if _, wanted := s.wishes.first.Get(c); !wanted || len(s.wishes.more[c]) == 0 {
 			return fmt.Errorf("%s has more wishes and no first, or no more", c)
 		}
 	}

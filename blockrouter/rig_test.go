@@ -187,7 +187,7 @@ func (r *rig) empty() {
 }
 
 func requireEmpty(t require.TestingT, s *state) {
-	require.Empty(t, s.wishes.first)
+	require.Zero(t, s.wishes.first.Len())
 	require.Empty(t, s.wishes.more)
 	require.Empty(t, s.interested)
 	require.Empty(t, s.listening)

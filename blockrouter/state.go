@@ -123,6 +123,7 @@ func (s *state) want(l linkID, cids []cid.Cid) {
 	}
 	s.asked++
 	w := &wish{l, s.asked}
+	s.wishes.first.Reserve(len(cids))
 	for _, c := range cids {
 		if s.wishes.add(c, w) {
 			mine.wants++
@@ -262,8 +263,8 @@ func (s *state) count(r receipt) {
 
 // deliver gives a block to every link that wants it and reports whether any did.
 func (s *state) deliver(r Received) bool {
-	first, more, wanted := s.wishes.take(r.Block.Cid())
-	if !wanted {
+	first, more := s.wishes.take(r.Block.Cid())
+	if first == nil {
 		return false
 	}
 	s.give(first.link, r)

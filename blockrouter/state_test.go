@@ -176,7 +176,7 @@ func TestLinkThatIsNotOpenIsNotHeard(t *testing.T) {
 	r.load(9, "a")
 	r.cancel(9, "a")
 	r.cancelAll(9)
-	require.Empty(t, r.wishes.first)
+	require.Zero(t, r.wishes.first.Len())
 	require.Empty(t, r.jobs)
 }
 

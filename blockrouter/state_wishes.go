@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 // wish says that a link wants some CIDs, those of one request.
@@ -18,28 +20,36 @@ type wish struct {
 // costs a pointer to the wish of its request: a slice for each CID, and a map for
 // each link beside this one, would cost three times as much.
 type wishes struct {
-	first map[cid.Cid]*wish   // of the first link
-	most  int                 // the most that first has held
+	first table.Table[wanted] // of the first link
 	more  map[cid.Cid][]*wish // those of other links, which are in ascending order
 }
 
+// wanted is what the table of wishes has of a CID.
+type wanted struct {
+	cid  cid.Cid
+	wish *wish
+}
+
 func newWishes() wishes {
-	return wishes{first: make(map[cid.Cid]*wish), more: make(map[cid.Cid][]*wish)}
+	return wishes{
+		first: table.New(func(w wanted) cid.Cid { return w.cid }),
+		more:  make(map[cid.Cid][]*wish),
+	}
 }
 
 // add notes a wish, unless the link has it already, and reports whether it was new.
 func (t *wishes) add(c cid.Cid, w *wish) bool {
-	first, wanted := t.first[c]
-	if !wanted {
-		t.first[c] = w
-		t.most = max(t.most, len(t.first))
+	first, found := t.first.Get(c)
+	if !found {
+		t.first.Put(wanted{c, w})
 		return true
 	}
-	switch cmp.Compare(w.link, first.link) {
+	switch cmp.Compare(w.link, first.wish.link) {
 	case 0:
 		return false
 	case -1:
-		t.first[c], w = w, first
+		t.first.Put(wanted{c, w})
+		w = first.wish
 	}
 	at, twice := slices.BinarySearchFunc(t.more[c], w.link, func(o *wish, l linkID) int { return cmp.Compare(o.link, l) })
 	if !twice {
@@ -61,8 +71,8 @@ func (t *wishes) by(c cid.Cid, l linkID) *wish {
 // of are the wishes for a CID, in the order of the links.
 func (t *wishes) of(c cid.Cid) iter.Seq[*wish] {
 	return func(yield func(*wish) bool) {
-		first, wanted := t.first[c]
-		if !wanted || !yield(first) {
+		first, found := t.first.Get(c)
+		if !found || !yield(first.wish) {
 			return
 		}
 		for _, w := range t.more[c] {
@@ -73,46 +83,33 @@ func (t *wishes) of(c cid.Cid) iter.Seq[*wish] {
 	}
 }
 
-// take removes the wishes for a CID and returns them, and whether there are any.
-func (t *wishes) take(c cid.Cid) (first *wish, more []*wish, wanted bool) {
-	if first, wanted = t.first[c]; !wanted {
-		return nil, nil, false
-	}
+// take removes the wishes for a CID and returns the first of them, or nil, and the
+// others.
+func (t *wishes) take(c cid.Cid) (first *wish, more []*wish) {
+	taken, _ := t.first.Remove(c)
 	more = t.more[c]
 	delete(t.more, c)
-	t.forget(c)
-	return first, more, true
+	return taken.wish, more
 }
-
-// forget removes a CID. The map, which keeps the size that it once had, is let go
-// with the last.
-func (t *wishes) forget(c cid.Cid) {
-	if delete(t.first, c); len(t.first) == 0 && t.most > keptSize {
-		*t = newWishes()
-	}
-}
-
-// keptSize is how many wishes a map may have had that is kept for those to come.
-const keptSize = 1024
 
 // remove ends the wish of one link, and reports whether there was one.
 func (t *wishes) remove(c cid.Cid, l linkID) bool {
-	first, wanted := t.first[c]
+	first, found := t.first.Get(c)
 	more := t.more[c]
 	switch {
-	case !wanted:
+	case !found:
 		return false
-	case first.link != l:
+	case first.wish.link != l:
 		n := slices.IndexFunc(more, func(w *wish) bool { return w.link == l })
 		if n < 0 {
 			return false
 		}
 		t.setMore(c, slices.Delete(more, n, n+1))
 	case len(more) > 0:
-		t.first[c] = more[0]
+		t.first.Put(wanted{c, more[0]})
 		t.setMore(c, more[1:])
 	default:
-		t.forget(c)
+		t.first.Remove(c)
 	}
 	return true
 }
@@ -127,7 +124,7 @@ func (t *wishes) setMore(c cid.Cid, more []*wish) {
 
 // removeAll ends the wishes of one link, at the cost of looking at those of all.
 func (t *wishes) removeAll(l linkID) {
-	for c := range t.first {
-		t.remove(c, l)
+	for _, w := range slices.Collect(t.first.All()) {
+		t.remove(w.cid, l)
 	}
 }
