@@ -3,8 +3,17 @@ package main
 import (
 	"errors"
 	"os"
+	"runtime"
 	"runtime/pprof"
 )
+
+// Allocations are sampled where a transfer is profiled and nowhere else: the
+// blocks are made by this process, too.
+func init() { runtime.MemProfileRate = 0 }
+
+// sampledBytes is the distance of two samples: fine enough for objects of which
+// there is one for each block.
+const sampledBytes = 16 << 10
 
 // profiled begins to write profiles to files that begin with prefix. The
 // function that it returns ends that.
@@ -19,7 +28,9 @@ func profiled(prefix string) (stop func() error, err error) {
 	if err := pprof.StartCPUProfile(cpu); err != nil {
 		return nil, errors.Join(err, cpu.Close())
 	}
+	runtime.MemProfileRate = sampledBytes
 	return func() error {
+		runtime.MemProfileRate = 0
 		pprof.StopCPUProfile()
 		return errors.Join(cpu.Close(), write(prefix+".allocs", "allocs"))
 	}, nil
