@@ -43,9 +43,9 @@ func (s *state) queued(w *wanted) bool {
 	call := s.calls[w.call]
 	switch w.stage {
 	case open:
-		return call.inTurn && slices.Contains(call.queue.items, w)
+		return call.inTurn && slices.Contains(call.queue.items, queued{w.order, w})
 	case local:
-		return call.inLocal && slices.Contains(call.local.items, w)
+		return call.inLocal && slices.Contains(call.local.items, queued{w.order, w})
 	}
 	return true
 }

@@ -148,7 +148,7 @@ const maxIdentity = 128
 // Identity returns the bytes that an identity CID holds, and whether it is one of
 // at most 128 bytes.
 func Identity(c cid.Cid) ([]byte, bool) {
-	if c.Prefix().MhType != multihash.IDENTITY {
+	if hash := message.Multihash(c); hash == "" || hash[0] != multihash.IDENTITY {
 		return nil, false
 	}
 	d, err := multihash.Decode(c.Hash())

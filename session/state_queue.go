@@ -9,23 +9,37 @@ import (
 // heap. A want that has moved on is skipped when its turn comes.
 type queue struct {
 	stage stage // of those that wait
-	items []*wanted
+	items []queued
+}
+
+// queued is a want with its order beside it: comparing two wants of many would
+// fetch both from memory.
+type queued struct {
+	order uint64
+	want  *wanted
 }
 
 func (q *queue) push(w *wanted) {
-	q.items = append(q.items, w)
-	q.up(len(q.items) - 1)
+	q.items = append(q.items, queued{})
+	i := len(q.items) - 1
+	for i > 0 && w.order < q.items[(i-1)/2].order {
+		q.items[i] = q.items[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	q.items[i] = queued{w.order, w}
 }
 
 // pop returns the next want that still waits, or nil.
 func (q *queue) pop() *wanted {
 	for len(q.items) > 0 {
-		w := q.items[0]
+		w := q.items[0].want
 		last := len(q.items) - 1
-		q.items[0] = q.items[last]
-		q.items[last] = nil
+		item := q.items[last]
+		q.items[last] = queued{}
 		q.items = q.items[:last]
-		q.down(0)
+		if last > 0 {
+			q.sink(item)
+		}
 		if w.stage == q.stage {
 			return w
 		}
@@ -34,32 +48,24 @@ func (q *queue) pop() *wanted {
 	return nil
 }
 
-func (q *queue) less(i, j int) bool { return q.items[i].order < q.items[j].order }
-
-func (q *queue) swap(i, j int) { q.items[i], q.items[j] = q.items[j], q.items[i] }
-
-func (q *queue) up(i int) {
-	for i > 0 && q.less(i, (i-1)/2) {
-		q.swap(i, (i-1)/2)
-		i = (i - 1) / 2
-	}
-}
-
-func (q *queue) down(i int) {
+// sink puts an item into the place that the first has left.
+func (q *queue) sink(item queued) {
+	i := 0
 	for {
 		child := 2*i + 1
 		if child >= len(q.items) {
-			return
+			break
 		}
-		if child+1 < len(q.items) && q.less(child+1, child) {
+		if child+1 < len(q.items) && q.items[child+1].order < q.items[child].order {
 			child++
 		}
-		if !q.less(child, i) {
-			return
+		if q.items[child].order >= item.order {
+			break
 		}
-		q.swap(i, child)
+		q.items[i] = q.items[child]
 		i = child
 	}
+	q.items[i] = item
 }
 
 // turns are the calls that have something to load or to ask for, in the order in

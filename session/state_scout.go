@@ -62,7 +62,8 @@ func (s *state) upcoming() []*wanted {
 		if c == nil {
 			continue
 		}
-		for _, w := range c.queue.items {
+		for _, item := range c.queue.items {
+			w := item.want
 			if len(next) == scoutWants {
 				return next
 			}
