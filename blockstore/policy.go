@@ -38,7 +38,7 @@ func admitBlock(b blocks.Block) (store bool, err error) {
 
 // identity returns the block that an identity CID within the limit carries.
 func identity(c cid.Cid) ([]byte, bool) {
-	if !c.Defined() || c.Prefix().MhType != multihash.IDENTITY {
+	if hash := message.Multihash(c); hash == "" || hash[0] != multihash.IDENTITY {
 		return nil, false
 	}
 	decoded, err := multihash.Decode(c.Hash())

@@ -60,6 +60,8 @@ func skipVarint(s string) string {
 // cidFault returns what is wrong with c, and zero if nothing is.
 func cidFault(c cid.Cid, limit int) (Fault, string) {
 	switch {
+	case ordinary(c.KeyString()) && limit >= ordinarySize:
+		return 0, ""
 	case !c.Defined():
 		return FaultCID, "undefined"
 	case c.ByteLen() > limit:
@@ -70,6 +72,17 @@ func cidFault(c cid.Cid, limit int) (Fault, string) {
 		return FaultCID, "digest is not as long as announced"
 	}
 	return hashFault(p)
+}
+
+// ordinarySize is the length of a CID with version, codec, hash function and digest
+// length of a byte each, and a digest of SHA-256.
+const ordinarySize = 4 + 32
+
+// ordinary reports whether the CID with these bytes is like nearly every one, and
+// so known to be good without being taken apart: version 1, a codec of one byte, a
+// whole digest of SHA-256.
+func ordinary(key string) bool {
+	return len(key) == ordinarySize && key[0] == 1 && key[1] < 0x80 && key[2] == multihash.SHA2_256 && key[3] == 32
 }
 
 // hashFault returns what is wrong with the hash that p names, and zero if it
