@@ -60,11 +60,12 @@ func (t *transfer) run() (c cost, err error) {
 		return cost{}, err
 	}
 	defer func() { err = errors.Join(err, closeAll(to)) }()
+	cids := corpus.CIDs(t.has.blocks())
 	runtime.GC()
-	return t.measure(ctx, from, to)
+	return t.measure(ctx, from, to, cids)
 }
 
-func (t *transfer) measure(ctx context.Context, from seed, to []*node) (c cost, err error) {
+func (t *transfer) measure(ctx context.Context, from seed, to []*node, cids []cid.Cid) (c cost, err error) {
 	before, err := from.used()
 	if err != nil {
 		return cost{}, err
@@ -74,7 +75,7 @@ func (t *transfer) measure(ctx context.Context, from seed, to []*node) (c cost, 
 		return cost{}, err
 	}
 	own, begin := used(), time.Now()
-	moved := t.move(ctx, from.addrs().ID, to)
+	moved := t.move(ctx, from.addrs().ID, to, cids)
 	c.took, c.here = time.Since(begin), used().minus(own)
 	after, err := from.used()
 	c.seed = after.minus(before)
@@ -84,8 +85,7 @@ func (t *transfer) measure(ctx context.Context, from seed, to []*node) (c cost, 
 }
 
 // move gets all blocks and returns how many came.
-func (t *transfer) move(ctx context.Context, from peer.ID, to []*node) int {
-	cids := corpus.CIDs(t.has.blocks())
+func (t *transfer) move(ctx context.Context, from peer.ID, to []*node, cids []cid.Cid) int {
 	var moved atomic.Int64
 	var all sync.WaitGroup
 	for _, n := range to {
