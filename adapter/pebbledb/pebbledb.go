@@ -18,6 +18,10 @@ const (
 	// memTableSize is how much is collected in memory before it becomes a file;
 	// Pebble's own 4 MiB would make a file out of a few blocks.
 	memTableSize = 64 << 20
+	// fileSize is how much a file of values and the table that goes with it hold: what
+	// was collected becomes one of each. Pebble's own 2 MiB would make 32 out of it,
+	// each with its own syncs, and half a million out of a terabyte.
+	fileSize = memTableSize
 	// apartFrom is the size from which a value is kept apart. Directories and the
 	// inner nodes of files are below it, mostly, and are read together.
 	apartFrom = 1 << 10
@@ -51,6 +55,9 @@ func Options(fs vfs.FS) *pebble.Options {
 		// Pinned, so that what one release of this layout writes the others read.
 		FormatMajorVersion: pebble.FormatValueSeparation,
 		MemTableSize:       memTableSize,
+	}
+	for level := range options.TargetFileSizes {
+		options.TargetFileSizes[level] = fileSize
 	}
 	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
