@@ -44,6 +44,8 @@ type Datastore struct {
 	*pebbleds.Datastore
 	fs  vfs.FS
 	dir string
+	// failures are those of Pebble in the background; nil where there is a log.
+	failures <-chan error
 }
 
 // room returns an error when the disk is nearly full. Where that cannot be found

@@ -38,13 +38,17 @@ const (
 // needs none: see blockstore.WithTrustedReads.
 func Open(dir string) (*Datastore, error) { return OpenWith(dir, Options(vfs.Default)) }
 
-// OpenWith is [Open] with other options.
+// OpenWith is [Open] with other options, which are made of those of [Options].
 func OpenWith(dir string, o *pebble.Options) (*Datastore, error) {
+	var failures <-chan error
+	if o.DisableWAL {
+		failures = watchFailures(o)
+	}
 	d, err := pebbleds.NewDatastore(dir, pebbleds.WithPebbleOpts(o))
 	if err != nil {
 		return nil, err
 	}
-	return &Datastore{Datastore: d, fs: o.FS, dir: dir}, nil
+	return &Datastore{Datastore: d, fs: o.FS, dir: dir, failures: failures}, nil
 }
 
 // Options returns the options that [Open] uses, but on the given file system, for

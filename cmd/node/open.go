@@ -22,7 +22,7 @@ const (
 // open returns the node that a verb works with: the repository itself, or the
 // running node that has it open.
 func (a *app) open(ctx context.Context) (node.Node, error) {
-	r, running, err := a.claim(ctx)
+	r, running, err := a.claim(ctx, repo.OpenForCommand)
 	switch {
 	case err != nil:
 		return nil, err
@@ -33,15 +33,15 @@ func (a *app) open(ctx context.Context) (node.Node, error) {
 	}
 }
 
-// claim returns the repository, which is then this process's alone, or the
+// claim opens the repository, which is then this process's alone, or returns the
 // running node that has it open.
-func (a *app) claim(ctx context.Context) (*repo.Repo, *control.Client, error) {
+func (a *app) claim(ctx context.Context, open func(dir string) (*repo.Repo, error)) (*repo.Repo, *control.Client, error) {
 	dir, err := a.repoDir()
 	if err != nil {
 		return nil, nil, err
 	}
 	for end := time.Now().Add(openPatience); ; {
-		r, n, err := tryOpen(ctx, dir)
+		r, n, err := tryOpen(ctx, dir, open)
 		var locked *repo.LockedError
 		if !errors.As(err, &locked) || time.Now().After(end) {
 			return r, n, err
@@ -56,8 +56,8 @@ func (a *app) claim(ctx context.Context) (*repo.Repo, *control.Client, error) {
 
 // tryOpen returns a [*repo.LockedError] when another process has the repository
 // open and does not answer on its control socket.
-func tryOpen(ctx context.Context, dir string) (*repo.Repo, *control.Client, error) {
-	r, err := repo.Open(dir)
+func tryOpen(ctx context.Context, dir string, open func(dir string) (*repo.Repo, error)) (*repo.Repo, *control.Client, error) {
+	r, err := open(dir)
 	var locked *repo.LockedError
 	if !errors.As(err, &locked) {
 		return r, nil, err

@@ -66,7 +66,7 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 	if err != nil {
 		return err
 	}
-	r, running, err := a.claim(ctx)
+	r, running, err := a.claim(ctx, repo.Open)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ type Disk struct {
 	// AtSync is called before and after each sync, by the goroutine that syncs:
 	// also by several at a time. It is set before the disk is used.
 	AtSync func()
+	// Unlogged makes OpenBlocks open the database without a log. What is left of a
+	// disk is looked at with one.
+	Unlogged bool
 
 	memory *vfs.MemFS
 	mu     sync.Mutex // one clone at a time: they draw from the generator
@@ -78,6 +81,9 @@ const dir = "blocks"
 // table that is small enough to be written out in the course of a test.
 func (d *Disk) OpenBlocks() (*pebbledb.Datastore, error) {
 	options := pebbledb.Options(d)
+	if d.Unlogged {
+		options = pebbledb.Unlogged(options)
+	}
 	options.MemTableSize = 64 << 10
 	options.Logger = silent{}
 	return pebbledb.OpenWith(dir, options)

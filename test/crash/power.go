@@ -16,8 +16,9 @@ import (
 // is left, and looked at, and the workload goes on as if nothing had been.
 type PowerLoss struct {
 	Workload
-	Spared int // percent of what was not synced that is there all the same
-	Again  int // of so many recoveries one is itself cut short, at each of its syncs
+	Spared   int  // percent of what was not synced that is there all the same
+	Again    int  // of so many recoveries one is itself cut short, at each of its syncs
+	Unlogged bool // the database has no log
 
 	// Wrap takes something from the datastore that is written to, if not nil.
 	Wrap func(datastore.Batching) datastore.Batching
@@ -32,7 +33,7 @@ type PowerLoss struct {
 func (p *PowerLoss) Run(ctx context.Context) (points int, found, failed error) {
 	disk, history := NewDisk(p.Seed), NewHistory(nil)
 	crash := func() { p.crash(ctx, disk, history) }
-	disk.AtSync, p.After = crash, crash
+	disk.AtSync, disk.Unlogged, p.After = crash, p.Unlogged, crash
 	d, err := disk.OpenBlocks()
 	if err != nil {
 		return 0, nil, err

@@ -17,11 +17,12 @@ var ops = flag.Int("ops", 12, "how many operations the writers do before the pow
 func TestPowerLossTakesNothingThatWasAcknowledged(t *testing.T) {
 	for _, c := range []struct {
 		writers, spared int
-	}{{1, 0}, {4, 0}, {1, 50}, {4, 50}} {
-		t.Run(fmt.Sprintf("%d writers, %d percent spared", c.writers, c.spared), func(t *testing.T) {
+		unlogged        bool
+	}{{1, 0, false}, {4, 0, false}, {1, 50, false}, {4, 50, false}, {1, 0, true}, {4, 50, true}} {
+		t.Run(fmt.Sprintf("%d writers, %d percent spared, unlogged %t", c.writers, c.spared, c.unlogged), func(t *testing.T) {
 			p := PowerLoss{
 				Workload: Workload{Seed: uint64(c.writers), Writers: c.writers, Ops: *ops / c.writers},
-				Spared:   c.spared, Again: 40,
+				Spared:   c.spared, Again: 40, Unlogged: c.unlogged,
 			}
 			points, found, err := p.Run(t.Context())
 			require.NoError(t, err)

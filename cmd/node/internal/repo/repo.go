@@ -53,7 +53,13 @@ func Default() (string, error) {
 // Open opens the repository in dir for this process alone and makes it when
 // there is none. It returns a [*LockedError] at once when another process has
 // it open, and a [*LayoutError] when a newer release has written it.
-func Open(dir string) (*Repo, error) {
+func Open(dir string) (*Repo, error) { return openWith(dir, pebbledb.Open) }
+
+// OpenForCommand is [Open] for a command that has the repository for itself until
+// it ends: see [pebbledb.OpenUnlogged].
+func OpenForCommand(dir string) (*Repo, error) { return openWith(dir, pebbledb.OpenUnlogged) }
+
+func openWith(dir string, open func(dir string) (*pebbledb.Datastore, error)) (*Repo, error) {
 	if err := prepare(dir); err != nil {
 		return nil, err
 	}
@@ -62,17 +68,17 @@ func Open(dir string) (*Repo, error) {
 		return nil, err
 	}
 	r := &Repo{dir: dir, lock: lock}
-	if err := r.load(); err != nil {
+	if err := r.load(open); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return r, nil
 }
 
-func (r *Repo) load() (err error) {
+func (r *Repo) load(open func(dir string) (*pebbledb.Datastore, error)) (err error) {
 	if r.key, err = Identity(r.dir); err != nil {
 		return err
 	}
-	if r.store, err = pebbledb.Open(filepath.Join(r.dir, blocksDir)); err != nil {
+	if r.store, err = open(filepath.Join(r.dir, blocksDir)); err != nil {
 		return fmt.Errorf("open the blocks of %s: %w", r.dir, err)
 	}
 	return nil
