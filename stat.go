@@ -10,6 +10,7 @@ type Stat struct {
 	DataSent         uint64 // bytes of those
 	MessagesReceived uint64
 	MessagesSent     uint64
+	WantsReceived    uint64 // entries of peers' wantlists, no cancels
 }
 
 // Stat returns the counters. It never blocks.
@@ -20,5 +21,6 @@ func (x *Exchange) Stat() Stat {
 		DupBlksReceived: b.DupBlksReceived, DupDataReceived: b.DupDataReceived,
 		BlocksSent: e.BlocksSent, DataSent: e.DataSent,
 		MessagesReceived: n.MessagesReceived, MessagesSent: n.MessagesSent,
+		WantsReceived: e.WantsReceived,
 	}
 }
