@@ -58,7 +58,7 @@ proof: ## Run what shows that the exchange is right, and print and keep how much
 
 .PHONY: table
 table: ## Compare Souk with boxo and bare streams in virtual time.
-	$(GO) test ./test/sim -run=Table -count=1 -timeout=0 -v -args -table -runs 5
+	$(GO) test ./test/bench/virtual -run=Table -count=1 -timeout=0 -args -full -runs 5
 
 .PHONY: discovery
 discovery: ## Count what finding a block costs among 5,000 to a million peers (DISCOVERY='-n 20000 -k 4 ...').

@@ -170,11 +170,3 @@ func (w *World) Miss(n *Node, c cid.Cid, within time.Duration, from ...*Node) er
 	})
 	return failed
 }
-
-// Cut takes a node off the network without a word: nothing that it sends or is
-// sent arrives any more.
-func (w *World) Cut(n *Node) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.delays[[4]byte(n.ip.To4())] = 1000 * time.Hour
-}

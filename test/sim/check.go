@@ -55,7 +55,7 @@ func (w *World) Traffic(n *Node, sent, received []blocks.Block) {
 		require.Equal(t, exchanges.Counters{
 			BlocksSent: uint64(len(sent)), BytesSent: uint64(corpus.Bytes(sent)),
 			BlocksReceived: uint64(len(received)), BytesReceived: uint64(corpus.Bytes(received)),
-			MessagesReceived: got.MessagesReceived,
+			MessagesReceived: got.MessagesReceived, WantsReceived: got.WantsReceived,
 		}, got)
 	})
 }

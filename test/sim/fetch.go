@@ -19,13 +19,14 @@ func (w *World) Fetch(n *Node, want []blocks.Block, from ...*Node) {
 	w.do(func() error {
 		ctx, cancel := w.limit()
 		defer cancel()
-		return fetch(ctx, n.Exchange.Fetcher(ctx, IDs(from)...), want, nil)
+		return fetch(ctx, n.Exchange.Fetcher(ctx, IDs(from)...), want, w.arrival(n, want, nil))
 	})
 }
 
 // A Session fetches several times in one session.
 type Session struct {
 	world   *World
+	node    *Node
 	fetcher exchanges.Fetcher
 
 	// End gives the session up.
@@ -34,7 +35,7 @@ type Session struct {
 
 // Session opens a session at n that ends with the world.
 func (w *World) Session(n *Node, from ...*Node) *Session {
-	s := &Session{world: w}
+	s := &Session{world: w, node: n}
 	ctx, end := context.WithCancel(w.ctx)
 	s.End = end
 	w.do(func() error {
@@ -49,7 +50,7 @@ func (s *Session) Fetch(want []blocks.Block) {
 	s.world.do(func() error {
 		ctx, cancel := s.world.limit()
 		defer cancel()
-		return fetch(ctx, s.fetcher, want, nil)
+		return fetch(ctx, s.fetcher, want, s.world.arrival(s.node, want, nil))
 	})
 }
 
@@ -59,7 +60,7 @@ func (s *Session) FetchAtOnce(parts ...[]blocks.Block) {
 	s.world.Try(func(ctx context.Context) error {
 		all, ctx := errgroup.WithContext(ctx)
 		for _, part := range parts {
-			all.Go(func() error { return fetch(ctx, s.fetcher, part, nil) })
+			all.Go(func() error { return fetch(ctx, s.fetcher, part, s.world.arrival(s.node, part, nil)) })
 		}
 		return all.Wait()
 	})
@@ -71,7 +72,7 @@ func (w *World) FetchUntil(n *Node, want []blocks.Block, then func(), from ...*N
 	w.do(func() error {
 		ctx, cancel := w.limit()
 		defer cancel()
-		return fetch(ctx, n.Exchange.Fetcher(ctx, IDs(from)...), want, then)
+		return fetch(ctx, n.Exchange.Fetcher(ctx, IDs(from)...), want, w.arrival(n, want, then))
 	})
 }
 
@@ -89,6 +90,7 @@ func (w *World) FetchEach(n *Node, want []blocks.Block, from ...*Node) {
 			if !same(got, b) {
 				return fmt.Errorf("block %d is another", i)
 			}
+			w.arrived(n)
 		}
 		return nil
 	})
@@ -112,7 +114,7 @@ func (w *World) FetchTogether(nodes []*Node, share func(i int) []blocks.Block, f
 		for i, n := range nodes {
 			all.Go(func() error {
 				f := n.Exchange.Fetcher(ctx, IDs(from)...)
-				if err := fetch(ctx, f, share(i), nil); err != nil {
+				if err := fetch(ctx, f, share(i), w.arrival(n, share(i), nil)); err != nil {
 					return fmt.Errorf("downloader %d: %w", i, err)
 				}
 				return nil
@@ -125,12 +127,24 @@ func (w *World) FetchTogether(nodes []*Node, share func(i int) []blocks.Block, f
 // Fetch gets all blocks in one call of a fetcher, and checks that each arrives
 // exactly once.
 func Fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block) error {
-	return fetch(ctx, f, want, nil)
+	return fetch(ctx, f, want, func(int) {})
 }
 
-// fetch gets want in one call and checks that each arrives exactly once. It
-// calls half, if there is one, when half of them have come.
-func fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block, half func()) error {
+// arrival is what a fetch of want at n calls with every block: it notes that one
+// came, and calls half once, if there is one, when half of them have.
+func (w *World) arrival(n *Node, want []blocks.Block, half func()) func(missing int) {
+	return func(missing int) {
+		w.arrived(n)
+		if half != nil && missing <= len(want)/2 {
+			half()
+			half = nil
+		}
+	}
+}
+
+// fetch gets want in one call and checks that each arrives exactly once. It calls
+// came with each of them and how many are missing then.
+func fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block, came func(missing int)) error {
 	ch, err := f.GetBlocks(ctx, corpus.CIDs(want))
 	if err != nil {
 		return err
@@ -145,10 +159,7 @@ func fetch(ctx context.Context, f exchanges.Fetcher, want []blocks.Block, half f
 			return fmt.Errorf("%s was not asked for, came twice or has other bytes", got.Cid())
 		}
 		delete(missing, got.Cid())
-		if half != nil && len(missing) <= len(want)/2 {
-			half()
-			half = nil
-		}
+		came(len(missing))
 	}
 	if len(missing) > 0 {
 		return errors.Join(fmt.Errorf("%d of %d blocks did not arrive", len(missing), len(want)), ctx.Err())

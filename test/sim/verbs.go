@@ -105,12 +105,6 @@ func (w *World) Expect(condition func() bool, what string) {
 	})
 }
 
-// Begin starts the clock.
-func (w *World) Begin() { w.begun = time.Now() }
-
-// Took is the virtual time since [World.Begin].
-func (w *World) Took() time.Duration { return time.Since(w.begun) }
-
 // Sum adds the counters of those nodes that have an exchange.
 func Sum(nodes ...*Node) exchanges.Counters {
 	var sum exchanges.Counters
@@ -126,6 +120,7 @@ func Sum(nodes ...*Node) exchanges.Counters {
 		sum.BlocksSent += c.BlocksSent
 		sum.BytesSent += c.BytesSent
 		sum.MessagesReceived += c.MessagesReceived
+		sum.WantsReceived += c.WantsReceived
 	}
 	return sum
 }

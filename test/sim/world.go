@@ -4,10 +4,6 @@
 // bandwidth. It lives inside a testing/synctest bubble: a fetch that takes a
 // minute on the link costs what its packets cost to compute.
 //
-// The comparison of Souk with boxo and with bare streams, at its full sizes:
-//
-//	go test ./test/sim -run Table -v -table -runs 5
-//
 // Runs differ by a few per cent, because the order of goroutines does and the
 // network hashes flows with a seed of its own.
 package sim
@@ -31,24 +27,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
 	"github.com/marcopolo/simnet"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 )
-
-// Link is a node's way into the network.
-type Link struct {
-	RoundTrip time.Duration // between two nodes with this link
-	Bandwidth int           // bits per second, each way
-}
-
-// Ideal is the time in which n bytes pass the link: their serialization and one
-// round trip.
-func (l Link) Ideal(n int64) time.Duration {
-	return time.Duration(float64(n)*8/float64(l.Bandwidth)*float64(time.Second)) + l.RoundTrip
-}
 
 // patience is how long, in virtual time, a verb may take before it failed.
 const patience = 15 * time.Minute
@@ -63,9 +46,13 @@ type World struct {
 	nodes []*Node
 	begun time.Time
 
-	mu     sync.Mutex // the network routes while nodes are added, and verbs may run side by side
-	err    error
-	delays map[[4]byte]time.Duration
+	closers []io.Closer // of the hosts' QUIC
+
+	mu       sync.Mutex // the network routes while nodes are added, and verbs may run side by side
+	err      error
+	links    map[[4]byte]Link
+	chance   *rand.Rand // which packets are lost
+	arrivals map[*Node]arrivals
 }
 
 // Node is a host with an exchange.
@@ -74,7 +61,8 @@ type Node struct {
 	Exchange exchanges.Exchange
 	Link     Link
 
-	ip net.IP
+	ip    net.IP
+	brake *brake
 }
 
 // Run plays a scenario in a world of its own, inside a bubble of its own.
@@ -90,24 +78,12 @@ func Run(t *testing.T, scenario func(w *World)) {
 // NewWorld returns a network without nodes. It has to be called inside a
 // synctest bubble, and [World.End] at the end of it. [Run] does both.
 func NewWorld(t testing.TB) *World {
-	w := &World{t: t, delays: make(map[[4]byte]time.Duration)}
+	w := &World{t: t, links: make(map[[4]byte]Link), arrivals: make(map[*Node]arrivals)}
+	w.chance = rand.New(rand.NewPCG(1, 2)) // the same packets every time, as far as they are the same
 	w.ctx, w.end = context.WithCancel(context.Background())
 	w.net = &simnet.Simnet{LatencyFunc: w.latency, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	w.net.Start()
 	return w
-}
-
-func (w *World) latency(p *simnet.Packet) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.delays[ipv4(p.From)] + w.delays[ipv4(p.To)]
-}
-
-func ipv4(a net.Addr) (ip [4]byte) {
-	if udp, ok := a.(*net.UDPAddr); ok {
-		copy(ip[:], udp.IP.To4())
-	}
-	return ip
 }
 
 // Node adds a node of the given make. Its identity follows from the number of
@@ -129,9 +105,9 @@ func (w *World) Beside(o *Node, bandwidth int) *Node {
 }
 
 func (w *World) add(ip net.IP, l Link) *Node {
-	n := &Node{Link: l, ip: ip}
+	n := &Node{Link: l, ip: ip, brake: new(brake)}
 	w.do(func() (err error) {
-		if n.Host, err = w.host(ip, l); err != nil {
+		if n.Host, err = w.host(n); err != nil {
 			return fmt.Errorf("host %d: %w", len(w.nodes), err)
 		}
 		w.nodes = append(w.nodes, n)
@@ -161,7 +137,7 @@ func (w *World) Nodes(count int, m exchanges.Make, l Link, opts ...exchanges.Opt
 // at one address have the same.
 const firstPort = 8000
 
-func (w *World) host(ip net.IP, l Link) (host.Host, error) {
+func (w *World) host(n *Node) (host.Host, error) {
 	var seed [32]byte
 	seed[0], seed[1] = byte(len(w.nodes)), byte(len(w.nodes)>>8)
 	key, _, err := crypto.GenerateEd25519Key(rand.NewChaCha8(seed))
@@ -169,14 +145,13 @@ func (w *World) host(ip net.IP, l Link) (host.Host, error) {
 		return nil, err
 	}
 	w.mu.Lock()
-	w.delays[[4]byte(ip.To4())] = l.RoundTrip / 4
+	w.links[[4]byte(n.ip.To4())] = n.Link
 	w.mu.Unlock()
-	rate := simnet.LinkSettings{BitsPerSecond: l.Bandwidth}
 	return libp2p.New(
 		libp2p.Identity(key),
-		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/%d/quic-v1", ip, firstPort+len(w.nodes))),
+		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/%d/quic-v1", n.ip, firstPort+len(w.nodes))),
 		libp2p.Transport(libp2pquic.NewTransport),
-		simlibp2p.QUICSimnet(w.net, simnet.NodeBiDiLinkSettings{Uplink: rate, Downlink: rate}),
+		quicOver(w.net, n, func(c io.Closer) { w.closers = append(w.closers, c) }),
 		libp2p.DisableIdentifyAddressDiscovery(), // never idle, so that virtual time would stand still
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableRelay(),
@@ -255,6 +230,9 @@ func (w *World) End() {
 			}
 		}
 		_ = n.Host.Close()
+	}
+	for _, c := range w.closers {
+		_ = c.Close()
 	}
 	time.Sleep(time.Minute) // streams and connections linger up to their own deadlines
 	w.net.Close()

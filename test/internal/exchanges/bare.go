@@ -86,6 +86,12 @@ func (b *Bare) load(c cid.Cid) (blocks.Block, bool) {
 	return block, ok
 }
 
+func (b *Bare) asked() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count.WantsReceived++
+}
+
 func (b *Bare) sent(block blocks.Block) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,6 +116,7 @@ func (b *Bare) serve(s network.Stream) {
 		if err != nil {
 			return
 		}
+		b.asked()
 		block, ok := b.load(c)
 		if !ok || writeFrame(out, block.RawData()) != nil {
 			_ = s.Reset()

@@ -2,8 +2,10 @@ package exchanges
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/ipfs/boxo/bitswap"
+	"github.com/ipfs/boxo/bitswap/message"
 	"github.com/ipfs/boxo/bitswap/network"
 	"github.com/ipfs/boxo/bitswap/network/bsnet"
 	"github.com/ipfs/boxo/blockstore"
@@ -22,8 +24,24 @@ type Boxo struct {
 	*bitswap.Bitswap
 	Store blockstore.Blockstore
 
-	end context.CancelFunc
+	end   context.CancelFunc
+	wants *wantCount
 }
+
+// wantCount counts the entries of wantlists that an exchange receives.
+type wantCount struct{ n atomic.Uint64 }
+
+// MessageReceived is part of boxo's tracer.
+func (t *wantCount) MessageReceived(_ peer.ID, m message.BitSwapMessage) {
+	for _, e := range m.Wantlist() {
+		if !e.Cancel {
+			t.n.Add(1)
+		}
+	}
+}
+
+// MessageSent is part of boxo's tracer.
+func (*wantCount) MessageSent(peer.ID, message.BitSwapMessage) {}
 
 // NewBoxo starts boxo's exchange on h, with a store in memory. It speaks the
 // given protocols, or all that it knows when there are none.
@@ -55,7 +73,9 @@ func newBoxo(h host.Host, o *options) *Boxo {
 func startBoxo(n network.BitSwapNetwork, d datastore.Batching, r routing.ContentDiscovery, opts ...bitswap.Option) *Boxo {
 	store := blockstore.NewBlockstore(d)
 	ctx, end := context.WithCancel(context.Background())
-	return &Boxo{Bitswap: bitswap.New(ctx, n, r, store, opts...), Store: store, end: end}
+	wants := new(wantCount)
+	opts = append(opts, bitswap.WithTracer(wants))
+	return &Boxo{Bitswap: bitswap.New(ctx, n, r, store, opts...), Store: store, end: end, wants: wants}
 }
 
 // Fetcher returns a session. Boxo cannot be told whom to ask: it broadcasts to
@@ -109,6 +129,7 @@ func (b *Boxo) Counters() Counters {
 		BlocksSent:       s.BlocksSent,
 		BytesSent:        s.DataSent,
 		MessagesReceived: s.MessagesReceived,
+		WantsReceived:    b.wants.n.Load(),
 	}
 }
 

@@ -64,6 +64,7 @@ type Counters struct {
 	DupBlocks, DupBytes           uint64
 	BlocksSent, BytesSent         uint64
 	MessagesReceived              uint64
+	WantsReceived                 uint64 // entries of wantlists, no cancels
 }
 
 // Memory is an empty datastore.

@@ -107,5 +107,6 @@ func (s *Souk) Counters() Counters {
 		BlocksSent:       st.BlocksSent,
 		BytesSent:        st.DataSent,
 		MessagesReceived: st.MessagesReceived,
+		WantsReceived:    st.WantsReceived,
 	}
 }

@@ -1,0 +1,232 @@
+package virtual
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/souk-p2p/souk/test/internal/exchanges"
+	"github.com/souk-p2p/souk/test/sim"
+)
+
+var (
+	souk = sim.Both(exchanges.MakeSouk)
+	boxo = sim.Both(exchanges.MakeBoxo)
+	bare = sim.Both(exchanges.MakeBare)
+
+	soukToBoxo = sim.Sides{Seed: exchanges.MakeSouk, Client: exchanges.MakeBoxo}
+	boxoToSouk = sim.Sides{Seed: exchanges.MakeBoxo, Client: exchanges.MakeSouk}
+
+	every = []sim.Sides{bare, boxo, souk, boxoToSouk, soukToBoxo}
+	alike = []sim.Sides{bare, boxo, souk}
+)
+
+// A family is a scenario with the settings that it is run with. The ceilings are
+// for small settings and loose: they tell a stall or a flood from a slow run.
+type family struct {
+	run   func(w *sim.World, s sim.Sides, c setting) sim.Figures
+	title func(c setting) string
+	sides func(c setting) []sim.Sides
+	full  []setting // worth publishing
+	small []setting // a moment each
+
+	ratio  float64 // ceiling of the ratio where Souk is the client
+	copies float64 // ceiling of the copies that leave a Souk seed for Souk clients, 0 for none
+	share  float64 // floor of the share of the uplink
+}
+
+// among makes the same sides for every setting.
+func among(sides ...sim.Sides) func(setting) []sim.Sides {
+	return func(setting) []sim.Sides { return sides }
+}
+
+var (
+	far    = link(100, 100*time.Millisecond) // the long fat pipe of the three pairs
+	home   = link(20, 40*time.Millisecond)
+	fibre  = link(500, 20*time.Millisecond)
+	region = link(100, 50*time.Millisecond)
+)
+
+func families() []family {
+	return append(downloads(), swarms()...)
+}
+
+func downloads() []family {
+	return []family{
+		{
+			run: chain, sides: among(every...), ratio: 1.1, copies: 1,
+			title: func(c setting) string { return c.title(fmt.Sprintf("chain of %d", c.blocks)) },
+			full:  []setting{{blocks: 50, size: kib, link: far}},
+			small: []setting{{blocks: 50, size: kib, link: far}},
+		},
+		{
+			run: firstContact, sides: among(every...), ratio: 3.1, copies: 1,
+			title: func(c setting) string { return c.title("first contact") },
+			full:  []setting{{blocks: 1, size: 4 * kib, link: region}},
+			small: []setting{{blocks: 1, size: 4 * kib, link: region}},
+		},
+		{
+			run: download, sides: floodSides, ratio: 2.5, copies: 1.1,
+			title: func(c setting) string { return c.title(fmt.Sprintf("flood of %d wants", c.blocks)) },
+			full: []setting{
+				{blocks: 4000, size: 4 * kib, seeds: 1, link: region},
+				{blocks: 20_000, size: 4 * kib, seeds: 1, link: region},
+			},
+			small: []setting{{blocks: 4000, size: 4 * kib, seeds: 1, link: region}},
+		},
+		{
+			run: download, sides: among(every...), ratio: 2.5, copies: 1.2,
+			title: func(c setting) string { return c.title(fmt.Sprintf("bulk from %d", c.seeds)) },
+			full: []setting{
+				setting{seeds: 1}.large(64 * mib).over(far), setting{seeds: 4}.large(64 * mib).over(far),
+				setting{seeds: 1}.large(64 * mib).over(home), setting{seeds: 4}.large(64 * mib).over(home),
+				setting{seeds: 1}.large(64 * mib).over(fibre), setting{seeds: 4}.large(64 * mib).over(fibre),
+			},
+			small: []setting{
+				setting{seeds: 1}.large(8 * mib).over(far), setting{seeds: 4}.large(8 * mib).over(far),
+				setting{seeds: 1}.large(8 * mib).over(home),
+			},
+		},
+		{
+			run: download, sides: among(every...), ratio: 30, // bare streams, too, are ten times slower
+			title: func(c setting) string { return c.title(fmt.Sprintf("loss, %d seed", c.seeds)) },
+			full: []setting{
+				setting{seeds: 1}.large(16 * mib).over(losing(region, 0.01)), setting{seeds: 1}.large(16 * mib).over(losing(region, 0.05)),
+			},
+			small: []setting{setting{seeds: 1}.large(2 * mib).over(losing(region, 0.01))},
+		},
+		{
+			run: unequal, sides: among(alike...), ratio: 2.5, copies: 1.2,
+			title: func(c setting) string { return c.title(fmt.Sprintf("own links, %d seeds", len(c.links))) },
+			full: []setting{
+				setting{links: []sim.Link{far, far, far}}.large(64 * mib),
+				setting{links: staggered}.large(64 * mib),
+			},
+			small: []setting{setting{links: staggered}.large(16 * mib)},
+		},
+		{
+			run: failing, sides: failingSides, ratio: 4,
+			title: func(c setting) string { return c.title("2 seeds, " + string(c.turn)) },
+			full: []setting{
+				setting{turn: steady}.large(64 * mib).over(region),
+				setting{turn: dies}.large(64 * mib).over(region),
+				setting{turn: slows}.large(64 * mib).over(region),
+			},
+			small: []setting{
+				setting{turn: dies}.large(12 * mib).over(region),
+				setting{turn: slows}.large(12 * mib).over(region),
+			},
+		},
+		{
+			run: walk, sides: among(every...), ratio: 4, copies: 1.1,
+			title: func(c setting) string {
+				return c.title(fmt.Sprintf("walk of %d files", c.files), fmt.Sprintf("%d seeds", c.seeds))
+			},
+			full: []setting{
+				setting{seeds: 1, files: 1}.large(64 * mib).over(region),
+				setting{seeds: 1, files: 1000}.large(16 * mib).over(region),
+			},
+			small: []setting{setting{seeds: 1, files: 20}.large(4 * mib).over(region)},
+		},
+		{
+			run: fair, sides: among(souk, soukToBoxo), ratio: 2.5, share: 0.4,
+			title: func(c setting) string { return c.title("fairness between 2") },
+			full:  []setting{setting{}.large(32 * mib).over(region)},
+			small: []setting{setting{}.large(8 * mib).over(region)},
+		},
+	}
+}
+
+// staggered are seeds none of which is like another.
+var staggered = []sim.Link{
+	link(100, 20*time.Millisecond), link(50, 100*time.Millisecond), link(10, 300*time.Millisecond),
+}
+
+// losing is a link that loses packets. Both ends have it, so each loses half of
+// what is lost on the way.
+func losing(l sim.Link, loss float64) sim.Link {
+	l.Loss = loss / 2
+	return l
+}
+
+func swarms() []family {
+	many := []int{4, 16, 32}
+	var together, apart, searching []setting
+	for _, n := range many {
+		c := setting{downloaders: n}.large(16 * mib).over(home)
+		together = append(together, c)
+		c.apart = true
+		apart = append(apart, c)
+		c.apart, c.directory = false, true
+		searching = append(searching, c)
+		c.apart = true
+		searching = append(searching, c)
+	}
+	few := setting{downloaders: 4}.large(4 * mib).over(home)
+	return []family{
+		{
+			run: fanOut, sides: among(alike...), ratio: 3.5, copies: 3,
+			title: func(c setting) string { return c.title(fmt.Sprintf("fan-out to %d", c.downloaders)) },
+			full:  together, small: []setting{few},
+		},
+		{
+			run: fanOut, sides: among(boxo, souk), ratio: 3.5, copies: 4,
+			title: func(c setting) string { return c.title(fmt.Sprintf("fan-out to %d in turn", c.downloaders)) },
+			full:  apart,
+		},
+		{
+			run: fanOut, sides: among(souk), ratio: 4.5, copies: 4,
+			title: func(c setting) string {
+				if c.apart {
+					return c.title(fmt.Sprintf("fan-out to %d in turn by a tracker", c.downloaders))
+				}
+				return c.title(fmt.Sprintf("fan-out to %d by a tracker", c.downloaders))
+			},
+			full: searching, small: []setting{{downloaders: 4, directory: true, blocks: few.blocks, size: few.size, link: home}},
+		},
+		{
+			run: needle, sides: needleSides, ratio: 15, copies: 1,
+			title: func(c setting) string {
+				if c.directory {
+					return c.title(fmt.Sprintf("1 of %d has it, with a tracker", c.peers))
+				}
+				return c.title(fmt.Sprintf("1 of %d has it", c.peers))
+			},
+			full: []setting{
+				{peers: 100, blocks: 1, size: 4 * kib, link: region},
+				{peers: 100, blocks: 1, size: 4 * kib, link: region, directory: true},
+			},
+			small: []setting{
+				{peers: 100, blocks: 1, size: 4 * kib, link: region},
+				{peers: 100, blocks: 1, size: 4 * kib, link: region, directory: true},
+			},
+		},
+	}
+}
+
+// bearable is how many wants boxo is given at once by boxo. Its server drops what
+// is over 1,024, and its client asks again only after timeouts that grow: 20,000
+// would take more than a virtual hour.
+const bearable = 8000
+
+func floodSides(c setting) []sim.Sides {
+	if c.blocks > bearable {
+		return []sim.Sides{bare, souk, boxoToSouk, soukToBoxo}
+	}
+	return every
+}
+
+// failingSides leaves out what has no answer to a seed that fails.
+func failingSides(c setting) []sim.Sides {
+	if c.turn == steady {
+		return every
+	}
+	return []sim.Sides{boxo, souk, boxoToSouk, soukToBoxo}
+}
+
+// needleSides leaves out what has no directory, or no search.
+func needleSides(c setting) []sim.Sides {
+	if c.directory {
+		return []sim.Sides{souk}
+	}
+	return []sim.Sides{boxo, souk}
+}
