@@ -100,3 +100,23 @@ func TestTheLastChangeOfAKeyInABatchCounts(t *testing.T) {
 	_, err = d.Get(ctx, kept)
 	require.ErrorIs(t, err, datastore.ErrNotFound)
 }
+
+func TestWhatCanBeCompressedIs(t *testing.T) {
+	dir := t.TempDir()
+	d, err := pebbledb.Open(dir)
+	require.NoError(t, err)
+	value := bytes.Repeat([]byte("compressible "), 20_000)
+	for i := range uint64(100) {
+		require.NoError(t, d.Put(t.Context(), key(i), value))
+	}
+	require.NoError(t, d.Close())
+	d, err = pebbledb.Open(dir)
+	require.NoError(t, err)
+	defer d.Close()
+	used, err := d.DiskUsage(t.Context())
+	require.NoError(t, err)
+	require.Less(t, used, uint64(100*len(value)/2))
+	got, err := d.Get(t.Context(), key(7))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(value, got))
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	pebbleds "github.com/ipfs/go-ds-pebble"
 )
@@ -32,6 +33,19 @@ const (
 	garbageRatio = 0.2
 	garbageAge   = 5 * time.Minute
 )
+
+// compression is Snappy, which is Pebble's default, where it takes away an eighth,
+// as Pebble demands, too. Whether it does is tried on samples: most blocks are parts of
+// what has been compressed already, and trying each of them takes as much memory
+// again as the blocks themselves.
+var compression = pebble.UniformDBCompressionSettings(&sstable.CompressionProfile{
+	Name:                           sstable.SnappyCompression.Name, // by which Pebble's tools know how to read it
+	DataBlocks:                     sstable.SnappyCompression.DataBlocks,
+	ValueBlocks:                    sstable.SnappyCompression.ValueBlocks,
+	OtherBlocks:                    sstable.NoCompression.OtherBlocks,
+	MinReductionPercent:            sstable.SnappyCompression.MinReductionPercent,
+	AdaptiveReductionCutoffPercent: sstable.SnappyCompression.MinReductionPercent,
+})
 
 // Open opens the database in dir and makes it when there is none. It has
 // checksums over everything that it reads from the disk, so that a store over it
@@ -63,6 +77,7 @@ func Options(fs vfs.FS) *pebble.Options {
 	for level := range options.TargetFileSizes {
 		options.TargetFileSizes[level] = fileSize
 	}
+	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return compression })
 	options.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
 			Enabled:               true,
