@@ -53,7 +53,7 @@ func TestALockedRepositoryThatTakesNoCommandsIsNamed(t *testing.T) {
 	r, err := repo.Open(dir)
 	require.NoError(t, err)
 	defer r.Close()
-	_, _, err = tryOpen(t.Context(), dir)
+	_, _, err = tryOpen(t.Context(), dir, repo.OpenForCommand)
 	require.ErrorContains(t, err, "wait until it ends")
 	var locked *repo.LockedError
 	require.ErrorAs(t, err, &locked)
