@@ -4,12 +4,14 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 // recent remembers CIDs for a while: in a ring, so that it is bounded.
 type recent struct {
-	places map[cid.Cid]uint32 // in the ring
-	ring   []noted            // the oldest is at next once it is full
+	places table.Table[uint16] // in the ring
+	ring   []noted             // the oldest is at next once it is full
 	next   int
 	began  time.Time // the times in the ring count from here
 	lost   time.Time // when the youngest that had to be forgotten was added
@@ -21,29 +23,30 @@ type noted struct {
 }
 
 func (r *recent) add(now time.Time, c cid.Cid) {
-	if r.places == nil {
-		r.places, r.began = make(map[cid.Cid]uint32), now
+	if r.ring == nil {
+		r.places = table.New(func(n uint16) cid.Cid { return r.ring[n].cid })
+		r.began = now
 	}
 	at := now.Sub(r.began)
-	if n, known := r.places[c]; known {
+	if n, known := r.places.Get(c); known {
 		r.ring[n].at = at
 		return
 	}
-	r.places[c] = uint32(r.next)
 	if len(r.ring) < maxRecent {
 		r.ring = append(r.ring, noted{c, at})
 	} else {
 		oldest := &r.ring[r.next]
 		r.lost = r.began.Add(oldest.at)
-		delete(r.places, oldest.cid)
+		r.places.Remove(oldest.cid)
 		*oldest = noted{c, at}
 	}
+	r.places.Put(uint16(r.next))
 	r.next = (r.next + 1) % maxRecent
 }
 
 // at returns when the CID was added, if that is remembered.
 func (r *recent) at(c cid.Cid) (at time.Time, known bool) {
-	n, known := r.places[c]
+	n, known := r.places.Get(c)
 	if !known {
 		return at, false
 	}
