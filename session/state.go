@@ -48,6 +48,8 @@ type state struct {
 	calls  map[callID]*callState
 	turns  turns
 
+	mostCalls int // at once, since the map of them is new
+
 	peers []*sessionPeer // by index, which stays while there are wants
 	index map[peer.ID]int
 	free  []int    // indexes of peers that were forgotten
@@ -216,6 +218,7 @@ func (s *state) call(id callID) *callState {
 	if c == nil {
 		c = &callState{id: id, queue: queue{stage: open}, local: queue{stage: local}}
 		s.calls[id] = c
+		s.mostCalls = max(s.mostCalls, len(s.calls))
 	}
 	return c
 }
@@ -254,9 +257,16 @@ func (s *state) endIfDone(c *callState) {
 	}
 }
 
+// keptCalls is how many there may have been at once for their map, which does not
+// shrink, to be kept when all have ended.
+const keptCalls = 256
+
 func (s *state) forgetCall(c *callState) {
 	s.held -= c.bytes
 	delete(s.calls, c.id)
+	if len(s.calls) == 0 && s.mostCalls > keptCalls {
+		s.calls, s.mostCalls = make(map[callID]*callState), 0
+	}
 	s.out.gone = append(s.out.gone, c.id)
 }
 

@@ -10,6 +10,7 @@ import (
 // make its runs replayable. It belongs to the actor's goroutine.
 type Numbers[K ~uint64, P comparable] struct {
 	last    K
+	most    int // parties at once, since the maps are new
 	numbers map[P]K
 	parties map[K]P
 }
@@ -23,8 +24,13 @@ func NewNumbers[K ~uint64, P comparable]() *Numbers[K, P] {
 func (n *Numbers[K, P]) Add(p P) K {
 	n.last++
 	n.numbers[p], n.parties[n.last] = n.last, p
+	n.most = max(n.most, len(n.parties))
 	return n.last
 }
+
+// keptParties is how many there may have been at once for the maps, which do not
+// shrink, to be kept when all have gone.
+const keptParties = 256
 
 // Of returns the number of a party, or 0 when it has none.
 func (n *Numbers[K, P]) Of(p P) K { return n.numbers[p] }
@@ -44,6 +50,9 @@ func (n *Numbers[K, P]) Remove(k K) P {
 	p := n.Party(k)
 	delete(n.parties, k)
 	delete(n.numbers, p)
+	if len(n.parties) == 0 && n.most > keptParties {
+		*n = Numbers[K, P]{last: n.last, numbers: make(map[P]K), parties: make(map[K]P)}
+	}
 	return p
 }
 
