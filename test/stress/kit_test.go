@@ -51,7 +51,13 @@ func play(t *testing.T, scenario func(t *testing.T, w *sim.World)) {
 
 func newNode(t *testing.T, w *sim.World, s setup) *node {
 	t.Helper()
-	n := &node{Node: w.Host(link), metrics: prometheus.NewRegistry()}
+	return openOn(t, w.Host(link), s)
+}
+
+// openOn starts an exchange on a host that is there.
+func openOn(t *testing.T, at *sim.Node, s setup) *node {
+	t.Helper()
+	n := &node{Node: at, metrics: prometheus.NewRegistry()}
 	if s.data == nil {
 		s.data = inMemory()
 	}
