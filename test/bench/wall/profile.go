@@ -30,8 +30,9 @@ func profiled(prefix string) (stop func() error, err error) {
 	}
 	runtime.MemProfileRate = sampledBytes
 	return func() error {
-		runtime.MemProfileRate = 0
 		pprof.StopCPUProfile()
+		defer func() { runtime.MemProfileRate = 0 }() // By which the samples are scaled.
+		runtime.GC()                                  // A profile has what was there at the last collection.
 		return errors.Join(cpu.Close(), write(prefix+".allocs", "allocs"))
 	}, nil
 }
