@@ -133,14 +133,18 @@ func (w worker) allow(p peer.ID, c cid.Cid) error {
 // judge turns the outcome of asking a store into a verdict. A store or a hook
 // that panics has failed; it must not take the node with it.
 func judge(err error) (verdict, error) {
-	var missing interface{ NotFound() bool }
 	switch {
 	case err == nil:
 		return found, nil
 	case errors.Is(err, errDenied):
 		return denied, nil
-	case errors.As(err, &missing) && missing.NotFound():
+	case isMissing(err):
 		return absent, nil
 	}
 	return failed, err
+}
+
+func isMissing(err error) bool {
+	var missing interface{ NotFound() bool }
+	return errors.As(err, &missing) && missing.NotFound()
 }

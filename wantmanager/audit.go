@@ -47,7 +47,7 @@ func (s *state) auditPeer(id peer.ID, p *peerWants) error {
 		if w.phase == inHand {
 			hand++
 		}
-		for l := range w.askers.all() {
+		for l := range w.askers.all {
 			users[l]++
 		}
 	}

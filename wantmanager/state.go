@@ -313,7 +313,7 @@ func (s *state) retire(now time.Time, p *peerWants, w *want) {
 // remove takes a want out of every table. Its links have left or are about to
 // be told by others.
 func (s *state) remove(p *peerWants, w *want) {
-	for l := range w.askers.all() {
+	for l := range w.askers.all {
 		s.leave(l, p)
 	}
 	w.askers = askers{}

@@ -1,9 +1,6 @@
 package wantmanager
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
 // askers are the links behind a want. Nearly always that is one, which is kept
 // without a list.
@@ -54,14 +51,17 @@ func (a *askers) has(l linkID) bool {
 	return there
 }
 
-// all are the links, in their order.
-func (a *askers) all() iter.Seq[linkID] {
-	if a.many != nil {
-		return slices.Values(*a.many)
-	}
-	return func(yield func(linkID) bool) {
+// all are the links, in their order, for a range statement.
+func (a *askers) all(yield func(linkID) bool) {
+	if a.many == nil {
 		if a.one != 0 {
 			yield(a.one)
+		}
+		return
+	}
+	for _, l := range *a.many {
+		if !yield(l) {
+			return
 		}
 	}
 }

@@ -66,7 +66,7 @@ func TestAskersAreASet(t *testing.T) {
 				set = slices.DeleteFunc(set, func(o linkID) bool { return o == l })
 			}
 			slices.Sort(set)
-			require.Equal(t, set, append([]linkID{}, slices.Collect(a.all())...))
+			require.Equal(t, set, append([]linkID{}, slices.Collect(a.all)...))
 			require.Equal(t, len(set) == 0, a.none())
 			require.Equal(t, len(set) > 1, a.many != nil)
 		}

@@ -323,7 +323,7 @@ func (s *state) overtaken(now time.Time, p *peerWants) {
 		p.lost(p.untold(func(w *want) bool { return now.Sub(w.flight.at) >= retellAfter && over(w) }))
 	}
 	for _, w := range p.giveUp(now, over) {
-		for l := range w.askers.all() {
+		for l := range w.askers.all {
 			s.out.notices = append(s.out.notices, linkNotice{l, Notice{Unanswered: map[peer.ID][]cid.Cid{p.id: {w.cid}}}})
 		}
 	}
