@@ -56,9 +56,11 @@ sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fau
 proof: ## Run what shows that the exchange is right, and print and keep how much there was.
 	$(GO) run ./test/proof -seeds $(SEEDS) -write README.md
 
-.PHONY: table
-table: ## Compare Souk with boxo and bare streams in virtual time.
-	$(GO) test ./test/bench/virtual -run=Table -count=1 -timeout=0 -args -full -runs 5
+# With BENCH the tables are printed and the documents stay as they are, because
+# they show what is published: BENCH='virtual -only fan-out -downloaders 32'.
+.PHONY: bench
+bench: ## Measure Souk, boxo and bare streams in the same scenarios (BENCH='[-runs n] SUITE -flag ...').
+	$(GO) run ./test/bench $(or $(BENCH),-write docs/benchmarks.md -summary README.md)
 
 .PHONY: discovery
 discovery: ## Count what finding a block costs among 5,000 to a million peers (DISCOVERY='-n 20000 -k 4 ...').

@@ -9,7 +9,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,13 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/souk-p2p/souk/test/internal/section"
 	"github.com/souk-p2p/souk/test/internal/tally"
-)
-
-// Where the table is in a file.
-const (
-	begin = "<!-- proof: written by make proof -->"
-	end   = "<!-- end of proof -->"
 )
 
 // means says what a row counts.
@@ -63,7 +57,7 @@ func run(seeds int, fuzz time.Duration, file string) error {
 	if file == "" {
 		return nil
 	}
-	return replace(file, t)
+	return section.Replace(file, "proof", "proof", t)
 }
 
 // count runs everything and returns the sums by row.
@@ -125,18 +119,4 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// replace puts the table between the lines of a file that begin and end it.
-func replace(file, table string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		return errors.New(file + " has no lines " + begin + " and " + end)
-	}
-	return os.WriteFile(file, []byte(before+begin+"\n"+table+end+after), 0o644)
 }

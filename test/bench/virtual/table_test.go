@@ -43,7 +43,7 @@ func (f family) cell(t *testing.T, s sim.Sides, c setting) {
 	if !*full {
 		f.check(t, s, m)
 	}
-	r := figure.Row{Suite: "virtual", Scenario: f.title(c), Make: s.String(), Values: values(m)}
+	r := figure.Row{Suite: "virtual", Scenario: f.title(c), Make: s.String(), Values: values(m, c)}
 	require.NoError(t, figure.Emit(r))
 	if *full {
 		fmt.Fprintf(os.Stderr, "%s, %s: %s in %s\n", r.Scenario, r.Make, describe(r.Values), time.Since(begun).Round(time.Second/10))
@@ -75,7 +75,7 @@ func (f family) check(t *testing.T, s sim.Sides, m sim.Figures) {
 }
 
 // values are the columns.
-func values(m sim.Figures) []figure.Value {
+func values(m sim.Figures, c setting) []figure.Value {
 	vs := []figure.Value{
 		{Name: "time", Unit: "s", Number: m.Took.Seconds()},
 		{Name: "ideal", Unit: "s", Number: m.Ideal.Seconds()},
@@ -86,7 +86,7 @@ func values(m sim.Figures) []figure.Value {
 		{Name: "requests", Number: float64(m.Requests)},
 		{Name: "stall", Unit: "s", Number: m.Stall.Seconds()},
 	}
-	if m.Asked > 0 {
+	if c.peers > 0 {
 		vs = append(vs, figure.Value{Name: "asked", Number: float64(m.Asked)})
 	}
 	if m.Share > 0 {

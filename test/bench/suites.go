@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/souk-p2p/souk/test/internal/figure"
+)
+
+// A suite is a program of its own, below this one.
+type suite struct {
+	name  string
+	says  string   // what it measures, for the table
+	start []string // the command, which takes flags at its end
+	args  []string
+}
+
+// suites are all, in the order of the table. That in virtual time is a test,
+// because only tests have one.
+var suites = []suite{
+	{
+		name: "virtual", says: "In virtual time, over QUIC on simulated links",
+		start: []string{"go", "test", "./test/bench/virtual", "-run=^TestTable$", "-count=1", "-timeout=0", "-args", "-full"},
+	},
+	{name: "tcp", says: "Over TCP, through a proxy that delays and throttles", start: []string{"go", "run", "./test/bench/tcp"}},
+	{name: "wall", says: "On the wall clock, over the loopback interface", start: []string{"go", "run", "./test/bench/wall"}},
+	{name: "get", says: "`souk get` from process to process, with repositories on disk", start: []string{"go", "run", "./test/bench/get"}},
+}
+
+// split gives each suite that is named its flags.
+func split(args []string) ([]suite, error) {
+	var chosen []suite
+	for _, a := range args {
+		if i := slices.IndexFunc(suites, func(s suite) bool { return s.name == a }); i >= 0 {
+			chosen = append(chosen, suites[i])
+			continue
+		}
+		if len(chosen) == 0 {
+			return nil, fmt.Errorf("no suite %q: there are %s", a, names())
+		}
+		last := &chosen[len(chosen)-1]
+		last.args = append(last.args, a)
+	}
+	return chosen, nil
+}
+
+func names() string {
+	all := make([]string, len(suites))
+	for i, s := range suites {
+		all[i] = s.name
+	}
+	return strings.Join(all, ", ")
+}
+
+// run runs a suite, which appends its figures to the file.
+func (s suite) run(file string) error {
+	line := slices.Concat(s.start, s.args)
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Env = append(os.Environ(), figure.File+"="+file)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(line, " "), err)
+	}
+	return nil
+}
