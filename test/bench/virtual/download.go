@@ -84,7 +84,7 @@ func divide(data []blocks.Block, links []sim.Link, together int) [][]blocks.Bloc
 	return parts
 }
 
-// failing downloads from two seeds, one of which dies or turns slow when half has
+// failing downloads from two seeds, something happens to one of which when half has
 // come. The downloader's link is the bottleneck, so that the other could go on
 // as fast; the ideal is the time without that.
 func failing(w *sim.World, s sim.Sides, c setting) sim.Figures {
@@ -94,7 +94,9 @@ func failing(w *sim.World, s sim.Sides, c setting) sim.Figures {
 	w.FetchUntil(client, data, func() {
 		switch c.turn {
 		case dies:
-			w.Close(seeds[0])
+			go w.Close(seeds[0]) // which takes a while
+		case vanishes:
+			w.Cut(seeds[0])
 		case slows:
 			w.Slow(seeds[0], c.link.Bandwidth/100)
 		}

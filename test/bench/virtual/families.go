@@ -18,6 +18,7 @@ var (
 
 	every = []sim.Sides{bare, boxo, souk, boxoToSouk, soukToBoxo}
 	alike = []sim.Sides{bare, boxo, souk}
+	mixed = []sim.Sides{souk, boxoToSouk, soukToBoxo}
 )
 
 // A family is a scenario with the settings that it is run with. The ceilings are
@@ -26,8 +27,9 @@ type family struct {
 	run   func(w *sim.World, s sim.Sides, c setting) sim.Figures
 	title func(c setting) string
 	sides func(c setting) []sim.Sides
-	full  []setting // worth publishing
-	small []setting // a moment each
+	full  []setting   // worth publishing
+	small []setting   // a moment each
+	tried []sim.Sides // in small; Souk on both sides when empty
 
 	ratio  float64 // ceiling of the ratio where Souk is the client
 	copies float64 // ceiling of the copies that leave a Souk seed for Souk clients, 0 for none
@@ -53,10 +55,10 @@ func families() []family {
 func downloads() []family {
 	return []family{
 		{
-			run: chain, sides: among(every...), ratio: 1.1, copies: 1,
+			run: chain, sides: among(every...), tried: every, ratio: 1.1, copies: 1,
 			title: func(c setting) string { return c.title(fmt.Sprintf("chain of %d", c.blocks)) },
 			full:  []setting{{blocks: 50, size: kib, link: far}},
-			small: []setting{{blocks: 50, size: kib, link: far}},
+			small: []setting{{blocks: 20, size: kib, link: far}},
 		},
 		{
 			run: firstContact, sides: among(every...), ratio: 3.1, copies: 1,
@@ -65,26 +67,23 @@ func downloads() []family {
 			small: []setting{{blocks: 1, size: 4 * kib, link: region}},
 		},
 		{
-			run: download, sides: floodSides, ratio: 2.5, copies: 1.1,
+			run: download, sides: among(every...), tried: mixed, ratio: 3, copies: 1.1,
 			title: func(c setting) string { return c.title(fmt.Sprintf("flood of %d wants", c.blocks)) },
 			full: []setting{
 				{blocks: 4000, size: 4 * kib, seeds: 1, link: region},
 				{blocks: 20_000, size: 4 * kib, seeds: 1, link: region},
 			},
-			small: []setting{{blocks: 4000, size: 4 * kib, seeds: 1, link: region}},
+			small: []setting{{blocks: 1500, size: kib, seeds: 1, link: region}},
 		},
 		{
-			run: download, sides: among(every...), ratio: 2.5, copies: 1.2,
+			run: download, sides: among(every...), tried: mixed, ratio: 3, copies: 1.2,
 			title: func(c setting) string { return c.title(fmt.Sprintf("bulk from %d", c.seeds)) },
 			full: []setting{
 				setting{seeds: 1}.large(64 * mib).over(far), setting{seeds: 4}.large(64 * mib).over(far),
 				setting{seeds: 1}.large(64 * mib).over(home), setting{seeds: 4}.large(64 * mib).over(home),
 				setting{seeds: 1}.large(64 * mib).over(fibre), setting{seeds: 4}.large(64 * mib).over(fibre),
 			},
-			small: []setting{
-				setting{seeds: 1}.large(8 * mib).over(far), setting{seeds: 4}.large(8 * mib).over(far),
-				setting{seeds: 1}.large(8 * mib).over(home),
-			},
+			small: []setting{setting{seeds: 4}.large(4 * mib).over(far)},
 		},
 		{
 			run: download, sides: among(every...), ratio: 30, // bare streams, too, are ten times slower
@@ -92,7 +91,7 @@ func downloads() []family {
 			full: []setting{
 				setting{seeds: 1}.large(16 * mib).over(losing(region, 0.01)), setting{seeds: 1}.large(16 * mib).over(losing(region, 0.05)),
 			},
-			small: []setting{setting{seeds: 1}.large(2 * mib).over(losing(region, 0.01))},
+			small: []setting{setting{seeds: 1}.large(mib).over(losing(region, 0.01))},
 		},
 		{
 			run: unequal, sides: among(alike...), ratio: 2.5, copies: 1.2,
@@ -101,19 +100,21 @@ func downloads() []family {
 				setting{links: []sim.Link{far, far, far}}.large(64 * mib),
 				setting{links: staggered}.large(64 * mib),
 			},
-			small: []setting{setting{links: staggered}.large(16 * mib)},
+			small: []setting{setting{links: staggered}.large(8 * mib)},
 		},
 		{
-			run: failing, sides: failingSides, ratio: 4,
+			run: failing, sides: failingSides, ratio: 8,
 			title: func(c setting) string { return c.title("2 seeds, " + string(c.turn)) },
 			full: []setting{
 				setting{turn: steady}.large(64 * mib).over(region),
 				setting{turn: dies}.large(64 * mib).over(region),
+				setting{turn: vanishes}.large(64 * mib).over(region),
 				setting{turn: slows}.large(64 * mib).over(region),
 			},
 			small: []setting{
-				setting{turn: dies}.large(12 * mib).over(region),
-				setting{turn: slows}.large(12 * mib).over(region),
+				setting{turn: dies}.large(6 * mib).over(region),
+				setting{turn: vanishes}.large(6 * mib).over(region),
+				setting{turn: slows}.large(6 * mib).over(region),
 			},
 		},
 		{
@@ -125,13 +126,13 @@ func downloads() []family {
 				setting{seeds: 1, files: 1}.large(64 * mib).over(region),
 				setting{seeds: 1, files: 1000}.large(16 * mib).over(region),
 			},
-			small: []setting{setting{seeds: 1, files: 20}.large(4 * mib).over(region)},
+			small: []setting{setting{seeds: 1, files: 20}.large(2 * mib).over(region)},
 		},
 		{
-			run: fair, sides: among(souk, soukToBoxo), ratio: 2.5, share: 0.4,
+			run: fair, sides: among(souk, soukToBoxo), tried: []sim.Sides{souk}, ratio: 2.5, share: 0.4,
 			title: func(c setting) string { return c.title("fairness between 2") },
 			full:  []setting{setting{}.large(32 * mib).over(region)},
-			small: []setting{setting{}.large(8 * mib).over(region)},
+			small: []setting{setting{}.large(4 * mib).over(region)},
 		},
 	}
 }
@@ -161,7 +162,7 @@ func swarms() []family {
 		c.apart = true
 		searching = append(searching, c)
 	}
-	few := setting{downloaders: 4}.large(4 * mib).over(home)
+	few := setting{downloaders: 4}.large(2 * mib).over(home)
 	return []family{
 		{
 			run: fanOut, sides: among(alike...), ratio: 3.5, copies: 3,
@@ -196,23 +197,11 @@ func swarms() []family {
 				{peers: 100, blocks: 1, size: 4 * kib, link: region, directory: true},
 			},
 			small: []setting{
-				{peers: 100, blocks: 1, size: 4 * kib, link: region},
-				{peers: 100, blocks: 1, size: 4 * kib, link: region, directory: true},
+				{peers: 20, blocks: 1, size: 4 * kib, link: region},
+				{peers: 20, blocks: 1, size: 4 * kib, link: region, directory: true},
 			},
 		},
 	}
-}
-
-// bearable is how many wants boxo is given at once by boxo. Its server drops what
-// is over 1,024, and its client asks again only after timeouts that grow: 20,000
-// would take more than a virtual hour.
-const bearable = 8000
-
-func floodSides(c setting) []sim.Sides {
-	if c.blocks > bearable {
-		return []sim.Sides{bare, souk, boxoToSouk, soukToBoxo}
-	}
-	return every
 }
 
 // failingSides leaves out what has no answer to a seed that fails.

@@ -39,9 +39,10 @@ type setting struct {
 type turn string
 
 const (
-	steady turn = "none changes"
-	dies   turn = "1 dies"
-	slows  turn = "1 slows to a hundredth"
+	steady   turn = "none changes"
+	dies     turn = "1 dies"                 // its connections end
+	vanishes turn = "1 vanishes"             // nothing of it arrives any more
+	slows    turn = "1 slows to a hundredth" // of what it sent
 )
 
 // data is what there is to download.

@@ -28,7 +28,7 @@ func walk(w *sim.World, s sim.Sides, c setting) sim.Figures {
 		w.Fetch(client, t.blocks, seeds...)
 	} else {
 		w.Try(func(ctx context.Context) error {
-			return t.get(ctx, client.Exchange.Fetcher(ctx, sim.IDs(seeds)...), c)
+			return t.get(ctx, w.Watched(ctx, client, seeds...), c)
 		})
 	}
 	return w.Measure(c.link.Ideal(corpus.Bytes(t.blocks)), t.blocks, seeds, client)
