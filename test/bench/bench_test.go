@@ -29,8 +29,8 @@ func measured() []figure.Row {
 		row("virtual", "chain of 50, far", "boxo", seconds("time", 6), seconds("ideal", 5), count("messages", 1460)),
 		row("virtual", "chain of 50, far", "souk", seconds("time", 5.01), seconds("ideal", 5), count("messages", 100)),
 		row("wall", "idle node", "souk", count("goroutines", 24)),
-		row("wall", "256 KiB, noise", "bare", figure.Value{Name: "throughput", Unit: "MB/s", Number: 812.4}),
-		row("wall", "256 KiB, noise", "souk",
+		row("wall", "bulk, 4 x 256 KiB, TCP Noise", "bare", figure.Value{Name: "throughput", Unit: "MB/s", Number: 812.4}),
+		row("wall", "bulk, 4 x 256 KiB, TCP Noise", "souk",
 			figure.Value{Name: "throughput", Unit: "MB/s", Number: 700}, figure.Value{Name: "throughput to bare", Unit: "x", Number: 0.87}),
 	}
 }
@@ -56,15 +56,24 @@ func TestMarkdownDividesQuantitiesAndTrustsTheSuitesOwnRatios(t *testing.T) {
 
 | scenario | make | throughput, MB/s | throughput to bare |
 |---|---|---:|---:|
-| 256 KiB, noise | bare | 812 | - |
+| bulk, 4 x 256 KiB, TCP Noise | bare | 812 | - |
 |  | souk | 700 | 0.87 |
 `, "\n"), markdown(measured()[4:]))
 }
 
 func TestTextHasTheSameCells(t *testing.T) {
 	var out strings.Builder
-	printText(&out, measured()[4:5])
-	require.Equal(t, "On the wall clock, over the loopback interface:\nscenario   make  goroutines\nidle node  souk  24\n\n", out.String())
+	printText(&out, measured()[4:])
+	require.Equal(t, strings.TrimLeft(`
+On the wall clock, over the loopback interface:
+scenario   make  goroutines
+idle node  souk  24
+
+scenario                      make  throughput, MB/s  throughput to bare
+bulk, 4 x 256 KiB, TCP Noise  bare  812               -
+                              souk  700               0.87
+
+`, "\n"), out.String())
 }
 
 func TestSummaryPutsTheMakesSideBySide(t *testing.T) {
@@ -74,7 +83,7 @@ func TestSummaryPutsTheMakesSideBySide(t *testing.T) {
 |---|---:|---:|---:|
 | fan-out to 16, far: time / ideal; copies | - | - | 1.50; 1.12 |
 | chain of 50, far: time / ideal | 1.00 | 1.20 | 1.00 |
-| 256 KiB, noise: throughput to bare; CPU to bare | - | - | 0.87; - |
+| bulk, 4 x 256 KiB, TCP Noise: throughput to bare; CPU to bare | - | - | 0.87; - |
 `, "\n"), got)
 }
 

@@ -175,8 +175,12 @@ func thousands(n int64) string {
 
 // printText writes the tables for a terminal.
 func printText(out io.Writer, rows []figure.Row) {
+	above := ""
 	for _, t := range tables(rows) {
-		fmt.Fprintln(out, title(t.suite)+":")
+		if t.suite != above {
+			fmt.Fprintln(out, title(t.suite)+":")
+		}
+		above = t.suite
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, line := range t.cells() {
 			fmt.Fprintln(w, strings.Join(line, "\t"))

@@ -33,7 +33,7 @@ type family struct {
 
 	ratio  float64 // ceiling of the ratio where Souk is the client
 	copies float64 // ceiling of the copies that leave a Souk seed for Souk clients, 0 for none
-	share  float64 // floor of the share of the uplink
+	share  float64 // floor of the share of the uplink that either of two gets
 }
 
 // among makes the same sides for every setting.
@@ -94,8 +94,8 @@ func downloads() []family {
 			small: []setting{setting{seeds: 1}.large(mib).over(losing(region, 0.01))},
 		},
 		{
-			run: unequal, sides: among(alike...), ratio: 2.5, copies: 1.2,
-			title: func(c setting) string { return c.title(fmt.Sprintf("own links, %d seeds", len(c.links))) },
+			run: unequal, sides: among(every...), ratio: 2.5, copies: 1.2,
+			title: func(c setting) string { return c.title(fmt.Sprintf("%d seeds with own links", len(c.links))) },
 			full: []setting{
 				setting{links: []sim.Link{far, far, far}}.large(64 * mib),
 				setting{links: staggered}.large(64 * mib),
