@@ -1,6 +1,8 @@
 package message
 
 import (
+	"sync"
+
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -10,6 +12,12 @@ import (
 // memory. With a window full as the first step, a block of 256 KiB is allocated
 // once and one of 2 MiB costs an eighth more than its size.
 const growth = 8
+
+// pieceSize is what is allocated first for a block that is larger. It is only used
+// until more has come, so the next such block can have it.
+const pieceSize = growth * windowSize
+
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 // legacyBlock reads a block without a prefix, which stands for CIDv0 (Bitswap
 // 1.0.0).
@@ -103,15 +111,24 @@ func (d *Decoder) data(n int) ([]byte, Fault, error) {
 		return nil, 0, err
 	}
 	var data []byte
+	var piece *[pieceSize]byte
 	for got := 0; got < n; got = len(data) {
 		size := min(n, growth*max(got, head))
 		if err := d.blockLoan.raise(size); err != nil {
 			return nil, 0, err
 		}
-		data = append(make([]byte, 0, size), data...)[:size]
+		if size == pieceSize && size < n {
+			piece = pieces.Get().(*[pieceSize]byte)
+			data = piece[:]
+		} else {
+			data = append(make([]byte, 0, size), data...)[:size]
+		}
 		if err := d.in.readFull(data[got:]); err != nil {
 			return nil, 0, err
 		}
+	}
+	if piece != nil {
+		pieces.Put(piece)
 	}
 	return data, 0, nil
 }
