@@ -36,6 +36,7 @@ type options struct {
 	link      sim.Link
 	runs      int
 	scenarios []string
+	sides     []sim.Sides
 
 	bytes int64         // of a download
 	wants int           // of a flood
@@ -43,9 +44,9 @@ type options struct {
 	idle  time.Duration // longer than streams are kept
 }
 
-// sides are compared in each scenario. Bare streams come first: the others are
+// allSides are compared in each scenario. Bare streams come first: the others are
 // measured against them.
-var sides = []sim.Sides{
+var allSides = []sim.Sides{
 	sim.Both(exchanges.MakeBare),
 	sim.Both(exchanges.MakeBoxo),
 	sim.Both(exchanges.MakeSouk),
@@ -59,7 +60,7 @@ func command(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, s := range scenarios(o) {
-		if len(o.scenarios) > 0 && !slices.Contains(o.scenarios, s.word) {
+		if !slices.Contains(o.scenarios, s.word) {
 			continue
 		}
 		if err := s.compare(ctx, o); err != nil {
@@ -79,6 +80,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.chain, "chain", 20, "blocks of the chain")
 	f.DurationVar(&o.idle, "idle", 17*time.Second, "how long a node does nothing; streams are closed after 15 s")
 	only := f.String("only", "", "of "+strings.Join(words(), ", ")+" (default: all)")
+	made := f.String("makes", "", "of "+strings.Join(sideWords(), ", ")+" (default: all)")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -86,15 +88,42 @@ func parse(args []string) (o options, err error) {
 	if o.link.Bandwidth < 1 || o.link.RoundTrip < 0 || min(int64(o.runs), o.bytes, int64(o.wants), int64(o.chain)) < 1 {
 		return o, fmt.Errorf("sizes, numbers and the bandwidth have to be positive")
 	}
-	if *only != "" {
-		o.scenarios = strings.Split(*only, ",")
+	if o.scenarios, err = choose(*only, words()); err != nil {
+		return o, fmt.Errorf("-only: %w", err)
 	}
-	for _, w := range o.scenarios {
-		if !slices.Contains(words(), w) {
-			return o, fmt.Errorf("-only: %q is none of %s", w, strings.Join(words(), ", "))
+	chosen, err := choose(*made, sideWords())
+	if err != nil {
+		return o, fmt.Errorf("-makes: %w", err)
+	}
+	for _, s := range allSides {
+		if slices.Contains(chosen, s.String()) {
+			o.sides = append(o.sides, s)
 		}
 	}
 	return o, nil
+}
+
+// choose splits a list of words that are among those that there are, and returns
+// all for none.
+func choose(list string, of []string) ([]string, error) {
+	if list == "" {
+		return of, nil
+	}
+	chosen := strings.Split(list, ",")
+	for _, w := range chosen {
+		if !slices.Contains(of, w) {
+			return nil, fmt.Errorf("%q is none of %s", w, strings.Join(of, ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func sideWords() []string {
+	var all []string
+	for _, s := range allSides {
+		all = append(all, s.String())
+	}
+	return all
 }
 
 // slow is how long a run may take and be repeated. Of what waits for timeouts of
@@ -103,9 +132,9 @@ const slow = time.Minute
 
 // compare plays a scenario with all makes in turn, and publishes the medians.
 func (s scenario) compare(ctx context.Context, o options) error {
-	all := make([][]measured, len(sides))
+	all := make([][]measured, len(o.sides))
 	for range o.runs {
-		for i, side := range sides {
+		for i, side := range o.sides {
 			if len(all[i]) > 0 && all[i][0].took > slow {
 				continue
 			}
@@ -116,7 +145,7 @@ func (s scenario) compare(ctx context.Context, o options) error {
 			all[i] = append(all[i], m)
 		}
 	}
-	for i, side := range sides {
+	for i, side := range o.sides {
 		if err := s.publish(side, median(all[i]), o.link); err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func TestEveryScenarioIsMeasured(t *testing.T) {
 	defer f.Close()
 	rows, err := figure.Read(f)
 	require.NoError(t, err)
-	require.Len(t, rows, len(words())*len(sides))
+	require.Len(t, rows, len(words())*len(allSides))
 	for _, r := range rows {
 		took, _ := r.Of("time")
 		ideal, _ := r.Of("ideal")
@@ -151,7 +151,7 @@ func TestEveryScenarioIsMeasured(t *testing.T) {
 
 func TestSizesThatMeanNothingAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"-mbps", "0"}, {"-rtt", "-1s"}, {"-runs", "0"}, {"-size", "0"}, {"-wants", "0"}, {"-chain", "-1"}, {"-only", "walk"},
+		{"-mbps", "0"}, {"-rtt", "-1s"}, {"-runs", "0"}, {"-size", "0"}, {"-wants", "0"}, {"-chain", "-1"}, {"-only", "walk"}, {"-makes", "kubo"},
 	} {
 		require.Error(t, command(t.Context(), args), "%v", args)
 	}
