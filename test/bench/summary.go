@@ -37,7 +37,7 @@ var lines = []line{
 	{"virtual", regexp.MustCompile(`^chain of 50, `), []shown{overIdeal}},
 	{"virtual", regexp.MustCompile(`^bulk from [14], .* 100 Mb/s`), []shown{overIdeal}},
 	{"virtual", regexp.MustCompile(`^3 seeds with own links, .* 100/50/10 Mb/s`), []shown{overIdeal}},
-	{"virtual", regexp.MustCompile(`^2 seeds, 1 slows`), []shown{overIdeal, {value: "stall"}}},
+	{"virtual", regexp.MustCompile(`^2 seeds, 1 slows`), []shown{{value: "time to steady"}, {value: "stall"}}},
 	{"wall", regexp.MustCompile(`^bulk, .* x 256 KiB, TCP Noise`), []shown{{value: "throughput to bare"}, {value: "CPU to bare"}}},
 	{"wall", regexp.MustCompile(`^small, \d+ calls .* x 1 KiB, TCP Noise`), []shown{{value: "blocks a second"}}},
 	{"wall", regexp.MustCompile(`^\d+ wants`), []shown{{value: "memory of a want"}}},

@@ -52,10 +52,20 @@ func (f family) cell(t *testing.T, s sim.Sides, c setting) {
 		f.check(t, s, m)
 	}
 	r := figure.Row{Suite: "virtual", Scenario: f.title(c), Make: s.String(), Values: values(m, c)}
+	if *full && c.turn != "" && c.turn != steady {
+		r.Values = append(r.Values, f.toSteady(t, s, c, m))
+	}
 	require.NoError(t, figure.Emit(r))
 	if *full {
 		fmt.Fprintf(os.Stderr, "%s, %s: %s in %s\n", r.Scenario, r.Make, describe(r.Values), time.Since(begun).Round(time.Second/10))
 	}
+}
+
+// toSteady compares a run in which something happens to a seed with one in which
+// nothing does.
+func (f family) toSteady(t *testing.T, s sim.Sides, c setting, m sim.Figures) figure.Value {
+	c.turn = steady
+	return figure.Value{Name: "time to steady", Unit: "x", Number: m.Took.Seconds() / f.median(t, s, c).Took.Seconds()}
 }
 
 // median returns the run with the median time.
