@@ -9,7 +9,7 @@ import (
 // audit recounts what the state keeps twice, and returns what is wrong. It is for
 // the time after [state.effects].
 func (s *state) audit() error {
-	total, memory, inFlight, indexed := 0, 0, 0, 0
+	total, memory, inFlight, indexed, counted := 0, 0, 0, 0, 0
 	for id, p := range s.partners {
 		if id != p.id {
 			return fmt.Errorf("partner %s is listed as %s", p.id, id)
@@ -21,6 +21,7 @@ func (s *state) audit() error {
 		memory += p.memory
 		inFlight += p.inFlight
 		indexed += len(p.waiting)
+		counted += p.counted
 	}
 	named, err := s.index.audit()
 	switch {
@@ -32,6 +33,8 @@ func (s *state) audit() error {
 		return fmt.Errorf("the table has %d bytes, counted %d, may have %d", memory, s.table, s.limits.TableBytes)
 	case inFlight > s.inFlight || s.inFlight > max(s.limits.NodeBytes, blockLimit):
 		return fmt.Errorf("%d bytes in flight, counted %d, may be %d", inFlight, s.inFlight, s.limits.NodeBytes)
+	case counted > s.slots.out: // Partners that were forgotten have slots, too.
+		return fmt.Errorf("%d slots are taken, counted %d", s.slots.out, counted)
 	case s.jobsOut < 0 || s.jobsOut > s.jobs:
 		return fmt.Errorf("%d jobs are out, may be %d", s.jobsOut, s.jobs)
 	}

@@ -51,6 +51,7 @@ type state struct {
 	retries  heap[retry]
 	sleepers heap[*partner]
 
+	slots    slots
 	jobsOut  int
 	inFlight int       // bytes of blocks being read or sent
 	table    int       // bytes of memory for wants
@@ -110,6 +111,7 @@ func newState(limits Limits, jobs int, seed uint64) *state {
 		partners: make(map[peer.ID]*partner),
 		index:    make(index),
 		copies:   newCopies(limits.Copies),
+		slots:    newSlots(),
 		out:      new(effects), spare: new(effects),
 	}
 	for i := range s.ready {
@@ -134,6 +136,7 @@ func (s *state) tick(now time.Time) {
 	for s.sleepers.len() > 0 && !s.sleepers.top().wake.After(now) {
 		p := s.sleepers.pop()
 		p.unlearn(now)
+		s.pass(now, p)
 		if !p.expires.IsZero() && !p.expires.After(now) {
 			s.forget(p)
 		}

@@ -207,6 +207,7 @@ func TestAPeerThatDoesNotReadHoldsTwoMessages(t *testing.T) {
 
 func TestHalfOfTheBytesInFlightIsForThoseWhoHaveNothing(t *testing.T) {
 	r := newRig(t, Limits{NodeBytes: 1 << 20})
+	r.state.slots.most = mostSlots
 	bs := many(20, 128<<10)
 	r.shelf.put(bs...)
 	var peers []peer.ID

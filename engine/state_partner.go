@@ -53,6 +53,11 @@ type partner struct {
 	saying   bool    // a presence message is in the network's hands
 	inFlight int     // bytes of blocks being read or sent
 
+	counted int       // block messages that have a slot
+	since   time.Time // when the first of these was begun, or the one before it ended
+	prompt  bool      // the last one was in time
+	slow    bool      // or not
+
 	paused   time.Time // nothing is sent before
 	failures int       // to send, in a row
 
@@ -147,6 +152,9 @@ func (s *state) sleep(now time.Time, p *partner) {
 	}
 	if len(p.said) > 0 {
 		wake = firstOf(wake, p.said[0].at.Add(repeatFor))
+	}
+	if at := p.slowAt(); !at.IsZero() {
+		wake = firstOf(wake, at)
 	}
 	if wake.Equal(p.wake) && (p.sleeper >= 0) == !wake.IsZero() {
 		return

@@ -129,16 +129,47 @@ func (s *state) nextTask(p *partner) *want {
 // nextPartner returns who is to be served next, or nil.
 func (s *state) nextPartner() *partner {
 	var next *partner
+	if s.slots.full() {
+		return nil
+	}
 	for i := range s.ready {
 		if s.ready[i].len() == 0 {
 			continue
 		}
-		p := s.ready[i].top()
+		p := s.leastSent(&s.ready[i])
 		if s.affords(p, int(s.nextTask(p).size)) && (next == nil || owedMore(p, next)) {
 			next = p
 		}
 	}
 	return next
+}
+
+const (
+	// How much more than the one that is owed most a partner may have got who is served
+	// first because it wants what nobody got: a block of the usual sizes or a few.
+	// Fairness is off by no more than this.
+	rareSlack = 1 << 20
+	rareScan  = 64 // partners looked at for that: those at the top of the heap are owed most
+)
+
+// leastSent returns who is to be served next of those who are ready: of partners who are
+// owed about the same, one who wants what was sent least often. Many who download the same
+// from here have it then soon, between them, and get the rest from each other.
+func (s *state) leastSent(ready *heap[*partner]) *partner {
+	first := ready.top()
+	best, fewest := first, s.nextTask(first).copies
+	for _, p := range ready.items[:min(ready.len(), rareScan)] {
+		if fewest == 0 {
+			break
+		}
+		if p.work > first.work+rareSlack {
+			continue
+		}
+		if n := s.nextTask(p).copies; n < fewest || n == fewest && owedMore(p, best) {
+			best, fewest = p, n
+		}
+	}
+	return best
 }
 
 // startRead makes the next message of the partner that is owed most.
@@ -150,6 +181,7 @@ func (s *state) startRead(now time.Time) bool {
 	job := s.newRead(p)
 	s.work = p.work
 	p.work += float64(job.Bytes+blockBytes*len(job.Items)) / s.weight(p)
+	s.occupy(now, p)
 	p.ahead++
 	s.reserve(p, job.Bytes)
 	s.jobsOut++
@@ -204,6 +236,7 @@ func (s *state) read(now time.Time, job *readJob) {
 	s.reserve(p, ship.bytes-job.Bytes)
 	if len(ship.wants) == 0 {
 		p.ahead--
+		s.vacate(now, p, 0)
 		return
 	}
 	ship.Message.PendingBytes = p.pendingBytes()
@@ -254,6 +287,11 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 	} else {
 		p.ahead--
 		s.reserve(p, -ship.bytes)
+		if err == nil {
+			s.vacate(now, p, ship.bytes)
+		} else {
+			s.vacate(now, p, 0)
+		}
 	}
 	if err != nil {
 		if planted.Is(planted.FinishedTwice) && !ship.Presences {

@@ -1,0 +1,149 @@
+package engine
+
+import "time"
+
+// A few messages of blocks are on their way at once, not one to everybody: what all
+// together send at the same time arrives late for all, nobody can pass it on until
+// then, and what is on its way cannot be cancelled. How many are needed to fill the
+// uplink depends on the paths, so it is tried whether twice or half as many send more.
+
+const (
+	leastSlots = 4               // BitTorrent's number of uploads at once: enough for paths a quarter as fast as we
+	mostSlots  = 1 << 10         // above any number of peers that it makes a difference for
+	laps       = 2               // times that each slot is used in a round, so that slow paths count, too
+	holds      = 8               // rounds between two trials, which may waste one
+	gains      = 1.2             // what twice as many must bring: more than rounds differ by themselves
+	losses     = 0.9             // what half as many may lose
+	promptness = 2 * time.Second // longer than four blocks of 1 MiB share 20 Mb/s for
+	newcomers  = time.Second     // who does not read must not keep others waiting for long
+)
+
+// slots are how many messages of blocks may be on their way.
+type slots struct {
+	most  int // that count; those to partners that are slow do not
+	out   int
+	rate  float64 // bytes a second in the last round
+	held  int     // rounds since the last trial
+	trial trial   // that is on
+	next  trial
+
+	began time.Time // of the round
+	sent  int       // messages in it
+	bytes int
+}
+
+// trial is a round with another number of slots.
+type trial uint8
+
+const (
+	noTrial trial = iota
+	twice
+	half
+)
+
+func newSlots() slots { return slots{most: leastSlots, next: twice, held: holds - 2} }
+
+// full reports whether nothing more may be sent now.
+func (l *slots) full() bool { return l.out >= l.most }
+
+// done takes back the slot of a message that was sent. A round in which a slot was
+// free says nothing.
+func (l *slots) done(now time.Time, bytes int) {
+	full := l.full()
+	l.out--
+	if !full || l.began.IsZero() {
+		l.restart(now)
+		return
+	}
+	l.sent++
+	l.bytes += bytes
+	if took := now.Sub(l.began); l.sent >= laps*l.most && took > 0 {
+		l.judge(float64(l.bytes) / took.Seconds())
+		l.restart(now)
+	}
+}
+
+func (l *slots) restart(now time.Time) { l.began, l.sent, l.bytes = now, 0, 0 }
+
+// judge ends a round.
+func (l *slots) judge(rate float64) {
+	switch {
+	case l.trial == twice && rate >= gains*l.rate:
+		l.rate = rate
+		l.try(twice) // It may be still better.
+		return
+	case l.trial == twice:
+		l.most /= 2
+		l.end(half)
+		return
+	case l.trial == half && rate < losses*l.rate:
+		l.most *= 2
+		l.end(twice)
+		return
+	case l.trial == half:
+		l.end(twice)
+	}
+	steady := rate < gains*l.rate
+	l.rate = rate
+	if l.held++; l.held > holds && steady {
+		l.try(l.next)
+	}
+}
+
+// try begins a trial, if there is room for it.
+func (l *slots) try(t trial) {
+	switch {
+	case t == twice && 2*l.most <= mostSlots:
+		l.most *= 2
+	case t == half && l.most/2 >= leastSlots:
+		l.most /= 2
+	default:
+		l.end(twice)
+		return
+	}
+	l.trial = t
+}
+
+// end ends a trial.
+func (l *slots) end(next trial) { l.trial, l.next, l.held = noTrial, next, 0 }
+
+// occupy counts a message that is about to be sent to p.
+func (s *state) occupy(now time.Time, p *partner) {
+	if p.ahead == 0 {
+		p.since = now
+	}
+	if !p.slow {
+		p.counted++
+		s.slots.out++
+	}
+}
+
+// vacate takes back the slot of a message to p of which so many bytes were sent. One
+// that took long makes p slow, and any other prompt.
+func (s *state) vacate(now time.Time, p *partner, bytes int) {
+	p.slow = now.Sub(p.since) > promptness
+	p.prompt, p.since = !p.slow, now
+	if p.counted > 0 {
+		p.counted--
+		s.slots.done(now, bytes)
+	}
+}
+
+// slowAt is when p is slow unless what is on its way is sent by then, or zero.
+func (p *partner) slowAt() time.Time {
+	switch {
+	case p.counted == 0:
+		return time.Time{}
+	case p.prompt:
+		return p.since.Add(promptness)
+	}
+	return p.since.Add(newcomers)
+}
+
+// pass lets others go before p if it is slow.
+func (s *state) pass(now time.Time, p *partner) {
+	if at := p.slowAt(); !at.IsZero() && !at.After(now) {
+		s.slots.out -= p.counted
+		p.counted, p.slow = 0, true
+	}
+}
