@@ -113,9 +113,10 @@ func (m *Manager) run(ctx context.Context) {
 		m.loop.Waiting(time.Now())
 		select {
 		case req := <-m.inbox.C():
+			s.hearFirst(req)
 			s.handle(s.loop.Begin(), req)
 		case h := <-m.heard.C():
-			s.state.heard(s.loop.Begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+			s.hear(h)
 		case <-m.cfg.Peers.C():
 			now := s.loop.Begin()
 			for _, p := range m.cfg.Peers.Take() {
@@ -130,6 +131,26 @@ func (m *Manager) run(ctx context.Context) {
 		s.perform(ctx, s.state.take(time.Now()))
 		alarm.Set(time.Now(), s.state.wake())
 	}
+}
+
+// hearFirst takes what was heard before a session asks for more because of it: an
+// answer whose want was replaced in between measures nothing.
+func (s *shell) hearFirst(req request) {
+	if _, asks := req.(send); !asks {
+		return
+	}
+	for {
+		select {
+		case h := <-s.heard.C():
+			s.hear(h)
+		default:
+			return
+		}
+	}
+}
+
+func (s *shell) hear(h network.Heard) {
+	s.state.heard(s.loop.Begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
 }
 
 func (s *shell) handle(now time.Time, req request) {
