@@ -290,14 +290,14 @@ func (p *peerWants) currentPatience() time.Duration {
 		return p.patience
 	}
 	rtt := p.window.rtt.lowest()
-	if rtt == 0 {
+	if rtt == 0 || p.window.took == 0 {
 		return unknownPatience
 	}
 	wait := 4 * rtt
 	if rate := p.window.rate.highest(); rate > 0 {
 		wait += time.Duration(2 * float64(p.window.block) / rate * float64(time.Second))
 	}
-	return min(max(wait, leastPatience), mostPatience)
+	return min(max(wait, 2*p.window.took, leastPatience), mostPatience)
 }
 
 // wantQueue is a queue of wants in order of priority, then of arrival. Wants

@@ -15,11 +15,12 @@ type window struct {
 	rate rateFilter
 	rtt  rttFilter
 
-	delivered  int64     // bytes in all
-	roundEnd   int64     // value of delivered at which the round ends
-	rounds     int       // since the start, for the probing cycle
-	block      int       // running mean size of the peer's blocks
-	deliveredA time.Time // when delivered last grew
+	delivered  int64         // bytes in all
+	roundEnd   int64         // value of delivered at which the round ends
+	rounds     int           // since the start, for the probing cycle
+	block      int           // running mean size of the peer's blocks
+	deliveredA time.Time     // when delivered last grew
+	took       time.Duration // from asking for a block until it came, the longest of late
 }
 
 const (
@@ -64,6 +65,9 @@ func (w *window) answered(now time.Time, sentAt time.Time, m mark, size int, lim
 	}
 	if size == 0 {
 		return
+	}
+	if !sentAt.IsZero() {
+		w.took = max(now.Sub(sentAt), w.took-w.took/8)
 	}
 	w.block += (size - w.block) / 8
 	if w.delivered == 0 {

@@ -204,6 +204,27 @@ func TestPatienceFollowsTheRoundTrip(t *testing.T) {
 	require.LessOrEqual(t, slow.peers[a].currentPatience(), mostPatience)
 }
 
+// A server that many ask at once takes long for each block, and sends the next as late.
+func TestPatienceFollowsWhatABlockTakes(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 12)
+	r.connect(a)
+	r.block(1, a, c[:2]...)
+	r.hand(a)
+	r.now = r.now.Add(trip)
+	r.refuses(a, c[1])
+	require.Equal(t, unknownPatience, r.peers[a].currentPatience(), "of a round trip alone nobody knows what a block takes")
+	r.now = r.now.Add(1600 * time.Millisecond)
+	r.sends(a, 1000, c[0])
+	require.InEpsilon(t, 3600*time.Millisecond, r.peers[a].currentPatience(), 0.1)
+	for _, k := range c[2:] {
+		r.block(1, a, k)
+		r.hand(a)
+		r.now = r.now.Add(trip)
+		r.sends(a, 1000, k)
+	}
+	require.Less(t, r.peers[a].currentPatience(), 1200*time.Millisecond, "it is less busy")
+}
+
 func TestNobodyIsLateWhoOwesNothing(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, 2)
 	r.connect(a)
