@@ -19,11 +19,11 @@ type suite struct {
 }
 
 // suites are all, in the order of the table. That in virtual time is a test,
-// because only tests have one.
+// because only tests have one; -v lets it say how far it is.
 var suites = []suite{
 	{
 		name: "virtual", says: "In virtual time, over QUIC on simulated links",
-		start: []string{"go", "test", "./test/bench/virtual", "-run=^TestTable$", "-count=1", "-timeout=0", "-args", "-full"},
+		start: []string{"go", "test", "./test/bench/virtual", "-run=^TestTable$", "-v", "-count=1", "-timeout=0", "-args", "-full"},
 	},
 	{name: "tcp", says: "Over TCP, through a proxy that delays and throttles", start: []string{"go", "run", "./test/bench/tcp"}},
 	{name: "wall", says: "On the wall clock, over the loopback interface", start: []string{"go", "run", "./test/bench/wall"}},

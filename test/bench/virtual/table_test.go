@@ -20,6 +20,7 @@ import (
 func TestTable(t *testing.T) {
 	match, err := regexp.Compile(*only)
 	require.NoError(t, err)
+	cells := 0
 	for _, f := range families() {
 		settings, sides := f.full, f.sides
 		if !*full {
@@ -28,11 +29,13 @@ func TestTable(t *testing.T) {
 		for _, c := range override.apply(f, settings) {
 			for _, s := range sides(c) {
 				if cell := f.title(c) + "/" + s.String(); match.MatchString(cell) {
+					cells++
 					t.Run(cell, func(t *testing.T) { f.cell(t, s, c) })
 				}
 			}
 		}
 	}
+	require.NotZero(t, cells, "no scenario and make match %q", *only)
 }
 
 // guarded are the sides that are tried in small.
