@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/souk-p2p/souk/test/internal/exchanges"
@@ -48,11 +49,13 @@ var (
 	region = link(100, 50*time.Millisecond)
 )
 
+// families are all, in the order of the table.
 func families() []family {
-	return append(downloads(), swarms()...)
+	return slices.Concat(latencies(), bulks(), seeds(), uses(), swarms())
 }
 
-func downloads() []family {
+// latencies are about round trips.
+func latencies() []family {
 	return []family{
 		{
 			run: chain, sides: among(every...), tried: every, ratio: 1.1, copies: 1,
@@ -66,6 +69,12 @@ func downloads() []family {
 			full:  []setting{{blocks: 1, size: 4 * kib, link: region}},
 			small: []setting{{blocks: 1, size: 4 * kib, link: region}},
 		},
+	}
+}
+
+// bulks are about keeping a link full.
+func bulks() []family {
+	return []family{
 		{
 			run: download, sides: among(every...), tried: mixed, ratio: 3, copies: 1.1,
 			title: func(c setting) string { return c.title(fmt.Sprintf("flood of %d wants", c.blocks)) },
@@ -93,6 +102,12 @@ func downloads() []family {
 			},
 			small: []setting{setting{seeds: 1}.large(mib).over(losing(region, 0.01))},
 		},
+	}
+}
+
+// seeds are about seeds of which one is not as good as another.
+func seeds() []family {
+	return []family{
 		{
 			run: unequal, sides: among(every...), ratio: 2.5, copies: 1.2,
 			title: func(c setting) string { return c.title(fmt.Sprintf("%d seeds with own links", len(c.links))) },
@@ -117,6 +132,12 @@ func downloads() []family {
 				setting{turn: slows}.large(6 * mib).over(region),
 			},
 		},
+	}
+}
+
+// uses are a fetch as the command makes it, and two at the same seed.
+func uses() []family {
+	return []family{
 		{
 			run: walk, sides: among(every...), ratio: 4, copies: 1.1,
 			title: func(c setting) string {
@@ -149,6 +170,7 @@ func losing(l sim.Link, loss float64) sim.Link {
 	return l
 }
 
+// swarms are about many nodes.
 func swarms() []family {
 	many := []int{4, 16, 32}
 	var together, apart, searching []setting
