@@ -145,7 +145,7 @@ func (c *callState) add(w *wanted) {
 func newState(r rules) *state {
 	s := &state{
 		rules: r, wants: table.New(func(w *wanted) cid.Cid { return w.cid }), calls: make(map[callID]*callState), index: make(map[peer.ID]int),
-		budget: r.budget, mean: unknownMean, search: newSearch(), unread: make(map[cid.Cid]error),
+		budget: r.budget, mean: unknownMean, rate: unknownRate, search: newSearch(), unread: make(map[cid.Cid]error),
 	}
 	return s
 }

@@ -58,20 +58,22 @@ func (s *state) tryNew(now time.Time) {
 // expected to deliver that was not measured: as much as the best, so that
 // newcomers are tried.
 func (s *state) refresh() {
-	s.rate = 1e6
-	if s.stale {
-		s.stale = false
-		s.used = s.used[:0]
-		for i, p := range s.peers {
-			if p.connected && p.inUse {
-				s.used = append(s.used, i)
-			}
+	if !s.stale {
+		return
+	}
+	s.stale = false
+	s.used, s.rate = s.used[:0], unknownRate
+	for i, p := range s.peers {
+		if p.connected && p.inUse {
+			s.used = append(s.used, i)
+			s.rate = max(s.rate, p.view.Rate)
 		}
 	}
-	for _, i := range s.used {
-		s.rate = max(s.rate, s.peers[i].view.Rate)
-	}
 }
+
+// unknownRate is what a peer is expected to deliver, in bytes a second, before any has
+// been measured.
+const unknownRate = 1e6
 
 // loadRound reads one local block for each call that can afford it, and reports
 // whether there was any.
@@ -334,7 +336,7 @@ func (s *state) takeBack(w *wanted, i int) {
 func (s *state) steal(now time.Time) {
 	for _, i := range s.used {
 		p := s.peers[i]
-		if !p.likely() || p.load > 0 || p.view.Late || p.view.Rate == 0 {
+		if p.view.Rate == 0 || p.load > 0 || p.view.Late || !p.likely() {
 			continue
 		}
 		if w, from := s.slowest(i); w != nil {

@@ -247,9 +247,20 @@ func (s *state) view(now time.Time, id peer.ID, v wantmanager.View) {
 	if !known || !s.peers[i].connected {
 		return
 	}
+	s.rated(s.peers[i], v.Rate)
 	s.peers[i].view = v
 	if v.Late {
 		s.late(now, i, s.peers[i].asked)
+	}
+}
+
+// rated notes the rate of a peer where that is, or was, the highest.
+func (s *state) rated(p *sessionPeer, rate float64) {
+	switch {
+	case rate > s.rate && p.inUse:
+		s.rate = rate
+	case rate < p.view.Rate && p.view.Rate >= s.rate:
+		s.stale = true
 	}
 }
 

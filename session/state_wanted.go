@@ -31,7 +31,7 @@ type wanted struct {
 	call callID // the first that waits for it, on whose account it is charged
 	rare *rare  // nil for nearly all
 
-	known  []knowledge // what peers said
+	known  []knowledge // what peers said, by their index
 	at     assignment  // the first want-block out
 	charge int32       // bytes that it counts in the budget, while in flight
 
@@ -192,28 +192,34 @@ func (k knowledge) with(set, cleared uint8) knowledge {
 
 // knows returns what peer i said about w, or 0.
 func (w *wanted) knows(i int) uint8 {
-	for _, k := range w.known {
-		if k.peer() == i {
-			return k.bits()
-		}
+	if n, known := w.find(i); known {
+		return w.known[n].bits()
 	}
 	return 0
 }
 
+// find returns where what peer i said about w is or belongs, and whether it is there.
+// There may be thousands of peers, when every one that is connected is asked.
+func (w *wanted) find(i int) (n int, known bool) {
+	n, _ = slices.BinarySearch(w.known, knowledge(i)<<8)
+	return n, n < len(w.known) && w.known[n].peer() == i
+}
+
 // learn sets and clears bits of what peer i said about w.
 func (w *wanted) learn(i int, set, cleared uint8) {
-	for n, k := range w.known {
-		if k.peer() == i {
-			w.known[n] = k.with(set, cleared)
-			return
-		}
+	n, known := w.find(i)
+	if known {
+		w.known[n] = w.known[n].with(set, cleared)
+		return
 	}
-	w.known = append(w.known, knowledge(i)<<8|knowledge(set))
+	w.known = slices.Insert(w.known, n, knowledge(i)<<8|knowledge(set))
 }
 
 // unlearn forgets what peer i said about w.
 func (w *wanted) unlearn(i int) {
-	w.known = slices.DeleteFunc(w.known, func(k knowledge) bool { return k.peer() == i })
+	if n, known := w.find(i); known {
+		w.known = slices.Delete(w.known, n, n+1)
+	}
 }
 
 // awaiting reports whether a peer still owes an answer about w.
