@@ -125,10 +125,18 @@ func (l *links) leave() {
 }
 
 // sortedPeers and sortedPresences make what is done with a map the same in
-// every run.
-func sortedPeers[V any](m map[peer.ID]V) []peer.ID { return slices.Sorted(maps.Keys(m)) }
+// every run. Mostly there is nothing in it, which costs nothing.
+func sortedPeers[V any](m map[peer.ID]V) []peer.ID {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}
 
 func sortedPresences(m map[blockrouter.PeerCID]bool) []blockrouter.PeerCID {
+	if len(m) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b blockrouter.PeerCID) int {
 		if c := cmp.Compare(a.Peer, b.Peer); c != 0 {
 			return c

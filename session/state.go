@@ -432,6 +432,9 @@ func (s *state) closing(cause error) {
 }
 
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
+	if len(m) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }
 

@@ -404,5 +404,8 @@ func near(a, b View) bool {
 }
 
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
+	if len(m) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }
