@@ -20,7 +20,9 @@ const defaultMaxEntries = 1 << 24
 // has been checked, so that output holds either nothing or all; only where a
 // directory exists already are entries moved into it one by one. When Get fails
 // it leaves nothing but the blocks that its Getter stored, with which the next
-// Get goes on; temporaries that a crash left of the same root are removed.
+// Get goes on; temporaries that a crash left of the same root are removed. Files
+// are not synced, as those that cp and tar write are not: after a loss of power
+// within the first half minute they may have to be got again, from the blocks.
 //
 // A symbolic link is created with whatever target it has, as tar, git and Kubo
 // do, and never followed: a tree that holds one that points elsewhere is as
