@@ -270,7 +270,7 @@ func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *sess
 		Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
 		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
-		Logger: x.log,
+		Logger: x.log, Progress: x.network.Progress,
 	}
 	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
 	if x.sessions != nil {

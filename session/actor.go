@@ -21,10 +21,11 @@ type Config struct {
 	Peers     *peerrouter.Router
 	Wants     *wantmanager.Manager
 	Providers *providers.Directory
-	Score     func(peer.ID) float64 // of a peer, 0 to 1; may be nil
-	Ended     func(*Session)        // told when the session has ended; may be nil
-	Fail      func(error)           // told when the actor broke; may be nil
-	Panicked  func(error)           // told of a panic in a call's goroutine, which ends the call; may be nil
+	Score     func(peer.ID) float64   // of a peer, 0 to 1; may be nil
+	Progress  func(peer.ID) time.Time // when the last byte from a peer was read; may be nil
+	Ended     func(*Session)          // told when the session has ended; may be nil
+	Fail      func(error)             // told when the actor broke; may be nil
+	Panicked  func(error)             // told of a panic in a call's goroutine, which ends the call; may be nil
 
 	Candidates int  // peers asked for one want in a round, K; default 8
 	Flood      bool // ask every connected peer for everything: for debugging and simulation
@@ -109,7 +110,7 @@ func (s *Session) newShell(ln links) *shell {
 		state: newState(rules{
 			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
 			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates,
-			score: s.cfg.Score,
+			score: s.cfg.Score, progress: s.cfg.Progress,
 		}),
 	}
 }

@@ -58,7 +58,7 @@ func TestTheOrderOfASliceDiffersFromPeerToPeer(t *testing.T) {
 	for i := range 16 {
 		q := queue{stage: open}
 		for _, k := range cids {
-			q.push(&wanted{cid: k, stage: open, order: hash(peer.ID(fmt.Sprint(i)), k)})
+			q.push(&wanted{cid: k, stage: open, order: hash(peer.ID(fmt.Sprint(i)), k.KeyString())})
 		}
 		first[q.pop().cid] = true
 	}

@@ -43,7 +43,7 @@ func TestAnotherDownloaderSparesABusySource(t *testing.T) {
 	rs, took := w.drain(1, time.Minute)
 	require.Len(t, rs, 60)
 	require.Less(t, took, 48*source.perBlock, "the source alone takes 60")
-	require.GreaterOrEqual(t, other.blocksSent, 20)
+	require.GreaterOrEqual(t, other.blocksSent, 15)
 	from := make(map[peer.ID]int)
 	for _, r := range rs {
 		from[r.From]++
@@ -60,7 +60,7 @@ func TestNobodyIsScoutedWhileTheSourceKeepsUp(t *testing.T) {
 	w.call(1, ks...)
 	rs, took := w.drain(1, time.Minute)
 	require.Len(t, rs, 200)
-	require.Less(t, took, scoutEvery)
+	require.Less(t, took, 500*time.Millisecond)
 	require.LessOrEqual(t, len(other.seen), 1)
 }
 

@@ -32,7 +32,8 @@ type rules struct {
 	k         int // peers asked for one want in a round
 	budget    int // bytes in flight or undelivered until WantManager says otherwise; it lends some at once
 
-	score func(peer.ID) float64 // of a peer, 0 to 1, from the ledger's snapshot
+	progress func(peer.ID) time.Time // when the last byte from a peer was read; nil if nobody knows
+	score    func(peer.ID) float64   // of a peer, 0 to 1, from the ledger's snapshot
 }
 
 // state is what the actor owns. Its methods take what happened and add what is
@@ -68,6 +69,7 @@ type state struct {
 	shed   bool // blocks have become larger: more may be in flight than the budget allows
 
 	search  search
+	scouted time.Time // when others were asked about it last
 	scoutAt time.Time // when others are asked about what comes next; zero while there is no need
 	doubts  []doubt   // DONT_HAVEs that came so soon after a HAVE that they may be older
 	resting bool      // there were no wants the last time
@@ -151,6 +153,8 @@ func newState(r rules) *state {
 }
 
 const (
+	orderSpread = 2 * scoutWants // blocks over which an order of our own is spread, in which others look for the next
+
 	unknownMean = 64 << 10  // a block counts this much in a peer's load before any was seen
 	unknownSize = 256 << 10 // and this much in the budget: the usual largest size
 	always      = 2         // blocks that a call may have in flight or undelivered whatever others hold
@@ -189,7 +193,7 @@ func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
 		w := s.wantFor(k)
 		switch {
 		case w == nil:
-			w = &wanted{cid: k, stage: locating, since: s.clock(now), order: s.order(c, k, ordered)}
+			w = &wanted{cid: k, stage: locating, since: s.clock(now), order: s.order(c, k, len(cids), ordered)}
 			s.wants.Put(w)
 			s.out.wants = append(s.out.wants, k)
 		case c.waits(w):
@@ -225,13 +229,17 @@ func (s *state) call(id callID) *callState {
 
 // order places a want in its call's queue: a stream's wants in its order, a
 // slice's in a permutation that differs from peer to peer, so that downloaders
-// of the same thing do not ask one source for the same blocks in the same order.
-func (s *state) order(c *callState, k cid.Cid, ordered bool) uint64 {
+// of the same thing do not ask one source for the same blocks in the same order. In
+// a slice of many, all of n, they begin in about the same place, or nobody would have
+// what another is about to ask for.
+func (s *state) order(c *callState, k cid.Cid, n int, ordered bool) uint64 {
 	c.serial++
 	if ordered {
 		return c.serial
 	}
-	return 1<<63 | hash(s.rules.self, k)>>1
+	own, common := hash(s.rules.self, k.KeyString()), hash("", k.KeyString())
+	share := min(orderSpread/float64(n), 1)
+	return 1<<63 | uint64(share*float64(own>>2)+(1-share)*float64(common>>2))
 }
 
 // finish says that no more wants follow. The result of a single call counts as
@@ -382,6 +390,7 @@ func (s *state) received(r blockrouter.Received) {
 	from := -1
 	if r.From != "" {
 		if from = s.useful(r.From); from >= 0 {
+			s.peers[from].watch.stop(s.clock(r.At), w)
 			s.noteServed(from, w.cid)
 		}
 	}

@@ -30,6 +30,8 @@ func (s *state) assign(now time.Time) {
 	}
 	for s.loadRound() {
 	}
+	s.lookAround(now)
+	s.takeOffers(now)
 	s.tryNew(now)
 	for s.anyRoom() && s.askRound(now) {
 	}
@@ -197,6 +199,9 @@ func (s *state) choose(w *wanted) (best int, some bool) {
 		if !p.room(s.mean) || (w.inRound && bits&awaited != 0) {
 			continue // It is about to say whether it has it, perhaps with the block itself.
 		}
+		if s.spared(w, i) {
+			continue // It has blocks that nobody else has.
+		}
 		if cost := p.cost(s.mean, s.rate, bits&has != 0); best < 0 || cost < lowest {
 			best, lowest = i, cost
 		}
@@ -209,7 +214,7 @@ func (s *state) choose(w *wanted) (best int, some bool) {
 func (s *state) ask(now time.Time, w *wanted, i int) {
 	sure := w.knows(i)&has != 0 || s.peers[i].proven()
 	s.makeRoom(w, i)
-	s.wantBlock(w, i)
+	s.wantBlock(now, w, i)
 	if s.rules.flood {
 		s.askAll(w)
 		return
@@ -254,13 +259,14 @@ func (s *state) makeRoom(w *wanted, i int) {
 	}
 }
 
-func (s *state) wantBlock(w *wanted, i int) {
+func (s *state) wantBlock(now time.Time, w *wanted, i int) {
 	p := s.peers[i]
 	s.search.left(w)
 	w.stage = asked
 	w.assign(i, s.mean)
 	w.learn(i, told|wasAsked|awaited, refused|silent)
 	p.take(w, i, s.mean)
+	p.watch.start(s.clock(now), w)
 	s.charge(w)
 	s.tell(p.id, wantmanager.Ask{CID: w.cid, Type: message.WantBlock, Priority: s.rules.priority})
 }
@@ -302,7 +308,9 @@ func (s *state) tell(p peer.ID, a wantmanager.Ask) {
 func (s *state) release(w *wanted, i int) bool {
 	size, was := w.withdrawn(i)
 	if was {
-		s.peers[i].give(size)
+		p := s.peers[i]
+		p.give(size)
+		p.watch.drop(w, p.out)
 	}
 	return was
 }
@@ -343,7 +351,7 @@ func (s *state) steal(now time.Time) {
 			s.takeBack(w, from)
 			s.release(w, from)
 			s.settle(w)
-			s.wantBlock(w, i)
+			s.wantBlock(now, w, i)
 		}
 	}
 }

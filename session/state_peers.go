@@ -33,6 +33,11 @@ type sessionPeer struct {
 
 	promises []promise // of late, oldest first
 
+	watch   stopwatch
+	crowded bool      // a block takes so long that others must be asking it, too
+	getting bool      // it got what it had not: it wants the same as we
+	offers  []*wanted // what it has said that it has, and may be asked for
+
 	evidence evidence
 }
 
@@ -73,7 +78,7 @@ func (p *sessionPeer) eligible(bits uint8) bool {
 // has just begun, is asked whether it has it first: a want-block that it refuses
 // stands there, and would bring a duplicate later.
 func (p *sessionPeer) likely() bool {
-	return p.named || (p.inUse && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
+	return p.named || (p.inUse && !p.getting && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
 }
 
 // stranger reports whether nothing speaks for peer i but its connection. Strangers
@@ -90,7 +95,7 @@ func (p *sessionPeer) dialled() bool {
 }
 
 // proven reports whether the peer has had nearly all that it was asked for.
-func (p *sessionPeer) proven() bool { return p.hits >= 4 && p.misses*8 <= p.hits }
+func (p *sessionPeer) proven() bool { return p.hits >= 4 && p.misses*8 <= p.hits && !p.getting }
 
 // room reports whether one more want-block may be queued at the peer.
 func (p *sessionPeer) room(size int) bool {
@@ -100,6 +105,9 @@ func (p *sessionPeer) room(size int) bool {
 	share := p.view.Share
 	if share == 0 {
 		share = firstShare
+	}
+	if p.crowded {
+		return !p.view.Late && p.load+size <= max(crowdedDepth*size, crowdedBytes)
 	}
 	// A little more than the window, so that the manager always has the next.
 	return !p.view.Late && p.load+size <= share+share/4+size
@@ -366,6 +374,9 @@ func (s *state) presence(now time.Time, id peer.ID, c cid.Cid, have bool) {
 
 func (s *state) have(now time.Time, w *wanted, i int) {
 	news := w.knows(i)&has == 0
+	if w.knows(i)&refused != 0 && s.crowd() {
+		s.peers[i].getting = true
+	}
 	w.learn(i, has, awaited|refused|silent)
 	s.promise(now, w, i)
 	s.settle(w)
@@ -377,7 +388,10 @@ func (s *state) have(now time.Time, w *wanted, i int) {
 	if w.stage == seeking {
 		s.enqueue(w, open)
 	}
-	s.prefer(w, i)
+	if w.stage == open {
+		s.offered(w, i)
+	}
+	s.prefer(now, w, i)
 }
 
 // dontHave takes a DONT_HAVE. boxo opens a stream for each message, so that one
@@ -449,9 +463,14 @@ func (s *state) refuse(now time.Time, w *wanted, i int) {
 		p.misses++
 		p.streak++
 	}
+	asked := w.assignedTo(i)
 	w.learn(i, refused, awaited|has|silent)
 	s.noteRefused(i, w.cid)
 	s.bringBack(now, w, i)
+	if asked && w.stage != 0 && s.crowd() {
+		s.takeBack(w, i)
+		w.learn(i, refused, silent)
+	}
 }
 
 // failure says what became of asking for w.

@@ -1,7 +1,9 @@
 package session
 
 import (
-	"github.com/ipfs/go-cid"
+	"cmp"
+	"slices"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -48,6 +50,30 @@ func (q *queue) pop() *wanted {
 	return nil
 }
 
+// first returns about the next n wants that still wait, in order: few when many in
+// front have moved on.
+func (q *queue) first(n int) []*wanted {
+	next := make([]*wanted, 0, max(n, 0))
+	edge := []int{0} // places whose parents were looked at, by their order
+	for looked := 0; len(edge) > 0 && len(next) < n && looked < 4*n; looked++ {
+		i := edge[0]
+		edge = edge[1:]
+		if i >= len(q.items) {
+			continue
+		}
+		if w := q.items[i].want; w.stage == q.stage && !slices.Contains(next, w) {
+			next = append(next, w)
+		}
+		for child := 2*i + 1; child <= min(2*i+2, len(q.items)-1); child++ {
+			at, _ := slices.BinarySearchFunc(edge, child, func(a, b int) int {
+				return cmp.Compare(q.items[a].order, q.items[b].order)
+			})
+			edge = slices.Insert(edge, at, child)
+		}
+	}
+	return next
+}
+
 // sink puts an item into the place that the first has left.
 func (q *queue) sink(item queued) {
 	i := 0
@@ -85,6 +111,11 @@ func (s *state) enqueue(w *wanted, st stage) {
 		s.enqueueLocal(c, w)
 		return
 	}
+	for _, k := range w.known {
+		if k.bits()&has != 0 {
+			s.offered(w, k.peer())
+		}
+	}
 	c.queue.push(w)
 	if !c.inTurn {
 		c.inTurn = true
@@ -118,11 +149,11 @@ func (s *state) requeue(w *wanted) {
 	}
 }
 
-// hash mixes a peer and a CID into a number that is the same everywhere: FNV-1a
+// hash mixes a peer and a key into a number that is the same everywhere: FNV-1a
 // over both, finished with splitmix64's mixer.
-func hash(p peer.ID, c cid.Cid) uint64 {
+func hash(p peer.ID, key string) uint64 {
 	h := uint64(14695981039346656037)
-	for _, s := range [...]string{string(p), c.KeyString()} {
+	for _, s := range [...]string{string(p), key} {
 		for i := range len(s) {
 			h = (h ^ uint64(s[i])) * 1099511628211
 		}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -240,7 +241,7 @@ func (s *state) askAround(now time.Time, w *wanted) bool {
 	for _, i := range others[1:] {
 		s.wantHave(w, i)
 	}
-	s.wantBlock(w, others[0])
+	s.wantBlock(now, w, others[0])
 	s.search.beginRound(w)
 	s.search.await(w, now.Add(s.pause()))
 	return true
@@ -369,7 +370,7 @@ func (s *state) byScore(a, b peer.ID) int {
 	case x < y:
 		return 1
 	}
-	return cmpPeers(a, b)
+	return cmp.Compare(s.distance(a), s.distance(b))
 }
 
 // candidates takes the directory's answer: peers, and whether there are more. Those
