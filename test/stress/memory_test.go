@@ -97,8 +97,9 @@ func bytesEach(t *testing.T, answer func(host.Host) network.StreamHandler, want 
 // for each of three kinds, however many there were.
 const keptBytes = 1 << 20
 
-// keptOfAGoroutine is what the runtime keeps of one that has ended, for the next.
-const keptOfAGoroutine = 512
+// keptOfAGoroutine is what the runtime keeps of one that has ended, for the next, with
+// what it waited on.
+const keptOfAGoroutine = 640
 
 func nodeWithPeers(t *testing.T, w *sim.World, count int, answer func(host.Host) network.StreamHandler) (*node, []peer.ID) {
 	n := newNode(t, w, setup{})
