@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -242,4 +243,35 @@ func TestWantsOfAnEarlierConnectionDoNotCount(t *testing.T) {
 	r.state.wants(r.now, alice, 8, parse("b:x"), false, 3)
 	r.run()
 	require.Equal(t, []string{"x"}, r.list(alice), "with a later one, what was wanted on this is forgotten")
+}
+
+// The end of a DONT_HAVE took a want for the end of its block, which was stored and
+// handed over in between: the block was not sent again when that failed, or it was
+// sent twice.
+func TestADontHaveThatIsLateDoesNotSpeakForTheBlockBehindIt(t *testing.T) {
+	for _, lost := range []string{"dont-have a", "block a"} {
+		r := newRig(t, Limits{})
+		r.want(alice, parse("B:a")...)
+		r.collect()
+		r.work(0) // It is not there.
+		r.collect()
+		r.put(letter("a"))
+		r.collect()
+		r.work(0) // Now it is.
+		r.collect()
+		require.Len(t, r.inFlight, 2)
+		for _, what := range []string{"dont-have a", "block a"} {
+			r.refuse = nil
+			if what == lost {
+				r.refuse = errDisk
+			}
+			r.send(0)
+			r.collect()
+		}
+		r.refuse = nil
+		r.advance(time.Minute)
+		require.Empty(t, r.list(alice))
+		heard := r.heard(alice)
+		require.Equal(t, 1, strings.Count(strings.Join(heard, ","), "block a"), "%s was lost: %v", lost, heard)
+	}
 }

@@ -300,35 +300,45 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 		s.stat.SendErrors++
 		p.pause(now)
 		for _, w := range ship.wants {
-			s.sendAgain(w)
+			if ship.answers(w) {
+				s.sendAgain(w)
+			}
 		}
 		return
 	}
 	p.failures = 0
 	s.credit(ship)
 	for _, w := range ship.wants {
-		p.learn(now, w)
-		s.finish(w)
+		if ship.answers(w) {
+			p.learn(now, w)
+			s.finish(w)
+		}
 	}
 }
 
-// finish ends a want whose answer was sent, unless it changed on the way.
-func (s *state) finish(w *want) {
-	switch {
-	case w.phase == phaseSending, w.phase == phaseAnswering && w.have:
-		s.remove(w)
-	case w.phase == phaseAnswering:
-		w.owes, w.tries = false, 0
-		s.subscribe(w, true)
+// answers reports whether w still waits for what the shipment brings. A want that
+// is told DONT_HAVE may be on its way as a block by now, in another shipment.
+func (ship *shipment) answers(w *want) bool {
+	if ship.Presences {
+		return w.phase == phaseAnswering
 	}
+	return w.phase == phaseSending
+}
+
+// finish ends a want whose answer was sent. Who was told that the block is not here
+// still waits for it.
+func (s *state) finish(w *want) {
+	if w.phase == phaseSending || w.have {
+		s.remove(w)
+		return
+	}
+	w.owes, w.tries = false, 0
+	s.subscribe(w, true)
 }
 
 // sendAgain puts back a want whose answer was not sent. After maxTries its
 // owner has to ask again.
 func (s *state) sendAgain(w *want) {
-	if w.phase != phaseSending && w.phase != phaseAnswering {
-		return
-	}
 	w.tries++
 	switch {
 	case w.tries >= maxTries:
