@@ -33,7 +33,7 @@ func main() {
 
 // options are the sizes of the scenarios.
 type options struct {
-	link      sim.Link
+	link      link
 	runs      int
 	scenarios []string
 	sides     []sim.Sides
@@ -74,6 +74,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("tcp", flag.ContinueOnError)
 	mbps := f.Float64("mbps", 100, "bandwidth of the link each way, in `Mb/s`")
 	f.DurationVar(&o.link.RoundTrip, "rtt", 100*time.Millisecond, "round trip of the link")
+	window := f.Uint("window", 256, "`KiB` that a stream may send at first; 256 is what libp2p has")
 	f.IntVar(&o.runs, "runs", 3, "how often everything is measured; the median counts")
 	size := f.Float64("size", 16, "`MiB` of the downloads")
 	f.IntVar(&o.wants, "wants", 4000, "blocks of 4 KiB in the flood")
@@ -84,6 +85,7 @@ func parse(args []string) (o options, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	o.link.window = uint32(*window << 10)
 	o.link.Bandwidth, o.bytes = int(*mbps*1e6), int64(*size*(1<<20))
 	if o.link.Bandwidth < 1 || o.link.RoundTrip < 0 || min(int64(o.runs), o.bytes, int64(o.wants), int64(o.chain)) < 1 {
 		return o, fmt.Errorf("sizes, numbers and the bandwidth have to be positive")
@@ -159,10 +161,10 @@ func median(runs []measured) measured {
 	return runs[(len(runs)-1)/2]
 }
 
-func (s scenario) publish(side sim.Sides, m measured, l sim.Link) error {
+func (s scenario) publish(side sim.Sides, m measured, l link) error {
 	r := figure.Row{
 		Suite:    "tcp",
-		Scenario: fmt.Sprintf("%s, %g Mb/s, %s", s.name, float64(l.Bandwidth)/1e6, l.RoundTrip),
+		Scenario: fmt.Sprintf("%s, %g Mb/s, %s, windows of %d KiB", s.name, float64(l.Bandwidth)/1e6, l.RoundTrip, l.window>>10),
 		Make:     side.String(),
 		Values: []figure.Value{
 			{Name: "time", Unit: "s", Number: m.took.Seconds()},

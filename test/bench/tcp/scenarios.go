@@ -35,7 +35,7 @@ type measured struct {
 
 func words() []string {
 	var all []string
-	for _, s := range scenarios(options{link: sim.Link{Bandwidth: 1}}) {
+	for _, s := range scenarios(options{link: link{Link: sim.Link{Bandwidth: 1}}}) {
 		all = append(all, s.word)
 	}
 	return all
@@ -110,7 +110,7 @@ func idle(o options) scenario {
 }
 
 // measure plays the scenario once, between nodes of its own.
-func (s scenario) measure(ctx context.Context, sides sim.Sides, l sim.Link) (m measured, err error) {
+func (s scenario) measure(ctx context.Context, sides sim.Sides, l link) (m measured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	p, err := newPair(ctx, sides, l)
