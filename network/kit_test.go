@@ -73,14 +73,15 @@ type node struct {
 	host  host.Host
 	watch *Watch
 
-	mu      sync.Mutex
-	news    chan struct{} // closed and replaced when anything below changes
-	wants   []Wants
-	heard   []Heard
-	answers []Answers
-	faults  map[message.Fault]int
-	states  map[peer.ID]PeerState
-	changes int
+	mu       sync.Mutex
+	news     chan struct{} // closed and replaced when anything below changes
+	wants    []Wants
+	heard    []Heard
+	progress []Heard // what said only how much came
+	answers  []Answers
+	faults   map[message.Fault]int
+	states   map[peer.ID]PeerState
+	changes  int
 }
 
 func newNode(t testing.TB, h host.Host, change ...func(*Config)) *node {
@@ -154,7 +155,13 @@ func (n *node) sinks() Sinks {
 			return nil
 		},
 		Heard: func(_ context.Context, h Heard) error {
-			n.note(func() { n.heard = append(n.heard, h) })
+			n.note(func() {
+				if len(h.Blocks)+len(h.Haves)+len(h.DontHaves) == 0 {
+					n.progress = append(n.progress, h)
+				} else {
+					n.heard = append(n.heard, h)
+				}
+			})
 			return nil
 		},
 		Answers: func(_ context.Context, a Answers) error {

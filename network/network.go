@@ -28,6 +28,7 @@ type Network struct {
 	holds     *holds
 	events    *events
 	count     counters
+	bursts    bursts
 
 	mu       sync.Mutex
 	started  bool
@@ -171,10 +172,10 @@ func (n *Network) Version(p peer.ID) message.Version {
 // It is zero when none was, on the present connections.
 func (n *Network) Progress(p peer.ID) time.Time {
 	m := n.peers.find(p)
-	if m == nil || m.progress.Load() == 0 {
+	if m == nil {
 		return time.Time{}
 	}
-	return time.Unix(0, m.progress.Load())
+	return m.arrival.progress()
 }
 
 // Connect makes a connection to a peer unless there is a usable one, and blocks

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -34,8 +33,8 @@ type roster struct {
 
 // remote is one peer of the roster.
 type remote struct {
-	id       peer.ID
-	progress atomic.Int64 // Unix nanoseconds at which the last byte was read
+	id      peer.ID
+	arrival arrival
 
 	// Under the lock of the roster.
 	versions versionSet // that both sides have

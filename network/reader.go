@@ -20,6 +20,8 @@ type reader struct {
 	readAt  time.Time // of the last bytes
 	empty   rate
 	said    bool // the frame that is being read has said something
+	arrival *arrival
+	part    int // bytes of the frame since its last block was handed on
 
 	generation uint64 // of the connection
 
@@ -31,11 +33,15 @@ type reader struct {
 }
 
 func newReader(in *inbound, m *remote, v message.Version, generation uint64) *reader {
-	r := &reader{in: in, n: in.n, generation: generation, empty: rate{limit: in.n.cfg.EmptyFrames}}
+	r := &reader{
+		in: in, n: in.n, generation: generation, empty: rate{limit: in.n.cfg.EmptyFrames}, arrival: &m.arrival,
+	}
 	in.wire.idle = r.handOn
 	in.wire.arrived = func(n int, at time.Time) {
 		r.readAt = at
-		m.progress.Store(at.UnixNano())
+		r.part += n
+		r.arrival.add(n, at)
+		r.n.bursts.add(n, at)
 		r.n.count.bytesReceived.Add(uint64(n))
 	}
 	r.decoder = message.NewDecoder(&in.wire, v, r.n.cfg.Limits, r, &in.wire)
@@ -60,6 +66,7 @@ func (r *reader) Give(bytes int) { r.in.share.give(bytes) }
 // run returns io.EOF at the end of the stream.
 func (r *reader) run() error {
 	defer r.decoder.Close()
+	defer r.whole()
 	for {
 		part, err := r.decoder.Next()
 		if err := r.take(&part); err != nil {
@@ -77,6 +84,7 @@ func (r *reader) run() error {
 func (r *reader) frameEnds() error {
 	said := r.said
 	r.said = false
+	r.whole()
 	r.n.count.messagesReceived.Add(1)
 	if said || !r.empty.exceeded(r.readAt) {
 		return nil
@@ -125,7 +133,10 @@ func (r *reader) handOn() error {
 func (r *reader) handOnAnswers() error {
 	if len(r.blocks)+len(r.haves)+len(r.dontHaves) == 0 {
 		r.giveBack()
-		return nil
+		return r.tellProgress()
+	}
+	if len(r.blocks) > 0 {
+		r.whole()
 	}
 	if err := r.n.sinks.Heard(r.in.ctx, r.heard()); err != nil {
 		return fmt.Errorf("hand on what was heard: %w", err)
@@ -144,8 +155,33 @@ func (r *reader) handOnAnswers() error {
 	return nil
 }
 
+// tellProgress says how much has come while nothing is complete.
+func (r *reader) tellProgress() error {
+	if !r.in.wire.inFrame || !r.arrival.worthTelling(r.readAt) {
+		return nil
+	}
+	if err := r.n.sinks.Heard(r.in.ctx, r.progress()); err != nil {
+		return fmt.Errorf("hand on progress: %w", err)
+	}
+	return nil
+}
+
+func (r *reader) progress() Heard {
+	h := Heard{From: r.in.peer, At: r.readAt, Began: r.in.wire.began}
+	h.Read, h.Part = r.arrival.tell(r.readAt)
+	h.Burst = r.n.bursts.take()
+	return h
+}
+
+// whole notes that what was read of the frame is complete.
+func (r *reader) whole() {
+	r.arrival.whole(r.part)
+	r.part = 0
+}
+
 func (r *reader) heard() Heard {
-	h := Heard{From: r.in.peer, Haves: r.haves, DontHaves: r.dontHaves, At: r.readAt}
+	h := r.progress()
+	h.Haves, h.DontHaves = r.haves, r.dontHaves
 	if len(r.blocks) > 0 {
 		h.Blocks = make([]Sized, len(r.blocks))
 	}

@@ -72,13 +72,18 @@ type Answers struct {
 // does nothing.
 func (a Answers) Release() { a.credit.release() }
 
-// Heard is what an Answers said, without the bytes. The receiver owns it.
+// Heard is what an Answers said, without the bytes. The receiver owns it. While a
+// large block is on its way it says nothing but how much has come.
 type Heard struct {
 	From      peer.ID
 	Blocks    []Sized
 	Haves     []cid.Cid
 	DontHaves []cid.Cid
-	At        time.Time
+	At        time.Time // when the last of it was read
+	Began     time.Time // when the message that it is of began to come
+	Read      int64     // bytes that came from the peer until then, on all streams
+	Part      int       // of those, in blocks that are not complete
+	Burst     float64   // the highest rate at which bytes came without a pause, from all peers, since the last Heard of any; or 0
 }
 
 // Sized is the CID and the size in bytes of a block.
