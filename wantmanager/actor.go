@@ -150,7 +150,7 @@ func (s *shell) hearFirst(req request) {
 }
 
 func (s *shell) hear(h network.Heard) {
-	s.state.heard(s.loop.Begin(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+	s.state.heard(s.loop.Begin(), h.From, newsOf(h))
 }
 
 func (s *shell) handle(now time.Time, req request) {
@@ -225,12 +225,13 @@ func (s *shell) close() {
 	}
 }
 
-func sizes(bs []network.Sized) []sized {
-	out := make([]sized, len(bs))
-	for i, b := range bs {
-		out[i] = sized{b.CID, b.Size}
+func newsOf(h network.Heard) news {
+	n := news{at: h.At, began: h.Began, read: h.Read, part: h.Part, burst: h.Burst, haves: h.Haves, dontHaves: h.DontHaves}
+	n.blocks = make([]sized, len(h.Blocks))
+	for i, b := range h.Blocks {
+		n.blocks[i] = sized{b.CID, b.Size}
 	}
-	return out
+	return n
 }
 
 func merge(older, newer Notice) Notice {

@@ -12,6 +12,7 @@ import (
 // the time after [state.take].
 func (s *state) audit() error {
 	busy, lent := 0, 0
+	var all traffic
 	for l, lk := range s.links {
 		lent += lk.loan.size()
 		if len(lk.peers) > 0 {
@@ -30,9 +31,16 @@ func (s *state) audit() error {
 		return fmt.Errorf("%d bytes are lent, counted %d, of %d", lent, s.lent, s.nodeBytes)
 	}
 	for id, p := range s.peers {
+		all.rate += p.window.recent
+		if p.blocks > 0 {
+			all.peers++
+		}
 		if err := s.auditPeer(id, p); err != nil {
 			return fmt.Errorf("peer %s: %w", id, err)
 		}
+	}
+	if all.rate != s.all.rate || all.peers != s.all.peers {
+		return fmt.Errorf("%d bytes a second from %d peers, counted %d from %d", all.rate, all.peers, s.all.rate, s.all.peers)
 	}
 	return nil
 }
@@ -57,9 +65,9 @@ func (s *state) auditPeer(id peer.ID, p *peerWants) error {
 		return fmt.Errorf("is kept for nothing")
 	case p.held != (len(p.wants) > 0):
 		return fmt.Errorf("%d wants, its connection is held: %t", len(p.wants), p.held)
-	case count.waiting != p.waiting || count.unanswered != p.unanswered || count.answeredDH != p.answeredDH || count.bytes != p.bytes:
-		return fmt.Errorf("%d wait, %d unanswered, %d stand, %d bytes; counted %d, %d, %d, %d", count.waiting, count.unanswered,
-			count.answeredDH, count.bytes, p.waiting, p.unanswered, p.answeredDH, p.bytes)
+	case count.waiting != p.waiting || count.unanswered != p.unanswered || count.answeredDH != p.answeredDH || count.blocks != p.blocks:
+		return fmt.Errorf("%d wait, %d unanswered, %d stand, %d blocks; counted %d, %d, %d, %d", count.waiting, count.unanswered,
+			count.answeredDH, count.blocks, p.waiting, p.unanswered, p.answeredDH, p.blocks)
 	case p.unanswered > maxUnanswered || p.answeredDH > maxStanding:
 		return fmt.Errorf("%d unanswered, %d stand: more than the peer may be asked", p.unanswered, p.answeredDH)
 	case hand > 0 && !p.busy:

@@ -63,7 +63,7 @@ func BenchmarkAskAndHear(b *testing.B) {
 		for _, c := range cids {
 			now = now.Add(time.Microsecond)
 			s.written(now, a, now, nil)
-			s.heard(now, a, now, []sized{{c, 1024}}, nil, nil)
+			s.heard(now, a, news{at: now, began: now, blocks: []sized{{c, 1024}}})
 			s.take(now)
 		}
 		if n := len(s.peers[a].wants); n > 0 {

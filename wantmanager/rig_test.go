@@ -35,6 +35,7 @@ type rig struct {
 	blamed blame
 	closed []linkID
 	moved  time.Time // last byte from any peer
+	read   map[peer.ID]int64
 	steps  int
 }
 
@@ -43,7 +44,7 @@ func newRig(t *testing.T) *rig {
 		state: newState(16<<20, 64<<20), t: t, now: time.Unix(1000, 0),
 		hands: make(map[peer.ID][]*message.Message), views: make(map[linkID]map[peer.ID]View),
 		passed: make(map[linkID][]cid.Cid), budget: make(map[linkID]int), held: make(map[peer.ID]bool),
-		blamed: make(blame),
+		blamed: make(blame), read: make(map[peer.ID]int64),
 	}
 	r.open(1)
 	r.open(2)
@@ -155,7 +156,10 @@ func (r *rig) drainHands(p peer.ID) []message.Entry {
 
 func (r *rig) hear(p peer.ID, bs []sized, haves, dontHaves []cid.Cid) {
 	r.moved = r.now
-	r.heard(r.now, p, r.now, bs, haves, dontHaves)
+	for _, b := range bs {
+		r.read[p] += int64(b.size)
+	}
+	r.heard(r.now, p, news{at: r.now, began: r.now, read: r.read[p], blocks: bs, haves: haves, dontHaves: dontHaves})
 	r.settle()
 }
 

@@ -63,9 +63,10 @@ type state struct {
 	order []*link // the same, as they were opened
 	busy  int     // links with wants
 
-	lent      int    // bytes, to all links
-	short     bool   // some link could not be lent its share, or has it not yet
-	shared    int    // the share of a link when all were last lent theirs
+	lent      int  // bytes, to all links
+	short     bool // some link could not be lent its share, or has it not yet
+	shared    int  // the share of a link when all were last lent theirs
+	all       traffic
 	turns     uint64 // how often a link came or went, or came to have wants or none
 	reclaimed uint64 // turns when bytes were last asked back
 
@@ -134,6 +135,7 @@ func (s *state) take(now time.Time) effects {
 		p.dirty = false
 		s.pump(now, p)
 		s.holdOrRelease(p)
+		s.countTraffic(p)
 		s.tellViews(p)
 		s.wakeAt = earlier(s.wakeAt, p.due())
 		if p.idle() {
@@ -149,6 +151,23 @@ func (s *state) take(now time.Time) effects {
 	out := s.out
 	s.out = effects{}
 	return out
+}
+
+// countTraffic notes whether the peer owes us blocks.
+func (s *state) countTraffic(p *peerWants) {
+	owes := p.blocks > 0
+	if !owes {
+		p.window.flow(0, &s.all)
+	}
+	if owes == p.owes {
+		return
+	}
+	p.owes = owes
+	if owes {
+		s.all.peers++
+	} else {
+		s.all.peers--
+	}
 }
 
 // holdOrRelease keeps the connection of a peer while wants are live at it.
@@ -378,7 +397,7 @@ func (s *state) tellViews(p *peerWants) {
 		return
 	}
 	v := View{
-		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.rtt.lowest(), Late: p.late,
+		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.laps.lowest(), Queue: p.window.queue, Late: p.late,
 	}
 	changed := !near(p.told, v)
 	if changed {
@@ -400,7 +419,8 @@ func (s *state) tellViews(p *peerWants) {
 func near(a, b View) bool {
 	close := func(x, y float64) bool { return x <= y*1.1 && y <= x*1.1 }
 	return a.Late == b.Late && close(float64(a.Share), float64(b.Share)) &&
-		close(a.Rate, b.Rate) && close(float64(a.RTT), float64(b.RTT))
+		close(a.Rate, b.Rate) && close(float64(a.RTT), float64(b.RTT)) &&
+		close(float64(a.RTT+a.Queue), float64(b.RTT+b.Queue))
 }
 
 func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {

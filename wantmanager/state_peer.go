@@ -28,7 +28,6 @@ type want struct {
 	askers   askers
 	flight   *flight // of its message, once that was written
 	priority int32
-	size     int32 // bytes that it counts in the window, once in hand
 	kind     message.WantType
 	phase    phase
 	rewrite  bool  // the peer may know of it, though it waits to be written
@@ -91,6 +90,7 @@ type peerWants struct {
 	handed  time.Time // when it was handed to the sender
 	waited  time.Time // since when wants are waited for that a lost stream carried
 	doubted bool      // that message may be lost even if it is reported as written
+	nextAt  time.Time // when there should be room for the next wants
 	retryAt time.Time // after a failed write
 	retries int
 
@@ -101,11 +101,12 @@ type peerWants struct {
 	broken    int     // how often in a row it was late with those
 
 	window     window
-	bytes      int    // of block wants in hand or sent
+	blocks     int    // want-blocks in hand or sent
 	waiting    int    // wants queued
 	unanswered int    // wants in hand or sent
 	answeredDH int    // wants standing
 	held       bool   // its connection is protected
+	owes       bool   // it counts among the peers of all traffic
 	dirty      bool   // in the state's list of peers to look at
 	most       int    // wants that may be unanswered: fewer after answers were lost
 	flights    uint64 // messages with wants that were written
@@ -161,7 +162,7 @@ func (p *peerWants) count(w *want, by int) {
 	case inHand, sent:
 		p.unanswered += by
 		if w.kind == message.WantBlock {
-			p.bytes += by * int(w.size)
+			p.blocks += by
 		}
 	case standing:
 		p.answeredDH += by
@@ -211,9 +212,12 @@ func (p *peerWants) lost(wants []*want) {
 	p.putBack(wants)
 }
 
+// asked is how many bytes the unanswered want-blocks stand for.
+func (p *peerWants) asked() int { return p.blocks * p.window.block }
+
 // limited reports whether the window holds wants back.
 func (p *peerWants) limited() bool {
-	return p.waiting > 0 || p.bytes+p.window.block > p.window.bytes
+	return p.waiting > 0 || p.asked() > p.window.bytes
 }
 
 // kindFor is what a want is written as. Peers of old versions have no presences
@@ -223,31 +227,6 @@ func (p *peerWants) kindFor(w *want) message.WantType {
 		return message.WantBlock
 	}
 	return w.kind
-}
-
-// room reports whether the next want may be written.
-func (p *peerWants) room(w *want) bool {
-	if p.unanswered >= p.most {
-		return false
-	}
-	if p.kindFor(w) == message.WantHave {
-		return true
-	}
-	return p.bytes == 0 || p.bytes+p.window.block <= p.window.bytes
-}
-
-// worthwhile reports whether there is room for enough wants to make a message of
-// them: with a message for each answer, both sides would be busy with messages.
-// While answers are to come, a sixteenth of the window is waited for. Questions
-// wait for nothing.
-func (p *peerWants) worthwhile() bool {
-	if w := p.queue.first(isQueued); w != nil && p.kindFor(w) == message.WantHave {
-		return true
-	}
-	block := max(p.window.block, 1)
-	room := min((p.window.bytes-p.bytes)/block, p.most-p.unanswered)
-	batch := min(p.window.bytes/block, p.most) / 16
-	return p.unanswered == 0 || room >= min(batch, p.waiting)
 }
 
 // deadline is when the peer is late if nothing comes until then, or the zero
@@ -269,7 +248,7 @@ func (p *peerWants) due() time.Time {
 	if !p.connected {
 		return time.Time{}
 	}
-	return earlier(p.retryAt, p.deadline())
+	return earlier(p.nextAt, earlier(p.retryAt, p.deadline()))
 }
 
 // earlier returns the earlier of two times; the zero time is none.
@@ -289,7 +268,7 @@ func (p *peerWants) currentPatience() time.Duration {
 	if p.patience != 0 {
 		return p.patience
 	}
-	rtt := p.window.rtt.lowest()
+	rtt := p.window.laps.lowest()
 	if rtt == 0 || p.window.took == 0 {
 		return unknownPatience
 	}

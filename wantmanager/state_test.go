@@ -153,14 +153,16 @@ func TestPriorityComesFirstAndThenTheOrderOfAsking(t *testing.T) {
 	r.want(1, a, message.WantBlock, 5, c[3])
 	r.block(1, a, c[4])
 	r.connect(a)
-	require.Equal(t, []string{"B1", "B3", "B0", "B4"}, told(c, r.hand(a)))
+	require.Equal(t, []string{"B1", "B3", "B0"}, told(c, r.hand(a)), "what there is room for")
+	r.sends(a, 100, c[1])
+	require.Equal(t, []string{"B4", "B2"}, told(c, r.hand(a)))
 }
 
 func TestPeersWithoutPresencesAreAskedForTheBlock(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, 100)
 	r.peerState(r.now, a, true, message.V110, 1, 1)
 	r.have(1, a, c...)
-	require.Equal(t, []string{"B0", "B1", "B2", "B3"}, told(c, r.drainHands(a)), "within the window for blocks")
+	require.Equal(t, []string{"B0", "B1", "B2"}, told(c, r.drainHands(a)), "within the window for blocks")
 }
 
 // A failed write puts wants and cancels back. Only a disconnection ends the tries.

@@ -1,41 +1,89 @@
 package wantmanager
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// window decides how many bytes may be unanswered at one peer: the product of
-// the highest delivery rate and the lowest round trip of late, which keeps the
-// path full and its queue empty. It starts small and doubles every round trip
-// while the delivery rate still grows.
+// window decides how many bytes may still be to come from a peer when it is asked
+// for another block: the product of delivery rate and lowest round trip, so that
+// the next want is there when the peer has sent what it was asked for. Less leaves
+// the path idle. More stands in its queue, and what is lost there costs the sender
+// far more: one that was never held up sends at the rate of the path, one that lost
+// something needs many round trips to come back to it.
+//
+// The window starts small and grows by what arrives, as the sender's own does, but
+// only up to what the path was seen to carry when something came without a pause.
+// From then on it is set by how long wants wait for the first byte of their answer.
 type window struct {
 	bytes   int
+	goal    int     // to which it grows
+	slope   float64 // bytes for each that comes
 	startup bool
 	flat    int     // rounds of the startup without growth
 	full    float64 // rate at the last round that grew
 
-	rate rateFilter
-	rtt  rttFilter
+	rate  rateFilter    // of answers, over a round trip
+	trips rttFilter     // from wants to the first byte of their answers
+	laps  rttFilter     // from wants to the end of their answers
+	guess time.Duration // the longest that the lowest of those may be, until it is known
 
-	delivered  int64         // bytes in all
-	roundEnd   int64         // value of delivered at which the round ends
-	rounds     int           // since the start, for the probing cycle
-	block      int           // running mean size of the peer's blocks
-	deliveredA time.Time     // when delivered last grew
-	took       time.Duration // from asking for a block until it came, the longest of late
+	delivered int64         // bytes in all
+	arrivedAt time.Time     // when delivered last grew
+	part      int           // bytes of blocks that are not complete
+	doubledAt int64         // value of delivered at which the round of the startup ends
+	block     int           // running mean size of the peer's blocks
+	sized     bool          // one was seen
+	took      time.Duration // from asking for a block until it came, the longest of late
+	paceAt    time.Time     // before which no other block is asked for
+
+	round  round
+	recent int64         // bytes a second that came in the last round
+	queue  time.Duration // how much longer than the lowest round trip a want waited at least in the last round
+	before float64       // burst of all traffic at its end
+	probes int           // rounds in a row in which the window grew although all that is known to be there was used
+}
+
+// round is a round trip and a half, in which it is measured how long wants wait
+// that were sent since it began.
+type round struct {
+	began     time.Time
+	delivered int64         // when it began
+	queue     time.Duration // the least that a want waited longer than the lowest round trip
+	measured  bool
+	held      bool // the window held wants back
+}
+
+// traffic is what comes from all peers, bytes a second: their paths have a part in
+// common, our own link.
+type traffic struct {
+	rate  int64      // in the last round of each
+	peers int        // that owe us blocks
+	burst rateFilter // of what came without a pause
 }
 
 const (
-	firstWindow = 256 << 10            // two to sixteen blocks of the usual sizes
-	leastWindow = 64 << 10             // so that small blocks keep a fast path busy
-	firstBlock  = 64 << 10             // what a block counts before any was seen
-	jitter      = 5 * time.Millisecond // of scheduling at both ends; matters only where the round trip is shorter
-	growth      = 1.25                 // a round's rate over the last one's, to go on doubling
-	flatRounds  = 3                    // without growth until the path counts as full
-	probeEvery  = 8                    // rounds between two that ask for a little more
-	startupGain = 2                    // a rate that the window held back allows to double it; a full path no more than this
-	probeGain   = 1.05                 // above this the queue costs more than the probe finds
-	rateMemory  = 10                   // round trips that a rate is remembered for
-	leastMemory = time.Second          // and at least this long
-	rttMemory   = 30 * time.Second     // that a lowest round trip is remembered for
+	firstWindow = 256 << 10 // two blocks of a size that is not known
+	leastWindow = 64 << 10  // so that small blocks keep a fast path busy
+	firstBlock  = 128 << 10 // what a block counts before any was seen: what UnixFS makes by default
+
+	growth       = 1.25 // a round's rate over the last one's, to count as growing (as in BBR)
+	flatRounds   = 3    // without growth until the path counts as full (as in BBR)
+	startupGain  = 2    // no rate that was measured lets the window more than double in a round trip
+	startupShare = 0.9  // of what the path carries, so that what was sent in bursts until then drains
+	nearlyAll    = 0.95 // of what the path carries: more is found out by probes
+	saturation   = 0.85 // of what the path carries: above this, what waits does so in a queue and not at the sender
+	mostShrink   = 0.5  // of a round: waiting may have other causes than the window
+
+	leastRound = 10 * time.Millisecond // so that a few milliseconds of scheduling do not look like a queue
+	// Managed queues begin to drop when everything has waited for 5 ms for long
+	// (CoDel, RFC 8289). So a want is to find a queue of queueTarget, and where it
+	// finds less, the window grows by what makes firstProbe of it at most; and faster
+	// after patientProbes that found nothing, when others send as well: their paths
+	// may have nothing in common with this one.
+	queueTarget   = time.Millisecond
+	firstProbe    = 2 * time.Millisecond
+	patientProbes = 4
 )
 
 func newWindow() window {
@@ -50,18 +98,57 @@ type mark struct {
 }
 
 func (w *window) mark(now time.Time) mark {
-	at := w.deliveredA
-	if at.IsZero() || now.Sub(at) > w.rtt.lowest() {
+	at := w.arrivedAt
+	if at.IsZero() || now.Sub(at) > w.trips.lowest() {
 		at = now // The path was idle: time spent waiting for a want does not count.
 	}
 	return mark{w.delivered, at}
 }
 
-// answered takes an answer to a want: its size (0 for a presence) and when it
-// came. limited tells whether the window, and not a lack of wants, held us back.
-func (w *window) answered(now time.Time, sentAt time.Time, m mark, size int, limited bool) {
+// arrived takes what came from the peer. first is the longest that the first byte
+// of it may have taken from its want, or 0. limited tells whether the window, and
+// not a lack of wants, held us back.
+func (w *window) arrived(n news, first time.Duration, limited bool, all *traffic) {
+	if first > 0 && (w.guess == 0 || first < w.guess) {
+		w.guess = first
+	}
+	if n.burst > 0 {
+		all.burst.add(n.at, n.burst, w.memory(), true)
+	}
+	came := n.read - w.delivered
+	if came <= 0 {
+		return
+	}
+	w.part, w.delivered, w.arrivedAt = n.part, n.read, n.at
+	switch {
+	case w.startup && limited:
+		w.bytes = max(w.bytes, min(w.bytes+int(came), w.ceiling(all)))
+	case !w.startup && w.bytes < w.goal:
+		w.bytes = min(w.bytes+int(float64(came)*w.slope), w.goal)
+	}
+}
+
+// waitedFor takes how long the first byte of an answer took from the moment when
+// the want was sent.
+func (w *window) waitedFor(now, sentAt time.Time, took time.Duration) {
+	if took <= 0 {
+		return
+	}
+	w.trips.add(now, took)
+	r := &w.round
+	if sentAt.Before(r.began) {
+		return
+	}
+	if queue := took - w.trips.lowest(); !r.measured || queue < r.queue {
+		r.queue, r.measured = queue, true
+	}
+}
+
+// answered takes an answer to a want: its size (0 for a presence), when it came, and
+// when the want was sent if that is known.
+func (w *window) answered(now, sentAt time.Time, m mark, size int, limited bool, all *traffic) {
 	if !sentAt.IsZero() {
-		w.rtt.add(now, now.Sub(sentAt))
+		w.laps.add(now, now.Sub(sentAt))
 	}
 	if size == 0 {
 		return
@@ -69,29 +156,32 @@ func (w *window) answered(now time.Time, sentAt time.Time, m mark, size int, lim
 	if !sentAt.IsZero() {
 		w.took = max(now.Sub(sentAt), w.took-w.took/8)
 	}
-	w.block += (size - w.block) / 8
-	if w.delivered == 0 {
-		w.block = size
-	}
-	w.delivered += int64(size)
-	w.deliveredA = now
+	w.resize(size)
 	if took := now.Sub(m.at); took > 0 && !m.at.IsZero() {
-		rate := float64(w.delivered-m.delivered) / took.Seconds()
-		w.rate.add(now, rate, max(rateMemory*w.rtt.lowest(), leastMemory), limited)
+		w.rate.add(now, float64(w.delivered-m.delivered)/took.Seconds(), w.memory(), limited)
 	}
-	if w.startup && limited {
-		w.bytes = max(w.bytes, min(w.bytes+size, w.product(startupGain)))
+	if m.delivered >= w.doubledAt {
+		w.endDoubling(limited)
 	}
-	if m.delivered >= w.roundEnd {
-		w.endRound(limited)
+	w.round.held = w.round.held || limited
+	trip := w.trips.lowest()
+	if w.round.measured && now.Sub(w.round.began) >= trip+max(trip/2, leastRound) {
+		w.endRound(now, all)
 	}
-	w.resize()
 }
 
-// endRound is called when a want that was sent in this round is answered.
-func (w *window) endRound(limited bool) {
-	w.roundEnd = w.delivered
-	w.rounds++
+func (w *window) resize(size int) {
+	if w.sized {
+		w.block += (size - w.block) / 8
+	} else {
+		w.block, w.sized = size, true
+	}
+}
+
+// endDoubling is called in the startup when a want that was sent in this round is
+// answered.
+func (w *window) endDoubling(limited bool) {
+	w.doubledAt = w.delivered
 	if !w.startup || !limited {
 		return
 	}
@@ -101,73 +191,135 @@ func (w *window) endRound(limited bool) {
 	}
 	if w.flat++; w.flat >= flatRounds {
 		w.startup = false
+		w.bytes = max(min(w.bytes, w.product(w.rate.highest())), w.least())
 	}
 }
 
-func (w *window) resize() {
-	if w.startup {
-		return
+// endRound looks at how the path did since the round began.
+func (w *window) endRound(now time.Time, all *traffic) {
+	r, earlier := &w.round, w.recent
+	w.flow(int64(float64(w.delivered-r.delivered)/now.Sub(r.began).Seconds()), all)
+	w.queue = r.queue
+	if w.queue > w.trips.lowest() && float64(w.recent) < growth*float64(earlier) {
+		w.startup = false // Twice as much was asked for as comes, and it comes no faster.
 	}
-	gain := 1.0
-	if w.rounds%probeEvery == 0 {
-		gain = probeGain
+	saturated := all.saturated()
+	if saturated {
+		w.startup = w.startup && all.burst.highest() > growth*w.before
 	}
-	w.bytes = max(w.product(gain), w.least())
+	w.before = all.burst.highest()
+	if !w.startup && r.held {
+		w.adjust(saturated, all)
+	}
+	*r = round{began: now, delivered: w.delivered}
 }
 
-// product is what is under way when the path is full and its queue is empty,
-// times the gain.
-func (w *window) product(gain float64) int {
-	return int(gain * w.rate.highest() * (w.rtt.lowest() + jitter).Seconds())
+// flow sets what comes from this peer of all traffic.
+func (w *window) flow(rate int64, all *traffic) {
+	all.rate += rate - w.recent
+	w.recent = rate
 }
+
+// saturated reports whether as much comes as our link was seen to carry.
+func (t *traffic) saturated() bool {
+	burst := t.burst.highest()
+	return burst > 0 && float64(t.rate) >= saturation*burst
+}
+
+// adjust sets the window to what would have let the wants of the last round wait as
+// they should: what is under way is the rate times the round trip with the wait in
+// it. Where the path is not full, wants wait at the sender, which was held up and
+// is to have something at hand as soon as it may send more.
+func (w *window) adjust(saturated bool, all *traffic) {
+	trip, most, probes := w.trips.lowest(), queueTarget, 0
+	if !saturated {
+		most = max(trip/2, queueTarget)
+	}
+	goal, fair := w.bytes, w.fair(all)
+	switch {
+	case w.queue > most:
+		goal = scaled(goal, max((trip+most).Seconds()/(trip+w.queue).Seconds(), mostShrink))
+	case w.queue >= queueTarget:
+	case goal < fair:
+		goal = min(scaled(goal, growth), fair)
+	case saturated:
+		probe := min(firstProbe<<max(w.probes-patientProbes, 0), trip/8)
+		goal = scaled(goal, (trip+probe).Seconds()/trip.Seconds())
+		if all.peers > 1 {
+			probes = min(w.probes+1, 2*patientProbes)
+		}
+	}
+	w.probes = probes
+	w.approach(max(min(goal, startupGain*w.product(w.rate.highest())), w.least()))
+}
+
+// approach sets the window, or lets it grow in the course of a round trip: what is
+// asked for at once beyond what the path carries stands in its queue, though at
+// other times of the round trip the path may be idle.
+func (w *window) approach(goal int) {
+	w.goal, w.slope = goal, float64(goal-w.bytes)/float64(max(w.bytes, 1))
+	w.bytes = min(w.bytes, goal)
+}
+
+// fair is this peer's part of nearly all that comes.
+func (w *window) fair(all *traffic) int {
+	return int(nearlyAll * w.carries(all) * w.trips.lowest().Seconds())
+}
+
+func scaled(bytes int, by float64) int { return int(float64(bytes) * by) }
+
+// carries is this peer's part of what our link was seen to carry, or 0 when that is
+// not known.
+func (w *window) carries(all *traffic) float64 {
+	burst := all.burst.highest()
+	if burst == 0 {
+		return 0
+	}
+	part := 1 / float64(max(all.peers, 1))
+	if all.rate > 0 {
+		recent := float64(w.recent) / float64(all.rate)
+		if all.saturated() && w.recent > 0 {
+			part = recent
+		} else {
+			part = max(part, recent)
+		}
+	}
+	burst *= part
+	if rate := w.rate.highest(); !w.startup {
+		burst = min(burst, startupGain*rate)
+	}
+	return max(burst, w.rate.highest())
+}
+
+// ceiling is how far the window grows in the startup.
+func (w *window) ceiling(all *traffic) int {
+	if carries := w.carries(all); carries > 0 {
+		return int(startupShare * carries * w.trip().Seconds())
+	}
+	return math.MaxInt
+}
+
+// product is what is to come when the path is full and its queue nearly empty.
+func (w *window) product(rate float64) int {
+	return int(rate * (w.trip() + queueTarget).Seconds())
+}
+
+// trip is the lowest round trip, or the longest that it may be.
+func (w *window) trip() time.Duration {
+	if trip := w.trips.lowest(); trip != 0 {
+		return trip
+	}
+	return w.guess
+}
+
+func (w *window) memory() time.Duration { return max(rateMemory*w.trips.lowest(), leastMemory) }
 
 // least keeps one block coming while the next is asked for.
-func (w *window) least() int { return max(2*w.block, leastWindow) }
+func (w *window) least() int { return max(w.block, leastWindow) }
 
 // shrink is called when the peer is late: it starts over from the least.
-func (w *window) shrink() {
+func (w *window) shrink(all *traffic) {
+	w.flow(0, all)
 	w.bytes, w.startup, w.flat, w.full = w.least(), true, 0, 0
-	w.rate = rateFilter{}
-}
-
-// rateFilter is the maximum over a time between one and two memories.
-type rateFilter struct {
-	now, before float64
-	turn        time.Time
-}
-
-func (f *rateFilter) add(now time.Time, rate float64, memory time.Duration, limited bool) {
-	if !limited {
-		f.now = max(f.now, rate) // A rate held back by us says nothing against the older ones.
-		return
-	}
-	if now.Sub(f.turn) > memory {
-		f.before, f.now, f.turn = f.now, 0, now
-	}
-	f.now = max(f.now, rate)
-}
-
-func (f *rateFilter) highest() float64 { return max(f.now, f.before) }
-
-// rttFilter is the minimum over a time between one and two memories.
-type rttFilter struct {
-	now, before time.Duration
-	turn        time.Time
-}
-
-func (f *rttFilter) add(now time.Time, rtt time.Duration) {
-	if now.Sub(f.turn) > rttMemory {
-		f.before, f.now, f.turn = f.now, 0, now
-	}
-	if f.now == 0 || rtt < f.now {
-		f.now = max(rtt, 1)
-	}
-}
-
-// lowest is 0 when nothing was measured.
-func (f *rttFilter) lowest() time.Duration {
-	if f.before == 0 || (f.now != 0 && f.now < f.before) {
-		return f.now
-	}
-	return f.before
+	w.rate, w.before = rateFilter{}, 0
 }

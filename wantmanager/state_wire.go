@@ -27,8 +27,8 @@ func (s *state) pump(now time.Time, p *peerWants) {
 	// boxo's server adds the wants of a message before it takes out the cancels,
 	// and drops the wants that are too many in between.
 	known := p.unanswered + p.answeredDH + len(p.hands)
-	if (len(p.hands) == 0 && p.worthwhile()) || (len(p.hands) > 0 && known <= maxUnanswered) {
-		p.addWants(m)
+	if (len(p.hands) == 0 && p.worthwhile(now)) || (len(p.hands) > 0 && known <= maxUnanswered) {
+		p.addWants(now, &s.all, m)
 	}
 	if len(m.Wantlist) == 0 {
 		return
@@ -45,23 +45,26 @@ func (p *peerWants) addCancels(m *message.Message) {
 	}
 }
 
-func (p *peerWants) addWants(m *message.Message) {
+func (p *peerWants) addWants(now time.Time, all *traffic, m *message.Message) {
 	for len(m.Wantlist) < maxEntries {
 		w := p.queue.first(isQueued)
-		if w == nil || !p.room(w) {
+		if w == nil || !p.room(now, w) {
 			return
 		}
 		p.queue.pop()
-		p.write(w, m)
+		p.write(now, all, w, m)
 	}
 }
 
-func (p *peerWants) write(w *want, m *message.Message) {
+func (p *peerWants) write(now time.Time, all *traffic, w *want, m *message.Message) {
 	w.repeated = w.repeated || w.rewrite
-	w.kind, w.size, w.rewrite = p.kindFor(w), int32(p.window.block), false
+	w.kind, w.rewrite = p.kindFor(w), false
 	w.tellings = min(w.tellings+1, maxTellings)
 	p.account(w, inHand)
 	p.inHand = append(p.inHand, w)
+	if w.kind == message.WantBlock {
+		p.window.pace(now, all)
+	}
 	p.flying.append(w)
 	p.flying.compact(isFlying, p.unanswered)
 	m.Wantlist = append(m.Wantlist, message.Entry{
@@ -121,47 +124,71 @@ func (p *peerWants) unwritten(hand []*want, gone []cid.Cid) {
 	}
 }
 
+// news is what a reader has read.
+type news struct {
+	at, began time.Time // of the last byte, and of the first one of the message
+	read      int64     // bytes in all
+	part      int       // of those, in blocks that are not complete
+	burst     float64   // rate at which bytes came without a pause, or 0
+
+	blocks           []sized
+	haves, dontHaves []cid.Cid
+}
+
+func (n *news) answers() int { return len(n.blocks) + len(n.haves) + len(n.dontHaves) }
+
 // heard takes what a reader decoded. Answers to wants free their place in the
 // window.
-func (s *state) heard(now time.Time, from peer.ID, at time.Time, bs []sized, haves, dontHaves []cid.Cid) {
+func (s *state) heard(now time.Time, from peer.ID, n news) {
 	p := s.peers[from]
 	if p == nil {
 		return // It has left, and with it what it was asked.
 	}
-	if len(bs)+len(haves)+len(dontHaves) > 0 {
-		p.heardAt, p.late, p.patience = at, false, 0
+	p.arrived(n, &s.all)
+	s.touch(p)
+	if n.answers() == 0 {
+		return
 	}
+	p.heardAt, p.late, p.patience = n.at, false, 0
 	var faults blame
-	for _, b := range bs {
-		if !s.gotBlock(now, p, at, b) {
+	for _, b := range n.blocks {
+		if !s.gotBlock(now, p, n, b) {
 			faults.add(p.unaskedBlock())
 		}
 	}
-	for _, c := range haves {
-		if !s.gotHave(now, p, at, c) {
+	for _, c := range n.haves {
+		if !s.gotHave(now, p, n, c) {
 			faults.add(message.FaultUnasked)
 		}
 	}
-	for _, c := range dontHaves {
-		if !s.gotDontHave(now, p, at, c) {
+	for _, c := range n.dontHaves {
+		if !s.gotDontHave(now, p, n, c) {
 			faults.add(message.FaultUnasked)
 		}
 	}
 	s.overtaken(now, p)
 	s.out.measured = append(s.out.measured, measured{
-		peer: from, rtt: p.window.rtt.lowest(), rate: p.window.rate.highest(), faults: faults,
+		peer: from, rtt: p.window.laps.lowest(), rate: p.window.rate.highest(), faults: faults,
 	})
-	s.touch(p)
+}
+
+// arrived tells the window what came.
+func (p *peerWants) arrived(n news, all *traffic) {
+	var first time.Duration
+	if head := p.flying.first(isFlying); head != nil && head.phase == sent {
+		first = n.began.Sub(head.flight.from)
+	}
+	p.window.arrived(n, first, p.limited(), all)
 }
 
 // gotBlock reports whether the block was asked of the peer not long ago.
-func (s *state) gotBlock(now time.Time, p *peerWants, at time.Time, b sized) bool {
+func (s *state) gotBlock(now time.Time, p *peerWants, n news, b sized) bool {
 	w := p.wants[b.cid]
 	if w == nil {
 		return p.wasAsked(now, b.cid)
 	}
 	p.broken = 0
-	p.measure(w, at, b.size, p.limited())
+	s.measure(p, w, n, b.size, p.limited())
 	s.satisfied(now, p, w)
 	return true
 }
@@ -176,7 +203,7 @@ func (p *peerWants) wasAsked(now time.Time, c cid.Cid) bool {
 // not carry its CID, so that one with other bytes than were asked for is a block
 // that nobody asked for, too; while an answer is due, it is taken for that.
 func (p *peerWants) unaskedBlock() message.Fault {
-	if p.bytes > 0 {
+	if p.blocks > 0 {
 		return message.FaultInvalid
 	}
 	return message.FaultUnasked
@@ -184,14 +211,14 @@ func (p *peerWants) unaskedBlock() message.Fault {
 
 // gotHave ends a want-have: the server forgets it with its answer. A want-block
 // stays until the block comes. It reports whether the peer was asked not long ago.
-func (s *state) gotHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) bool {
+func (s *state) gotHave(now time.Time, p *peerWants, n news, c cid.Cid) bool {
 	w := p.wants[c]
 	if w == nil {
 		return p.wasAsked(now, c)
 	}
 	p.promised.add(now, c)
 	if w.kind != message.WantBlock && w.phase != queued {
-		p.measure(w, at, 0, false)
+		s.measure(p, w, n, 0, false)
 		s.satisfied(now, p, w)
 	}
 	return true
@@ -210,13 +237,13 @@ func (s *state) satisfied(now time.Time, p *peerWants, w *want) {
 
 // gotDontHave keeps the want as a subscription, within bounds. It reports whether
 // the peer was asked not long ago.
-func (s *state) gotDontHave(now time.Time, p *peerWants, at time.Time, c cid.Cid) bool {
+func (s *state) gotDontHave(now time.Time, p *peerWants, n news, c cid.Cid) bool {
 	w := p.wants[c]
 	switch {
 	case w == nil:
 		return p.wasAsked(now, c)
 	case w.phase == sent, w.phase == inHand:
-		p.measure(w, at, 0, false)
+		s.measure(p, w, n, 0, false)
 		p.stand(w)
 		s.trimStanding(now, p)
 	}
@@ -238,14 +265,20 @@ func (p *peerWants) stand(w *want) {
 	p.standing.append(w)
 }
 
-func (p *peerWants) measure(w *want, at time.Time, size int, limited bool) {
+// measure takes from an answer what it says about the path. An answer to a want
+// that was written twice may be to either.
+func (s *state) measure(p *peerWants, w *want, n news, size int, limited bool) {
+	var sentAt time.Time
+	var m mark
 	if w.phase == sent {
 		p.lead.answered(w.flight.nth)
 		p.most = min(p.most+1, maxUnanswered)
-		p.window.answered(at, w.flight.from, w.flight.mark, size, limited)
-		return
+		sentAt, m = w.flight.from, w.flight.mark
+		if !w.repeated {
+			p.window.waitedFor(n.at, sentAt, n.began.Sub(sentAt))
+		}
 	}
-	p.window.answered(at, time.Time{}, mark{}, size, false)
+	p.window.answered(n.at, sentAt, m, size, limited, &s.all)
 }
 
 // tick retries failed writes and finds peers that are late. progress tells when
@@ -261,6 +294,10 @@ func (s *state) tick(now time.Time, progress func(peer.ID) time.Time) {
 		if at := p.deadline(); !at.IsZero() && !now.Before(at) {
 			s.check(now, p, progress(id))
 		}
+		if !p.nextAt.IsZero() && !now.Before(p.nextAt) {
+			p.nextAt = time.Time{}
+			s.touch(p)
+		}
 		s.wakeAt = earlier(s.wakeAt, p.due())
 	}
 }
@@ -275,7 +312,7 @@ func (s *state) check(now time.Time, p *peerWants, progress time.Time) {
 	}
 	p.late = true
 	s.blameBroken(now, p)
-	p.window.shrink()
+	p.window.shrink(&s.all)
 	p.patience = min(2*p.currentPatience(), mostPatience)
 	p.heardAt = now // The next deadline counts from here.
 	p.told = View{} // So that every link hears of it again.

@@ -39,7 +39,7 @@ func (s *Steps) List() []actor.Step {
 }
 
 func (s *Steps) hear(h network.Heard) {
-	s.sh.state.heard(time.Now(), h.From, h.At, sizes(h.Blocks), h.Haves, h.DontHaves)
+	s.sh.state.heard(time.Now(), h.From, newsOf(h))
 	s.settle()
 }
 

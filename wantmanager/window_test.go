@@ -2,6 +2,7 @@ package wantmanager
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,105 +13,60 @@ import (
 	"github.com/souk-p2p/souk/message"
 )
 
-// path is a peer that serves at a rate behind a round trip: what arrives first is
-// served first.
-type path struct {
-	*rig
-	rate  float64 // bytes a second
-	trip  time.Duration
-	size  func(int) int
-	free  time.Time
-	queue []delivery
-	never map[cid.Cid]bool // wants that are not answered
-	most  int              // bytes under way
-	under int
-	got   int
-}
-
-type delivery struct {
-	at   time.Time
-	cid  cid.Cid
-	size int
-}
-
-func newPath(t *testing.T, rate float64, trip time.Duration, size int) *path {
-	p := &path{rig: newRig(t), rate: rate, trip: trip, size: func(int) int { return size }}
-	p.connect(a)
-	return p
-}
-
-// fetch asks for n blocks and lets them come, and returns how long that took.
-func (p *path) fetch(n int) time.Duration {
-	begin, got := p.now, p.got
-	p.block(1, a, cidsOf(p.got, n)...)
-	for p.got < got+n {
-		p.sendOut()
-		if len(p.queue) == 0 {
-			p.pass(time.Second)
-			continue
-		}
-		d := p.queue[0]
-		p.queue = p.queue[1:]
-		p.now = d.at
-		p.under -= d.size
-		p.got++
-		p.sends(a, d.size, d.cid)
-	}
-	return p.now.Sub(begin)
-}
-
-func (p *path) sendOut() {
-	for len(p.hands[a]) > 0 {
-		for _, e := range p.hand(a) {
-			if e.Cancel || p.never[e.CID] {
-				continue
-			}
-			size := p.size(p.got)
-			at := p.now.Add(p.trip)
-			if p.free.After(at) {
-				at = p.free
-			}
-			p.free = at.Add(time.Duration(float64(size) / p.rate * float64(time.Second)))
-			p.queue = append(p.queue, delivery{p.free, e.CID, size})
-			p.under += size
-		}
-		p.most = max(p.most, p.under)
-	}
-}
-
 // The window doubles while the rate grows, leaves its start when the path is full,
-// and then holds one product of rate and round trip.
+// and then keeps the path full and its queue short: what is managed drops when
+// everything in it has waited for 5 ms.
 func TestTheWindowFindsThePath(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		rate float64
-		trip time.Duration
-		size int
-		room float64 // over the ideal time
+		name  string
+		rate  float64
+		trips []time.Duration // of the peers behind the link
+		size  int
 	}{
-		{"100 Mb/s, 100 ms, 64 KiB", 12.5e6, 100 * time.Millisecond, 64 << 10, 1.15},
-		{"100 Mb/s, 20 ms, 256 KiB", 12.5e6, 20 * time.Millisecond, 256 << 10, 1.15},
-		{"20 Mb/s, 40 ms, 256 KiB", 2.5e6, 40 * time.Millisecond, 256 << 10, 1.1},
-		{"1 Gb/s, 10 ms, 64 KiB", 125e6, 10 * time.Millisecond, 64 << 10, 1.3},
-		{"100 Mb/s, 50 ms, 4 KiB", 12.5e6, 50 * time.Millisecond, 4 << 10, 1.5},
+		{"100 Mb/s, 100 ms, 64 KiB", 12.5e6, ms(100), 64 << 10},
+		{"100 Mb/s, 100 ms, 256 KiB", 12.5e6, ms(100), 256 << 10},
+		{"100 Mb/s, 300 ms, 256 KiB", 12.5e6, ms(300), 256 << 10},
+		{"100 Mb/s, 30 ms, 16 KiB", 12.5e6, ms(30), 16 << 10},
+		{"10 Mb/s, 200 ms, 8 KiB", 1.25e6, ms(200), 8 << 10},
+		{"500 Mb/s, 20 ms, 256 KiB", 62.5e6, ms(20), 256 << 10},
+		{"1 Gb/s, 10 ms, 64 KiB", 125e6, ms(10), 64 << 10},
+		{"4 peers, 100 Mb/s, 100 ms, 64 KiB", 12.5e6, ms(100, 100, 100, 100), 64 << 10},
+		{"4 peers, 300 Mb/s, 80 ms, 256 KiB", 37.5e6, ms(80, 80, 80, 80), 256 << 10},
+		{"3 peers, 200 Mb/s, 20 to 150 ms, 64 KiB", 25e6, ms(20, 60, 150), 64 << 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPath(t, c.rate, c.trip, c.size)
-			total := 32 << 20
-			took := p.fetch(total / c.size)
-			ideal := float64(total)/c.rate + c.trip.Seconds()
-			t.Logf("%.3f of the ideal, most under way %d, window %d", took.Seconds()/ideal, p.most, p.peers[a].window.bytes)
-			require.Less(t, took.Seconds()/ideal, c.room)
-			w := p.peers[a].window
-			require.InEpsilon(t, c.rate, w.rate.highest(), 0.1)
-			if c.size > 4<<10 { // There it is the number of wants that limits.
-				require.False(t, w.startup)
+			l, longest := newWire(t, c.rate), slices.Max(c.trips)
+			for i, trip := range c.trips {
+				all := 25 * c.rate * longest.Seconds()
+				l.path(peer.ID(rune('a'+i)), trip, c.size).want(int(all)/c.size/len(c.trips) + 1)
 			}
-			product := c.rate * (c.trip + jitter + time.Duration(float64(c.size)/c.rate*float64(time.Second))).Seconds()
-			require.Less(t, p.most, 2*int(product)+2*c.size+firstWindow)
-			require.Less(t, w.bytes, int(1.1*product)+2*c.size+leastWindow)
+			begin := l.now
+			for trips := 1; trips <= 20; trips++ {
+				l.until(func() bool { return l.now.Sub(begin) >= time.Duration(trips)*longest })
+				used, least := l.look()
+				t.Logf("after %d round trips %.3f of the link is used, all wait for %s", trips, used, least)
+				if trips > 10 {
+					require.Greater(t, used, 0.93)
+					require.Less(t, least, 5*time.Millisecond)
+				}
+			}
+			var all float64
+			for _, p := range l.paths {
+				all += float64(l.peers[p.peer].window.bytes) / (c.rate * p.trip.Seconds())
+			}
+			wait := (queueTarget + firstProbe).Seconds() / slices.Min(c.trips).Seconds()
+			require.Greater(t, all, 0.95, "of what is on the way when the path is full")
+			require.Less(t, all, 1.1+wait)
 		})
 	}
+}
+
+func ms(trips ...int) []time.Duration {
+	list := make([]time.Duration, len(trips))
+	for i, n := range trips {
+		list[i] = time.Duration(n) * time.Millisecond
+	}
+	return list
 }
 
 // Blocks of 1 KiB: the number of wants limits, and not their bytes.

@@ -147,11 +147,11 @@ func TestAPeerThatLeavesIsReplaced(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
 		client := w.Node(exchanges.MakeSouk, lan)
 		peers := connected(w, client, 2, nil)
-		w.Call(client, cids("abcd"), peers[0].Node, peers[1].Node)
+		w.Call(client, cids("abc"), peers[0].Node, peers[1].Node)
 		w.Pass(200 * time.Millisecond)
 		peers[0].Leave()
 		w.Pass(2 * lan.RoundTrip)
-		for _, c := range cids("abcd") {
+		for _, c := range cids("abc") {
 			require.Equal(t, sim.WantBlock, peers[1].Wants()[c])
 		}
 	})
