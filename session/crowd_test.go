@@ -9,6 +9,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/message"
 )
 
 // crowded returns a world with a source that takes 400 ms for each of n blocks, and
@@ -180,4 +182,43 @@ func TestTheNextOfAQueueAreInOrder(t *testing.T) {
 	require.Len(t, next, scoutWants)
 	require.True(t, slices.IsSortedFunc(next, func(a, b *wanted) int { return int(a.order) - int(b.order) }))
 	require.Less(t, next[scoutWants-1].order, uint64(2*scoutWants))
+}
+
+// Those whom the directory names later are found while the one that it has named is
+// crowded.
+func TestTheDirectoryIsAskedWhoHasComeToACrowd(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(60, 64<<10)
+	source := w.list("source", ks...)
+	source.perBlock = 400 * time.Millisecond
+	strangers := w.strangers(20)
+	w.call(1, ks...)
+	w.run(500 * time.Millisecond)
+	require.Equal(t, 1, w.finds)
+	w.list("other", ks[:40]...)
+	rs, took := w.drain(1, time.Minute)
+	require.Len(t, rs, len(ks))
+	require.Less(t, took, 45*source.perBlock, "the source alone takes 60")
+	require.LessOrEqual(t, w.finds, 8)
+	require.Zero(t, askedOf(strangers))
+}
+
+// A want-block that a peer has refused is withdrawn when another is asked that has it.
+func TestARefusedBlockIsWithdrawnWhenItIsFound(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(20, 64<<10)
+	holder := w.list("holder", ks...)
+	holder.perBlock = 100 * time.Millisecond
+	empty := w.list("empty")
+	w.call(1, ks...)
+	w.run(time.Second)
+	require.NotEmpty(t, empty.seen)
+	for !w.closed[1] {
+		w.consume(1)
+		for _, k := range w.at(holder) {
+			want := empty.wants[k]
+			require.True(t, want == nil || want.kind == message.WantHave, "it would send it when it has it")
+		}
+		w.run(50 * time.Millisecond)
+	}
 }

@@ -264,7 +264,8 @@ func (s *state) wantBlock(now time.Time, w *wanted, i int) {
 	s.search.left(w)
 	w.stage = asked
 	w.assign(i, s.mean)
-	w.learn(i, told|wasAsked|awaited, refused|silent)
+	w.learn(i, told|wasAsked|awaited|whole, refused|silent)
+	s.clearRefused(w, i)
 	p.take(w, i, s.mean)
 	p.watch.start(s.clock(now), w)
 	s.charge(w)
@@ -328,7 +329,7 @@ func (s *state) unassign(w *wanted, i int) {
 // for now.
 func (s *state) takeBack(w *wanted, i int) {
 	id := s.peers[i].id
-	w.learn(i, silent, awaited|wasAsked|told)
+	w.learn(i, silent, awaited|wasAsked|told|whole)
 	if asks := s.out.asks[id]; asks != nil {
 		s.out.asks[id] = slices.DeleteFunc(asks, func(a wantmanager.Ask) bool { return a.CID == w.cid })
 	}

@@ -73,6 +73,23 @@ func (s *state) lookAround(now time.Time) {
 	}
 }
 
+// steady reports whether the peer has had nearly all that it was asked for, be it little.
+func (p *sessionPeer) steady() bool { return p.hits > 0 && p.misses*8 <= p.hits }
+
+// clearRefused withdraws w from peers that have refused it, because peer i has it and was
+// asked: who gets it meanwhile would send it, too.
+func (s *state) clearRefused(w *wanted, i int) {
+	if s.rules.only || w.knows(i)&has == 0 && !s.peers[i].steady() {
+		return
+	}
+	for _, k := range slices.Clone(w.known) {
+		if k.peer() != i && k.bits()&(refused|whole|told) == refused|whole|told {
+			s.takeBack(w, k.peer())
+			w.learn(k.peer(), refused, silent)
+		}
+	}
+}
+
 // crowd reports whether some peer is crowded.
 func (s *state) crowd() bool {
 	return slices.ContainsFunc(s.used, func(i int) bool { return s.peers[i].crowded })

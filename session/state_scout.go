@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/message"
@@ -34,8 +35,9 @@ func (s *state) scout(now time.Time) {
 		return
 	}
 	s.scoutAt, s.scouted = now.Add(scoutEvery), now
-	next := s.upcoming()
-	for _, i := range s.neighbours() {
+	next, list := s.upcoming(), s.neighbours()
+	s.findMore(now, next, len(list))
+	for _, i := range list {
 		for _, w := range next {
 			s.question(w, i)
 		}
@@ -66,6 +68,20 @@ func (s *state) neighbours() []int {
 		return cmp.Compare(s.distance(s.peers[a].id), s.distance(s.peers[b].id))
 	})
 	return list[:min(len(list), s.rules.k)]
+}
+
+// findMore asks the directory again who has come since, while those whom it has named
+// are crowded and there are fewer neighbours than may be asked.
+func (s *state) findMore(now time.Time, next []*wanted, neighbours int) {
+	f := &s.search
+	if !s.led() || f.finding || neighbours >= s.rules.k || len(next) == 0 || now.Before(f.moreAt) {
+		return
+	}
+	if !f.moreAt.IsZero() {
+		s.find(now, []cid.Cid{next[0].cid})
+	}
+	f.pace = min(max(f.pace+f.pace/2, firstRotation), lastRotation)
+	f.moreAt = now.Add(f.pace)
 }
 
 // takeNeighbours takes connected peers into use until there are K that may be asked.

@@ -67,6 +67,9 @@ type search struct {
 	settleAt time.Time // when a sample that nobody had stands for all
 	rotateAt time.Time // for wants that everybody has refused
 	rotation time.Duration
+
+	moreAt time.Time     // for others that do the same, while those it has named are crowded
+	pace   time.Duration // between that
 }
 
 // sought takes a want into the search.

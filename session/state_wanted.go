@@ -183,6 +183,7 @@ const (
 	has                        // said HAVE
 	refused                    // said DONT_HAVE
 	silent                     // did not answer in time
+	whole                      // was asked for the block itself
 )
 
 // with returns the knowledge with some bits set and others cleared.
