@@ -16,7 +16,7 @@ import (
 // crowded returns a world with a source that takes 400 ms for each of n blocks, and
 // another downloader, after the source has turned out to be crowded.
 func crowded(t *testing.T, n int) (w *world, ks []cid.Cid, source, other *remote) {
-	w = newWorld(t, 1, rules{self: "self"})
+	w = newWorld(t, 1, rules{self: "self", progress: func(peer.ID) time.Time { return time.Time{} }})
 	ks = w.makeBlocks(n, 64<<10)
 	source = w.connected("source", ks...)
 	source.perBlock = 400 * time.Millisecond

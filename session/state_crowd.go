@@ -67,7 +67,7 @@ func (s *state) lookAround(now time.Time) {
 		p := s.peers[i]
 		before := p.crowded
 		p.crowded = !s.rules.only && p.view.RTT > 0 && p.watch.lap(s.clock(now)) > p.mostLap()
-		if p.crowded && !before && !p.getting {
+		if p.crowded && !before && !p.getting && !s.sending(now, i) {
 			s.unload(i)
 		}
 	}

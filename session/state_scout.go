@@ -158,7 +158,7 @@ func (s *state) prefer(now time.Time, w *wanted, i int) {
 	}
 	source := s.peers[from].crowded && !s.peers[from].getting
 	switch {
-	case s.peers[i].room(s.mean) && (source || !s.peers[from].getting && s.sooner(i, from)):
+	case s.peers[i].room(s.mean) && (source && s.peers[i].getting || !s.peers[from].getting && s.sooner(i, from)):
 		s.moveTo(now, w, i)
 	case source && s.peers[i].getting:
 		s.withdrawFrom(w, from)
