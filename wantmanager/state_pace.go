@@ -10,6 +10,13 @@ import (
 // other travel in one packet as well.
 const leastPause = time.Millisecond
 
+// Readers say how much of a block has come when it is this much, and this long after
+// they last said something.
+const (
+	unheardBytes = 32 << 10
+	unheardTime  = 5 * time.Millisecond
+)
+
 // toCome is how much of the bytes that were asked for is still to come.
 func (w *window) toCome(now time.Time, asked int) int {
 	if !w.sized {
@@ -18,20 +25,26 @@ func (w *window) toCome(now time.Time, asked int) int {
 	return max(asked-w.part-w.expected(now.Sub(w.arrivedAt)), 0)
 }
 
-// expected is what comes in a time without news, at most one block: what was
-// expected and does not come must not be asked for twice.
+// expected is what comes in a time without news. Readers say so when more than that
+// has come: from a peer that many ask nothing comes for long, and then a block.
 func (w *window) expected(d time.Duration) int {
-	return min(int(w.rate.highest()*d.Seconds()), w.block)
+	rate := w.rate.highest()
+	return min(int(rate*d.Seconds()), max(unheardBytes, int(rate*unheardTime.Seconds())), w.block)
 }
 
 // until is after how long so many bytes fewer are to come, or 0 when that is not
 // to be expected without news.
 func (w *window) until(now time.Time, bytes int) time.Duration {
 	rate := w.rate.highest()
-	if rate == 0 || w.expected(now.Sub(w.arrivedAt))+bytes > w.block {
+	if rate == 0 {
 		return 0
 	}
-	return time.Duration(float64(bytes) / rate * float64(time.Second))
+	wait := time.Duration(float64(bytes) / rate * float64(time.Second))
+	silent := now.Sub(w.arrivedAt)
+	if w.expected(silent+wait)-w.expected(silent) < bytes-1 {
+		return 0
+	}
+	return wait
 }
 
 // pace notes that a block was asked for. What is asked for at once is sent at once,
