@@ -348,7 +348,7 @@ func (s *state) steal(now time.Time) {
 		if p.view.Rate == 0 || p.load > 0 || p.view.Late || !p.likely() {
 			continue
 		}
-		if w, from := s.slowest(i); w != nil {
+		if w, from := s.slowest(now, i); w != nil {
 			s.takeBack(w, from)
 			s.release(w, from)
 			s.settle(w)
@@ -359,7 +359,7 @@ func (s *state) steal(now time.Time) {
 
 // slowest returns the want that the slowest peer was asked for last among those
 // that peer i would have much sooner, and that peer.
-func (s *state) slowest(i int) (*wanted, int) {
+func (s *state) slowest(now time.Time, i int) (*wanted, int) {
 	var found *wanted
 	var most float64
 	from := -1
@@ -367,7 +367,8 @@ func (s *state) slowest(i int) (*wanted, int) {
 		if j == i || s.peers[j].load == 0 {
 			continue
 		}
-		theirs := s.peers[j].cost(0, s.rate, true)
+		// What a block has taken so far it may take again, whatever the rate was.
+		theirs := max(s.peers[j].cost(0, s.rate, true), s.peers[j].watch.running(s.clock(now)).Seconds())
 		if theirs <= most {
 			continue
 		}

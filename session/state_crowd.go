@@ -52,6 +52,14 @@ func (t *stopwatch) drop(w *wanted, left int) {
 	}
 }
 
+// running is for how long the peer owes what is measured.
+func (t *stopwatch) running(now time.Duration) time.Duration {
+	if !t.runs {
+		return 0
+	}
+	return now - t.from
+}
+
 // lap is what a block takes, as far as known.
 func (t *stopwatch) lap(now time.Duration) time.Duration {
 	if !t.runs {
