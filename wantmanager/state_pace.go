@@ -19,7 +19,7 @@ const (
 
 // toCome is how much of the bytes that were asked for is still to come.
 func (w *window) toCome(now time.Time, asked int) int {
-	if !w.sized {
+	if w.sizes == 0 {
 		return asked
 	}
 	return max(asked-w.part-w.expected(now.Sub(w.arrivedAt)), 0)
@@ -50,14 +50,16 @@ func (w *window) until(now time.Time, bytes int) time.Duration {
 // pace notes that a block was asked for. What is asked for at once is sent at once,
 // into the queue of a path that was idle before, and answered and asked for at once
 // the next time, too. So blocks are asked for hardly faster than they may come, but
-// for those of one message.
+// for those of one message. In the startup, what may come is not known yet, but the
+// first window was asked for at once as well. Nor are the first few sizes a mean to
+// go by: a tree's root may be several times as long as its leaves.
 func (w *window) pace(now time.Time, all *traffic) {
 	rate := growth * w.carries(all)
-	if w.startup {
-		rate = startupGain * w.carries(all)
-	}
-	if rate == 0 {
+	if rate == 0 || w.sizes < meanSizes {
 		return
+	}
+	if w.startup {
+		rate = max(startupGain*w.carries(all), firstWindow/w.trip().Seconds())
 	}
 	message := time.Duration(float64(w.bytes/batches) / rate * float64(time.Second))
 	if earliest := now.Add(-message); w.paceAt.Before(earliest) {

@@ -33,13 +33,14 @@ type window struct {
 	part      int           // bytes of blocks that are not complete
 	doubledAt int64         // value of delivered at which the round of the startup ends
 	block     int           // running mean size of the peer's blocks
-	sized     bool          // one was seen
+	sizes     int           // that have gone into it, meanSizes at most
 	took      time.Duration // from asking for a block until it came, the longest of late
 	paceAt    time.Time     // before which no other block is asked for
 
 	round  round
 	recent int64         // bytes a second that came in the last round
 	queue  time.Duration // how much longer than the lowest round trip a want waited at least in the last round
+	hungry bool          // the last round came as fast as it was asked for, and faster than what came before
 	before float64       // burst of all traffic at its end
 	probes int           // rounds in a row in which the window grew although all that is known to be there was used
 }
@@ -73,6 +74,7 @@ const (
 	startupShare = 0.9  // of what the path carries, so that what was sent in bursts until then drains
 	nearlyAll    = 0.95 // of what the path carries: more is found out by probes
 	saturation   = 0.85 // of what the path carries: above this, what waits does so in a queue and not at the sender
+	meanSizes    = 8    // blocks that go into the mean of their size, more or less
 	mostShrink   = 0.5  // of a round: waiting may have other causes than the window
 
 	leastRound = 10 * time.Millisecond // so that a few milliseconds of scheduling do not look like a queue
@@ -171,11 +173,8 @@ func (w *window) answered(now, sentAt time.Time, m mark, size int, limited bool,
 }
 
 func (w *window) resize(size int) {
-	if w.sized {
-		w.block += (size - w.block) / 8
-	} else {
-		w.block, w.sized = size, true
-	}
+	w.sizes = min(w.sizes+1, meanSizes)
+	w.block += (size - w.block) / w.sizes
 }
 
 // endDoubling is called in the startup when a want that was sent in this round is
@@ -203,11 +202,14 @@ func (w *window) endRound(now time.Time, all *traffic) {
 	if w.queue > w.trips.lowest() && float64(w.recent) < growth*float64(earlier) {
 		w.startup = false // Twice as much was asked for as comes, and it comes no faster.
 	}
-	saturated := all.saturated()
+	saturated, burst := all.saturated(), all.burst.highest()
+	// A window that small blocks go through evenly is itself what their bursts
+	// measure: unlike what a link carries, that grows when the window does.
+	w.hungry = r.held && w.queue < queueTarget && w.before > 0 && w.before < nearlyAll*burst
 	if saturated {
-		w.startup = w.startup && all.burst.highest() > growth*w.before
+		w.startup = w.startup && (w.hungry || burst > growth*w.before)
 	}
-	w.before = all.burst.highest()
+	w.before = burst
 	if !w.startup && r.held {
 		w.adjust(saturated, all)
 	}
@@ -240,6 +242,8 @@ func (w *window) adjust(saturated bool, all *traffic) {
 	case w.queue > most:
 		goal = scaled(goal, max((trip+most).Seconds()/(trip+w.queue).Seconds(), mostShrink))
 	case w.queue >= queueTarget:
+	case w.hungry:
+		goal = scaled(goal, growth)
 	case goal < fair:
 		goal = min(scaled(goal, growth), fair)
 	case saturated:
@@ -294,7 +298,11 @@ func (w *window) carries(all *traffic) float64 {
 // ceiling is how far the window grows in the startup.
 func (w *window) ceiling(all *traffic) int {
 	if carries := w.carries(all); carries > 0 {
-		return int(startupShare * carries * w.trip().Seconds())
+		rate := startupShare * carries
+		if w.hungry {
+			rate = max(rate, growth*float64(w.recent))
+		}
+		return int(rate * w.trip().Seconds())
 	}
 	return math.MaxInt
 }
@@ -321,5 +329,5 @@ func (w *window) least() int { return max(w.block, leastWindow) }
 func (w *window) shrink(all *traffic) {
 	w.flow(0, all)
 	w.bytes, w.startup, w.flat, w.full = w.least(), true, 0, 0
-	w.rate, w.before = rateFilter{}, 0
+	w.rate, w.before, w.hungry = rateFilter{}, 0, false
 }

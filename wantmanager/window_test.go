@@ -69,6 +69,29 @@ func ms(trips ...int) []time.Duration {
 	return list
 }
 
+// A sender paces the first block by what its own start allows, and small blocks come
+// as they are asked for: neither tells what the path carries.
+func TestAPathThatBeganSlowlyIsFilled(t *testing.T) {
+	for _, size := range []int{8 << 10, 16 << 10} {
+		for _, trip := range ms(30, 100) {
+			p := newPath(t, 1.5e6, trip, 52<<10)
+			p.fetch(1)
+			p.rate, p.size = 12.5e6, func(int) int { return size }
+			p.want(int(25*p.rate*trip.Seconds()) / size)
+			begin := p.now
+			for trips := 1; trips <= 15; trips++ {
+				p.until(func() bool { return p.now.Sub(begin) >= time.Duration(trips)*trip })
+				used, least := p.look()
+				t.Logf("%d KiB, %s: after %d round trips %.3f of the link is used, all wait for %s", size>>10, trip, trips, used, least)
+				if trips > 10 {
+					require.Greater(t, used, 0.8)
+					require.Less(t, least, 5*time.Millisecond)
+				}
+			}
+		}
+	}
+}
+
 // Blocks of 1 KiB: the number of wants limits, and not their bytes.
 func TestTinyBlocksFillThePlacesForWants(t *testing.T) {
 	p := newPath(t, 125e6, 50*time.Millisecond, 1<<10)
