@@ -15,7 +15,6 @@ import (
 const (
 	inboundDepth = 256 // wantlists: eight peers with all their streams, none of which can take more
 	requestDepth = 256 // reports of what was sent, and queries
-	jobsAWorker  = 2   // one being done and one waiting, so that no worker waits for the loop
 )
 
 // Engine is the handle of the actor. Its methods are safe for concurrent use.
@@ -32,6 +31,7 @@ type Engine struct {
 	results  chan job        // has room for every job that is out
 	reading  context.Context // of the workers
 	giveUp   context.CancelFunc
+	employ   func() // sees to it that a job is done
 
 	// The loop's alone.
 	state   *state
@@ -66,7 +66,7 @@ func (e *Engine) build() {
 	if e.cfg.Workers == 0 {
 		e.cfg.Workers = defaultWorkers
 	}
-	jobs := jobsAWorker * e.cfg.Workers
+	jobs := e.cfg.Workers
 	e.jobs, e.results = make(chan job, jobs), make(chan job, jobs)
 	e.inbound = actor.NewInbox[wantsReceived](inboundDepth, e.loop.Done())
 	e.requests = actor.NewInbox[request](requestDepth, e.loop.Done())
@@ -77,6 +77,7 @@ func (e *Engine) build() {
 	if scores := e.cfg.Scores; scores != nil {
 		e.state.debt = func(p peer.ID) float64 { return scores().Debt(p) }
 	}
+	e.employ = e.hire
 	e.workers = actor.NewCrew("store", e.cfg.Panicked)
 	e.reading, e.giveUp = context.WithCancel(context.Background())
 }
@@ -102,23 +103,20 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return errors.Join(err, e.workers.Wait(ctx))
 }
 
-// startWorkers starts the workers. One that breaks has lost a job, which the
-// engine would wait for.
-func (e *Engine) startWorkers() {
+// hire starts the worker of a job, which ends with it. One that breaks has lost the
+// job, which the engine would wait for.
+func (e *Engine) hire() {
 	w := worker{store: e.cfg.Store, access: e.cfg.Access, crew: e.workers, panicked: e.cfg.Panicked}
-	for range e.cfg.Workers {
-		e.workers.Go(func() {
-			err := actor.Guard("engine", nil, func() error { w.run(e.reading, e.jobs, e.results); return nil })
-			if err != nil && e.cfg.Failed != nil {
-				e.cfg.Failed(err)
-			}
-		})
-	}
+	e.workers.Go(func() {
+		err := actor.Guard("engine", nil, func() error { w.run(e.reading, e.jobs, e.results); return nil })
+		if err != nil && e.cfg.Failed != nil {
+			e.cfg.Failed(err)
+		}
+	})
 }
 
 // run is the actor. Nothing in it blocks but the select.
 func (e *Engine) run(ctx context.Context) {
-	e.startWorkers()
 	e.alarm = actor.NewAlarm()
 	defer e.alarm.Stop()
 	for {
@@ -201,10 +199,10 @@ func (e *Engine) takeResult(now time.Time, j job) {
 func (e *Engine) perform(now time.Time) {
 	out := e.state.effects(now)
 	for _, j := range out.Lookups {
-		e.jobs <- job{lookup: j}
+		e.give(job{lookup: j})
 	}
 	for _, j := range out.Reads {
-		e.jobs <- job{read: j}
+		e.give(job{read: j})
 	}
 	for _, ship := range out.Messages {
 		e.hand(ship)
@@ -221,6 +219,12 @@ func (e *Engine) perform(now time.Time) {
 	}
 	e.publish()
 	e.alarm.Set(now, out.Wake)
+}
+
+// give gives a job to a worker.
+func (e *Engine) give(j job) {
+	e.jobs <- j
+	e.employ()
 }
 
 func (e *Engine) hand(ship *shipment) {

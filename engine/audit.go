@@ -10,6 +10,7 @@ import (
 // the time after [state.effects].
 func (s *state) audit() error {
 	total, memory, inFlight, indexed, counted := 0, 0, 0, 0, 0
+	var read unsent
 	for id, p := range s.partners {
 		if id != p.id {
 			return fmt.Errorf("partner %s is listed as %s", p.id, id)
@@ -22,6 +23,10 @@ func (s *state) audit() error {
 		inFlight += p.inFlight
 		indexed += len(p.waiting)
 		counted += p.counted
+		if !p.slow {
+			read.jobs += len(p.reads)
+			read.bytes += p.unsent
+		}
 	}
 	named, err := s.index.audit()
 	switch {
@@ -35,6 +40,8 @@ func (s *state) audit() error {
 		return fmt.Errorf("%d bytes in flight, counted %d, may be %d", inFlight, s.inFlight, s.limits.NodeBytes)
 	case counted > s.slots.out: // Partners that were forgotten have slots, too.
 		return fmt.Errorf("%d slots are taken, counted %d", s.slots.out, counted)
+	case read.jobs > s.unsent.jobs || read.bytes > s.unsent.bytes:
+		return fmt.Errorf("reads of %+v, counted %+v", read, s.unsent)
 	case s.jobsOut < 0 || s.jobsOut > s.jobs:
 		return fmt.Errorf("%d jobs are out, may be %d", s.jobsOut, s.jobs)
 	}
@@ -84,9 +91,30 @@ func (s *state) auditPartner(p *partner) error {
 		return fmt.Errorf("%d subscriptions, counted %d; %d work, counted %d", subscriptions, p.subscriptions, len(p.wants)-subscriptions, p.working)
 	case p.subscriptions > s.limits.Subscriptions || p.working > s.limits.Tasks+s.limits.Subscriptions:
 		return fmt.Errorf("%d subscriptions and %d tasks are too many", p.subscriptions, p.working)
-	case p.ahead < 0 || p.ahead > lane || p.inFlight < 0 || p.inFlight > max(s.limits.PeerBytes, blockLimit):
-		return fmt.Errorf("%d messages ahead, %d bytes in flight", p.ahead, p.inFlight)
-	case p.ahead == 0 && p.inFlight > 0:
+	}
+	return s.auditReads(p)
+}
+
+// auditReads looks at what is on its way to p or will be.
+func (s *state) auditReads(p *partner) error {
+	bytes, loaded := 0, 0
+	for _, job := range p.reads {
+		bytes += job.Bytes
+		if job.done {
+			loaded++
+		}
+		for i := range job.Items {
+			if job.done && job.Items[i].want.phase != phaseReading {
+				return fmt.Errorf("%s was read and is not wanted", job.Items[i].CID)
+			}
+		}
+	}
+	switch {
+	case bytes != p.unsent || loaded != p.loaded:
+		return fmt.Errorf("%d bytes are read, counted %d; %d jobs done, counted %d", bytes, p.unsent, loaded, p.loaded)
+	case p.handed < 0 || p.handed > lane || p.inFlight < p.unsent || p.inFlight > max(s.limits.PeerBytes, blockLimit):
+		return fmt.Errorf("%d messages handed over, %d bytes in flight, %d unsent", p.handed, p.inFlight, p.unsent)
+	case p.busy() == 0 && p.inFlight > 0:
 		return fmt.Errorf("%d bytes in flight in no message", p.inFlight)
 	}
 	return nil

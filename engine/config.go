@@ -68,8 +68,9 @@ type Config struct {
 	Disabled bool
 
 	Limits Limits
-	// Workers read the store, each one block at a time: 4 by default, as many
-	// reads as a solid-state disk needs to be busy.
+	// Workers are how many calls of the store there are at once, at most: 32 by
+	// default. There are as many as it takes to read blocks as fast as they are sent,
+	// which are few unless the store is slow.
 	Workers int
 	// Seed salts the order in which different peers get the same blocks.
 	Seed uint64

@@ -18,10 +18,10 @@ type Limits struct {
 	// TableBytes is the memory for the wants of all peers, of which one peer
 	// may take a quarter of what is free. Default 256 MiB.
 	TableBytes int
-	// PeerBytes are block bytes being read or sent to one peer. One block may
+	// PeerBytes are block bytes being read, read ahead or sent to one peer. One block may
 	// always be in flight. Default 4 MiB.
 	PeerBytes int
-	// NodeBytes are block bytes being read or sent to all peers together.
+	// NodeBytes are block bytes being read, read ahead or sent to all peers together.
 	// Default 64 MiB.
 	NodeBytes int
 	// MessageBytes is up to where blocks are gathered into one message; a
@@ -39,12 +39,12 @@ const (
 	blockLimit     = 2 << 20  // bytes of a block that is served; the specification wants no more to work
 	presenceBytes  = 16 << 10 // of a presence message: about 380 presences, one small write
 	messageBlocks  = 128      // in a message, so that 1 KiB blocks fill MessageBytes
-	jobWants       = 64       // looked up in one job: long enough to amortize two channel hops, short against a disk read
+	jobWants       = 64       // looked up in one job, of a fast store: enough to amortize two channel hops
 	lane           = 2        // block messages handed ahead: one being written, one ready
 	inlineWants    = 8        // a peer with as many wants is exploring, not asking for one small block
 	asideKept      = 4096     // DONT_HAVEs to send for wants that were not taken
 	wantBytes      = 256      // memory of a want beside its CID: struct, two map entries, rounding
-	defaultWorkers = 4
+	defaultWorkers = 32       // as many commands as a SATA disk queues
 )
 
 func (l Limits) withDefaults() Limits {

@@ -51,7 +51,11 @@ type state struct {
 	retries  heap[retry]
 	sleepers heap[*partner]
 
+	laden    heap[*partner] // for whom something was read and can be sent
 	slots    slots
+	pace     pace
+	unsent   unsent // of partners that are not slow
+	reads    uint64 // jobs so far
 	jobsOut  int
 	inFlight int       // bytes of blocks being read or sent
 	table    int       // bytes of memory for wants
@@ -117,6 +121,7 @@ func newState(limits Limits, jobs int, seed uint64) *state {
 	for i := range s.ready {
 		s.ready[i] = heap[*partner]{less: owedMore, moved: func(p *partner, place int) { p.place = place }}
 	}
+	s.laden = heap[*partner]{less: readFirst, moved: func(p *partner, place int) { p.berth = place }}
 	s.sleepers = heap[*partner]{
 		less:  func(a, b *partner) bool { return cmp.Or(a.wake.Compare(b.wake), cmp.Compare(a.id, b.id)) < 0 },
 		moved: func(p *partner, place int) { p.sleeper = place },
@@ -148,6 +153,8 @@ func (s *state) tick(now time.Time) {
 // what there is to do.
 func (s *state) effects(now time.Time) *effects {
 	s.settleAll(now)
+	s.send(now)
+	s.settleAll(now) // sending has touched them
 	s.dispatch(now)
 	s.out.Wake = s.nextWake()
 	out := s.out
@@ -190,6 +197,7 @@ func (s *state) settle(now time.Time, p *partner) {
 	s.admit(p)
 	s.sendPresences(now, p)
 	s.turnToAsk(p)
+	s.load(now, p)
 	s.rank(now, p)
 	s.flush(p)
 	if p.idle() {

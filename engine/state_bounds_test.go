@@ -221,10 +221,10 @@ func TestHalfOfTheBytesInFlightIsForThoseWhoHaveNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1<<20, r.state.inFlight, "all that the node has")
-	require.Equal(t, 2, r.state.partners[peers[0]].ahead)
+	require.Equal(t, 2, r.state.partners[peers[0]].busy())
 	served := 0
 	for _, p := range peers {
-		served += min(r.state.partners[p].ahead, 1)
+		served += min(r.state.partners[p].busy(), 1)
 	}
 	require.GreaterOrEqual(t, served, 6)
 	r.run()
@@ -362,8 +362,8 @@ func TestAPeerAtItsLimitDoesNotHoldUpTheNext(t *testing.T) {
 	for r.collect(); len(r.jobs) > 0; r.collect() {
 		r.work(0)
 	}
-	require.Equal(t, 1, r.state.partners[alice].ahead, "two would be too much")
-	require.Equal(t, 2, r.state.partners[bob].ahead)
+	require.Equal(t, 1, r.state.partners[alice].busy(), "two would be too much")
+	require.Equal(t, 2, r.state.partners[bob].busy())
 }
 
 func TestWhoOwesLessGetsMoreButNobodyIsLockedOut(t *testing.T) {

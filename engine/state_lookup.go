@@ -32,6 +32,8 @@ const (
 type lookupJob struct {
 	Peer  peer.ID
 	Items []lookup
+
+	began time.Time
 }
 
 // lookup is one want of a job.
@@ -61,7 +63,7 @@ func (s *state) turnToAsk(p *partner) {
 }
 
 // startLookup makes one job for the partner whose turn it is.
-func (s *state) startLookup() bool {
+func (s *state) startLookup(now time.Time) bool {
 	for s.asked < len(s.asking) {
 		p := s.asking[s.asked]
 		s.asking[s.asked] = nil
@@ -69,7 +71,7 @@ func (s *state) startLookup() bool {
 		p.turn = false
 		if p.asked.n > 0 {
 			s.jobsOut++
-			s.out.Lookups = append(s.out.Lookups, s.newLookup(p))
+			s.out.Lookups = append(s.out.Lookups, s.newLookup(now, p))
 			s.turnToAsk(p)
 			s.trimAsking()
 			return true
@@ -90,9 +92,10 @@ func (s *state) trimAsking() {
 	}
 }
 
-func (s *state) newLookup(p *partner) *lookupJob {
-	job := &lookupJob{Peer: p.id, Items: make([]lookup, 0, min(jobWants, p.asked.n))}
-	for p.asked.n > 0 && len(job.Items) < jobWants {
+func (s *state) newLookup(now time.Time, p *partner) *lookupJob {
+	most := min(portion(jobWants, s.pace.lookup), p.asked.n)
+	job := &lookupJob{Peer: p.id, Items: make([]lookup, 0, most), began: now}
+	for len(job.Items) < most {
 		w := p.asked.first
 		s.place(w, phaseLooking)
 		job.Items = append(job.Items, lookup{CID: w.cid, Known: w.seen, Size: int(w.size), want: w})
@@ -103,6 +106,7 @@ func (s *state) newLookup(p *partner) *lookupJob {
 // looked takes back a job with its verdicts.
 func (s *state) looked(now time.Time, job *lookupJob) {
 	s.jobDone()
+	s.pace.lookup = average(s.pace.lookup, now.Sub(job.began)/time.Duration(len(job.Items)))
 	for i := range job.Items {
 		it := &job.Items[i]
 		w := it.want

@@ -49,12 +49,19 @@ type partner struct {
 	said    []saying                   // of late, oldest first
 
 	work     float64 // bytes sent, weighed: see weight
-	ahead    int     // block messages being read or in the network's hands
+	handed   int     // block messages in the network's hands
 	saying   bool    // a presence message is in the network's hands
 	inFlight int     // bytes of blocks being read or sent
 
+	reads  []*readJob // being read, or read and not yet sent: in the order that they were chosen
+	loaded int        // of them, read
+	unsent int        // bytes of reads
+	rate   float64    // bytes a second that messages are sent with
+	next   uint64     // of reads, to be sent next; zero when there is none or no room
+	berth  int        // place in state.laden
+
 	counted int       // block messages that have a slot
-	since   time.Time // when the first of these was begun, or the one before it ended
+	since   time.Time // when the first of these was handed over, or the one before it ended
 	prompt  bool      // the last one was in time
 	slow    bool      // or not
 
@@ -97,7 +104,7 @@ func (p *partner) size() int { return len(p.wants) + len(p.waiting) }
 
 // idle reports that nothing would be lost with p.
 func (p *partner) idle() bool {
-	return !p.touched && !p.connected && p.size() == 0 && len(p.aside) == 0 && p.ahead == 0 && !p.saying
+	return !p.touched && !p.connected && p.size() == 0 && len(p.aside) == 0 && p.busy() == 0 && !p.saying
 }
 
 // presences reports whether p understands HAVE and DONT_HAVE.
@@ -207,7 +214,11 @@ func cost(c cid.Cid) int { return wantBytes + c.ByteLen() }
 // remove takes a want out of the table. What a worker or the network has of it
 // comes to nothing.
 func (s *state) remove(w *want) {
+	reading := w.phase == phaseReading
 	s.place(w, phaseGone)
+	if reading {
+		s.unread(w)
+	}
 	delete(w.from.wants, w.cid)
 	s.index.remove(w)
 	s.account(w.from, w.cid, -1)

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"fmt"
+	"cmp"
 	"math"
 	"time"
 
-	blocks "github.com/ipfs/go-block-format"
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/planted"
@@ -17,28 +15,6 @@ const (
 	maxTries   = 8   // to send a want's answer; with the pauses in between, about 20 s
 	blockBytes = 256 // that sending a block costs beside its data: even empty ones are not free
 )
-
-// readJob is the blocks of one message to one peer, to be read by a worker,
-// which fills in blocks and verdicts.
-type readJob struct {
-	Peer  peer.ID
-	Items []readItem
-	Bytes int // that the blocks have as far as known
-
-	from *partner
-}
-
-// readItem is one block of a job.
-type readItem struct {
-	CID cid.Cid
-
-	Verdict verdict
-	Block   blocks.Block // when found: under the CID that was asked for
-	Err     error        // when failed
-
-	want *want // not for the worker
-	size int   // bytes reserved
-}
 
 // shipment is a message for the network to send.
 type shipment struct {
@@ -51,232 +27,68 @@ type shipment struct {
 	bytes int // of blocks, reserved
 }
 
-// dispatch gives work to the workers. Reads and look-ups alternate, so that
-// neither waits for all of the other.
-func (s *state) dispatch(now time.Time) {
-	for {
-		read := s.jobsOut < s.jobs && s.startRead(now)
-		look := s.jobsOut < s.jobs && s.startLookup()
-		if !read && !look {
-			return
-		}
+// load puts p in line to be sent what was read for it, or takes it out.
+func (s *state) load(now time.Time, p *partner) {
+	var next uint64
+	if job := p.nextLoaded(); job != nil && p.handed < lane && !p.paused.After(now) {
+		next = job.nth
 	}
-}
-
-// owedMore orders the partners who could be sent blocks: first who got the
-// least, as in fair queueing by virtual time.
-func owedMore(a, b *partner) bool {
-	switch {
-	case a.work != b.work:
-		return a.work < b.work
-	case a.salt != b.salt:
-		return a.salt < b.salt
-	}
-	return a.id < b.id
-}
-
-// rank puts p among the partners who could be sent blocks, or takes it out.
-func (s *state) rank(now time.Time, p *partner) {
-	var to *heap[*partner]
-	if s.sendable(now, p) {
-		to = &s.ready[min(p.ahead, 1)]
-	}
-	if p.ready == to {
+	if next == p.next {
 		return
 	}
-	if p.ready != nil {
-		p.ready.remove(p.place)
+	if p.next != 0 {
+		s.laden.remove(p.berth)
 	}
-	if p.ready = to; to != nil {
-		p.work = max(p.work, s.work) // Who wanted nothing has saved up nothing.
-		to.push(p)
-	}
-}
-
-// sendable reports whether the next block of p could be read as far as p is
-// concerned.
-func (s *state) sendable(now time.Time, p *partner) bool {
-	return p.tasks.len() > 0 && p.ahead < lane && !p.paused.After(now) &&
-		(p.inFlight == 0 || p.inFlight+int(s.nextTask(p).size) <= s.limits.PeerBytes)
-}
-
-// affords reports whether more bytes may be in flight to p. Half of what the
-// node has is for those who have nothing in flight yet, so that many peers who
-// do not read cannot keep the others from being served.
-func (s *state) affords(p *partner, bytes int) bool {
-	budget := s.limits.NodeBytes
-	if p.ahead > 0 {
-		budget /= 2
-	}
-	return (p.inFlight == 0 || p.inFlight+bytes <= s.limits.PeerBytes) &&
-		(s.inFlight == 0 || s.inFlight+bytes <= budget)
-}
-
-// nextTask returns the first task of p, which must have one. How often a block
-// was sent only grows, so a task whose number is old sinks when it comes up.
-func (s *state) nextTask(p *partner) *want {
-	for {
-		w := p.tasks.top()
-		n := s.copies.of(message.Multihash(w.cid))
-		if n == w.copies {
-			return w
-		}
-		w.copies = n
-		p.tasks.fix(0)
+	if p.next = next; next != 0 {
+		s.laden.push(p)
 	}
 }
 
-// nextPartner returns who is to be served next, or nil.
-func (s *state) nextPartner() *partner {
-	var next *partner
-	if s.slots.full() {
-		return nil
-	}
-	for i := range s.ready {
-		if s.ready[i].len() == 0 {
-			continue
-		}
-		p := s.leastSent(&s.ready[i])
-		if s.affords(p, int(s.nextTask(p).size)) && (next == nil || owedMore(p, next)) {
-			next = p
-		}
-	}
-	return next
+// readFirst orders the partners for whom something was read.
+func readFirst(a, b *partner) bool {
+	return cmp.Or(cmp.Compare(a.next, b.next), cmp.Compare(a.id, b.id)) < 0
 }
 
-const (
-	// How much more than the one that is owed most a partner may have got who is served
-	// first because it wants what nobody got: a block of the usual sizes or a few.
-	// Fairness is off by no more than this.
-	rareSlack = 1 << 20
-	rareScan  = 64 // partners looked at for that: those at the top of the heap are owed most
-)
-
-// leastSent returns who is to be served next of those who are ready: of partners who are
-// owed about the same, one who wants what was sent least often. Many who download the same
-// from here have it then soon, between them, and get the rest from each other.
-func (s *state) leastSent(ready *heap[*partner]) *partner {
-	first := ready.top()
-	best, fewest := first, s.nextTask(first).copies
-	for _, p := range ready.items[:min(ready.len(), rareScan)] {
-		if fewest == 0 {
-			break
-		}
-		if p.work > first.work+rareSlack {
-			continue
-		}
-		if n := s.nextTask(p).copies; n < fewest || n == fewest && owedMore(p, best) {
-			best, fewest = p, n
-		}
-	}
-	return best
-}
-
-// startRead makes the next message of the partner that is owed most.
-func (s *state) startRead(now time.Time) bool {
-	p := s.nextPartner()
-	if p == nil {
-		return false
-	}
-	job := s.newRead(p)
-	s.work = p.work
-	p.work += float64(job.Bytes+blockBytes*len(job.Items)) / s.weight(p)
-	s.occupy(now, p)
-	p.ahead++
-	s.reserve(p, job.Bytes)
-	s.jobsOut++
-	s.out.Reads = append(s.out.Reads, job)
-	p.ready.remove(p.place)
-	p.ready = nil
-	s.rank(now, p)
-	return true
-}
-
-// weight is the share of p when there is not enough for all: 2 for a peer that
-// owes us nothing, falling towards 1 with its debt. Nobody is locked out, and
-// newcomers have no debt.
-func (s *state) weight(p *partner) float64 { return 1 + 1/(1+max(s.debt(p.id), 0)) }
-
-// newRead takes the first task of p and as many after it as fit into a message.
-func (s *state) newRead(p *partner) *readJob {
-	job := &readJob{Peer: p.id, from: p}
-	for p.tasks.len() > 0 && len(job.Items) < messageBlocks {
-		w := s.nextTask(p)
-		total := job.Bytes + int(w.size)
-		if len(job.Items) > 0 && (total > s.limits.MessageBytes || !s.affords(p, total)) {
-			break
-		}
-		s.place(w, phaseReading)
-		w.seen = false
-		s.copies.add(message.Multihash(w.cid))
-		job.Items = append(job.Items, readItem{CID: w.cid, want: w, size: int(w.size)})
-		job.Bytes = total
-	}
-	return job
-}
-
-// reserve changes the bytes in flight.
-func (s *state) reserve(p *partner, bytes int) {
-	p.inFlight += bytes
-	s.inFlight += bytes
-	if p.inFlight < 0 || s.inFlight < 0 {
-		panic(fmt.Sprintf("engine: %d bytes in flight to a peer, %d to all, after %d", p.inFlight, s.inFlight, bytes))
+// send hands over what was read while slots are free, in the order in which it was
+// chosen to be read.
+func (s *state) send(now time.Time) {
+	for s.laden.len() > 0 && !s.slots.full() {
+		p := s.laden.top()
+		ship := s.gather(p)
+		s.occupy(now, p)
+		p.handed++
+		s.out.Messages = append(s.out.Messages, ship)
+		s.load(now, p)
+		s.rank(now, p)
+		s.sleep(now, p)
 	}
 }
 
-// read takes back a job and sends what could be read.
-func (s *state) read(now time.Time, job *readJob) {
-	s.jobDone()
-	p := job.from
-	s.touch(p)
+// gather makes a message of what was read for p first and of as much after it as fits.
+func (s *state) gather(p *partner) *shipment {
 	ship := &shipment{Peer: p.id, from: p, Message: new(message.Message)}
-	for i := range job.Items {
-		s.load(now, ship, &job.Items[i])
-	}
-	s.reserve(p, ship.bytes-job.Bytes)
-	if len(ship.wants) == 0 {
-		p.ahead--
-		s.vacate(now, p, 0)
-		return
+	for {
+		job := p.nextLoaded()
+		if job == nil || len(ship.wants) > 0 &&
+			(ship.bytes+job.Bytes > s.limits.MessageBytes || len(ship.wants)+len(job.Items) > messageBlocks) {
+			break
+		}
+		s.unload(job)
+		s.reserve(p, job.Bytes)
+		ship.bytes += job.Bytes
+		for i := range job.Items {
+			w := job.Items[i].want
+			s.place(w, phaseSending)
+			ship.wants = append(ship.wants, w)
+			ship.Message.Blocks = append(ship.Message.Blocks, job.Items[i].Block)
+		}
 	}
 	ship.Message.PendingBytes = p.pendingBytes()
-	s.out.Messages = append(s.out.Messages, ship)
-}
-
-// load puts a block that was read into a shipment, if it is still wanted.
-func (s *state) load(now time.Time, ship *shipment, it *readItem) {
-	w := it.want
-	if w.phase != phaseReading {
-		return
-	}
-	switch it.Verdict {
-	case found:
-		if len(it.Block.RawData()) > blockLimit {
-			s.stat.RefusedSize++
-			s.missing(w)
-			return
-		}
-		s.place(w, phaseSending)
-		ship.wants = append(ship.wants, w)
-		ship.Message.Blocks = append(ship.Message.Blocks, it.Block)
-		ship.bytes += len(it.Block.RawData())
-	case absent:
-		if w.seen {
-			s.ask(w)
-		} else {
-			s.missing(w)
-		}
-	case denied:
-		s.stat.RefusedAccess++
-		s.missing(w)
-	case failed:
-		s.complain(now, it.Err)
-		s.fail(now, w)
-	}
+	return ship
 }
 
 // pendingBytes is what p has still to expect.
-func (p *partner) pendingBytes() int32 { return int32(min(p.taskBytes, math.MaxInt32)) }
+func (p *partner) pendingBytes() int32 { return int32(min(p.taskBytes+p.unsent, math.MaxInt32)) }
 
 // sent takes back a shipment that a stream accepted, or failed to.
 func (s *state) sent(now time.Time, ship *shipment, err error) {
@@ -285,7 +97,7 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 	if ship.Presences {
 		p.saying = false
 	} else {
-		p.ahead--
+		p.handed--
 		s.reserve(p, -ship.bytes)
 		if err == nil {
 			s.vacate(now, p, ship.bytes)
@@ -295,7 +107,7 @@ func (s *state) sent(now time.Time, ship *shipment, err error) {
 	}
 	if err != nil {
 		if planted.Is(planted.FinishedTwice) && !ship.Presences {
-			p.ahead--
+			p.handed--
 		}
 		s.stat.SendErrors++
 		p.pause(now)

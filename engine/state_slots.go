@@ -46,10 +46,10 @@ func newSlots() slots { return slots{most: leastSlots, next: twice, held: holds 
 // full reports whether nothing more may be sent now.
 func (l *slots) full() bool { return l.out >= l.most }
 
-// done takes back the slot of a message that was sent. A round in which a slot was
-// free says nothing.
-func (l *slots) done(now time.Time, bytes int) {
-	full := l.full()
+// done takes back the slot of a message that was sent, while so many reads are under
+// way or wait for a slot. A round in which a slot was free says nothing.
+func (l *slots) done(now time.Time, bytes, reads int) {
+	full := l.out+reads >= l.most
 	l.out--
 	if !full || l.began.IsZero() {
 		l.restart(now)
@@ -107,9 +107,9 @@ func (l *slots) try(t trial) {
 // end ends a trial.
 func (l *slots) end(next trial) { l.trial, l.next, l.held = noTrial, next, 0 }
 
-// occupy counts a message that is about to be sent to p.
+// occupy counts a message that is handed over for p.
 func (s *state) occupy(now time.Time, p *partner) {
-	if p.ahead == 0 {
+	if p.handed == 0 {
 		p.since = now
 	}
 	if !p.slow {
@@ -121,17 +121,39 @@ func (s *state) occupy(now time.Time, p *partner) {
 // vacate takes back the slot of a message to p of which so many bytes were sent. One
 // that took long makes p slow, and any other prompt.
 func (s *state) vacate(now time.Time, p *partner, bytes int) {
-	p.slow = now.Sub(p.since) > promptness
+	took := now.Sub(p.since)
+	if bytes > 0 {
+		rate := float64(bytes) / max(took, leastSend).Seconds()
+		p.rate, s.pace.rate = average(p.rate, rate), average(s.pace.rate, rate)
+	}
+	s.setSlow(p, took > promptness)
 	p.prompt, p.since = !p.slow, now
 	if p.counted > 0 {
 		p.counted--
-		s.slots.done(now, bytes)
+		s.slots.done(now, bytes, s.unsent.jobs)
 	}
 }
 
-// slowAt is when p is slow unless what is on its way is sent by then, or zero.
+// setSlow notes whether p is slow. What is read for those that are is not counted.
+func (s *state) setSlow(p *partner, slow bool) {
+	if p.slow == slow {
+		return
+	}
+	p.slow = slow
+	sign := 1
+	if slow {
+		sign = -1
+	}
+	s.unsent.jobs += sign * len(p.reads)
+	s.unsent.bytes += sign * p.unsent
+}
+
+// slowAt is when p is slow unless what is on its way is sent by then, and what is being
+// read is read, or zero.
 func (p *partner) slowAt() time.Time {
 	switch {
+	case p.handed == 0:
+		return p.overdueAt()
 	case p.counted == 0:
 		return time.Time{}
 	case p.prompt:
@@ -144,6 +166,7 @@ func (p *partner) slowAt() time.Time {
 func (s *state) pass(now time.Time, p *partner) {
 	if at := p.slowAt(); !at.IsZero() && !at.After(now) {
 		s.slots.out -= p.counted
-		p.counted, p.slow = 0, true
+		p.counted = 0
+		s.setSlow(p, true)
 	}
 }

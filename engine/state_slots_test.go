@@ -87,7 +87,7 @@ func uplink(path, all float64, messages int) int {
 		l.out = l.most
 		rate := min(path*float64(l.most), all)
 		now = now.Add(time.Duration(float64(256<<10) / rate * float64(time.Second)))
-		l.done(now, 256<<10)
+		l.done(now, 256<<10, 0)
 	}
 	return l.most
 }

@@ -26,7 +26,7 @@ func NewSteps(cfg Config) (*Steps, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.alarm = actor.NewAlarm()
+	e.alarm, e.employ = actor.NewAlarm(), func() {}
 	return &Steps{e, worker{store: cfg.Store, access: cfg.Access, crew: e.workers, panicked: cfg.Panicked}}, nil
 }
 

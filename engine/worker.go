@@ -38,16 +38,12 @@ type worker struct {
 	panicked func(error) // may be nil
 }
 
-// run does jobs until ctx ends. The place for each result is reserved.
+// run does one job, unless ctx has ended. The place for the result is reserved.
 func (w worker) run(ctx context.Context, jobs <-chan job, results chan<- job) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case j := <-jobs:
-			w.do(ctx, j)
-			results <- j
-		}
+	j := <-jobs
+	if ctx.Err() == nil {
+		w.do(ctx, j)
+		results <- j
 	}
 }
 
