@@ -7,7 +7,7 @@
 // Receives: wantlists from the readers of streams ([Engine.ReceiveWants], which
 // blocks while there is no room); blocks that came into the store, through a
 // slot ([AvailablePort]); the latest state of peers, from a [Watch]; reports of
-// what was sent; results of its workers; queries.
+// what was sent; results of its workers, of which there are as many as jobs; queries.
 //
 // Sends: blocks, HAVE and DONT_HAVE to peers through a [Sender]; what was sent
 // to the ledger; jobs to its workers, who ask the store. The loop itself never
@@ -22,7 +22,8 @@
 //
 // Bounds: see [Limits]. A peer with all its tasks taken has its streams paused;
 // its cancels still count as soon as they are read. A peer that does not read
-// has at most two messages of blocks and one of presences on their way.
+// has at most two messages of blocks and one of presences on their way, and no more
+// read ahead than it took of late while the store was reading.
 //
 // Ordering: the highest priority first within a peer, then what was sent out
 // least often; between peers, who got the fewest bytes, weighed by debt.
