@@ -43,6 +43,21 @@ func offer(w *sim.World, data []blocks.Block, client *sim.Node, seeds []*sim.Nod
 	w.Begin()
 }
 
+// slowStore lets several download the same from seeds whose stores take a while for
+// each read. The ideal is that of stores that take none.
+func slowStore(w *sim.World, s sim.Sides, c setting) sim.Figures {
+	data := c.data()
+	seeds := w.Nodes(c.seeds, s.Seed, c.link, exchanges.WithSlowReads(c.read))
+	clients := w.Nodes(c.downloaders, s.Client, c.link)
+	for _, client := range clients[1:] {
+		w.Connect(client, seeds...)
+	}
+	offer(w, data, clients[0], seeds)
+	w.Together(len(clients), func(i int) { w.Fetch(clients[i], data, seeds...) })
+	share := sim.Link{Bandwidth: c.link.Bandwidth * min(c.seeds, c.downloaders) / c.downloaders, RoundTrip: c.link.RoundTrip}
+	return w.Measure(share.Ideal(c.bytes()), data, seeds, clients...)
+}
+
 // unequal downloads from seeds each of which has a link of its own. That of the
 // downloader is wide enough for all of them together and adds no delay. The ideal
 // is the sum of their rates and the shortest round trip. Bare streams are told

@@ -47,6 +47,8 @@ var (
 	home   = link(20, 40*time.Millisecond)
 	fibre  = link(500, 20*time.Millisecond)
 	region = link(100, 50*time.Millisecond)
+
+	slowRead = 25 * time.Millisecond // two turns of a disk and what else waits for it
 )
 
 // families are all, in the order of the table.
@@ -93,6 +95,17 @@ func bulks() []family {
 				setting{seeds: 1}.large(64 * mib).over(fibre), setting{seeds: 4}.large(64 * mib).over(fibre),
 			},
 			small: []setting{setting{seeds: 4}.large(4 * mib).over(far)},
+		},
+		{
+			run: slowStore, sides: among(boxo, souk), ratio: 3,
+			title: func(c setting) string {
+				return c.title(fmt.Sprintf("%d from %d seeds with reads of %s", c.downloaders, c.seeds, c.read))
+			},
+			full: []setting{
+				setting{seeds: 3, downloaders: 3, read: slowRead}.large(16 * mib).over(fibre),
+				{seeds: 1, downloaders: 3, read: slowRead, blocks: 2000, size: 4 * kib, link: region},
+			},
+			small: []setting{setting{seeds: 3, downloaders: 3, read: slowRead}.large(8 * mib).over(fibre)},
 		},
 		{
 			run: download, sides: among(every...), ratio: 30, // bare streams, too, are ten times slower

@@ -35,7 +35,7 @@ func (l *list[T]) Set(s string) error {
 type Override struct {
 	seeds, downloaders, peers, blocks, size, files list[int]
 	bytes, bandwidth, loss                         list[float64]
-	roundTrip                                      list[time.Duration]
+	roundTrip, read                                list[time.Duration]
 }
 
 // Register defines the flags.
@@ -58,7 +58,9 @@ func (o *Override) Register(f *flag.FlagSet) {
 	real(&o.bandwidth, "bandwidth", "Mb/s of a link; goes in step with -rtt and -loss")
 	real(&o.loss, "loss", "per cent of the packets that are lost on the way")
 	o.roundTrip.parse = time.ParseDuration
+	o.read.parse = time.ParseDuration
 	f.Var(&o.roundTrip, "rtt", "round trip of a link")
+	f.Var(&o.read, "read", "what a read of a slow store takes")
 }
 
 // apply returns the settings as they are with the flags, each once.
@@ -69,6 +71,7 @@ func (o *Override) apply(f family, settings []setting) []setting {
 	settings = each(settings, o.files.values, func(c *setting, v int) { c.files = v })
 	settings = each(settings, o.size.values, func(c *setting, v int) { c.size = v })
 	settings = each(settings, o.blocks.values, func(c *setting, v int) { c.blocks = v })
+	settings = each(settings, o.read.values, func(c *setting, v time.Duration) { c.read = v })
 	settings = each(settings, o.bytes.values, func(c *setting, v float64) { c.blocks = max(1, int(v*mib)/c.size) })
 	return once(f, o.overLinks(settings))
 }

@@ -30,6 +30,8 @@ type setting struct {
 	size        int // of a block
 	files       int // in which a tree is
 
+	read time.Duration // of the store of a seed
+
 	apart     bool // downloaders arrive one after the other
 	directory bool // nobody is connected, a tracker knows everybody
 	turn      turn // what happens to a seed half-way

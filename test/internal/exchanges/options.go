@@ -1,6 +1,8 @@
 package exchanges
 
 import (
+	"time"
+
 	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/routing"
@@ -41,6 +43,11 @@ func WithOldProtocol() Option { return func(o *options) { o.old = true } }
 
 // WithDatastore makes the exchange keep its blocks there instead of in memory.
 func WithDatastore(d datastore.Batching) Option { return func(o *options) { o.data = d } }
+
+// WithSlowReads makes each read of an empty datastore take so long, whatever it asks for.
+func WithSlowReads(each time.Duration) Option {
+	return func(o *options) { o.data = slowReads{Memory(), each} }
+}
 
 // WithSouk gives options that no other make has. Others ignore them.
 func WithSouk(opts ...souk.Option) Option {
