@@ -68,7 +68,7 @@ func (s *state) auditPeer(id peer.ID, p *peerWants) error {
 	case count.waiting != p.waiting || count.unanswered != p.unanswered || count.answeredDH != p.answeredDH || count.blocks != p.blocks:
 		return fmt.Errorf("%d wait, %d unanswered, %d stand, %d blocks; counted %d, %d, %d, %d", count.waiting, count.unanswered,
 			count.answeredDH, count.blocks, p.waiting, p.unanswered, p.answeredDH, p.blocks)
-	case p.unanswered > maxUnanswered || p.answeredDH > maxStanding:
+	case p.unanswered+p.answeredDH > maxKnown || p.answeredDH > maxStanding:
 		return fmt.Errorf("%d unanswered, %d stand: more than the peer may be asked", p.unanswered, p.answeredDH)
 	case hand > 0 && !p.busy:
 		return fmt.Errorf("%d wants are in hand, and no message is", hand)

@@ -15,8 +15,8 @@
 // is late, which wants it has passed over, and how many bytes they may have; to
 // the Ledger what was asked and measured.
 //
-// Bounds: at most 512 unanswered wants at a peer and 256 answered DONT_HAVE,
-// so that a server that keeps 1,024 drops none; what a session queues is
+// Bounds: a peer knows of at most 960 wants, 256 of them answered DONT_HAVE, so
+// that a server that keeps 1,024 drops none; what a session queues is
 // bounded by the share of the window that it was given; 1,024 CIDs withdrawn,
 // 1,024 answered and 1,024 promised of late a peer; a slot holds one entry a peer.
 // All links together are never lent more than Config.NodeBytes.

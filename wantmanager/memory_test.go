@@ -21,7 +21,7 @@ func heap() int {
 
 // A want at a peer costs little beside its CID, which others hold as well.
 func TestBytesOfAWantAtAPeer(t *testing.T) {
-	const peers, wants = 40, maxUnanswered
+	const peers, wants = 40, maxKnown
 	cids := cidsOf(0, wants)
 	before := heap()
 	s := newState(16<<20, 64<<20)

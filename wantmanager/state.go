@@ -15,9 +15,10 @@ import (
 
 const (
 	// boxo's servers keep 1,024 wants of a peer and drop what is over without a
-	// word, so both together stay well below.
-	maxUnanswered = 512
-	maxStanding   = 256
+	// word, so all that a peer knows of stays below: what it has not answered, what it
+	// answered DONT_HAVE, and what it has not been told to forget yet.
+	maxKnown    = 960
+	maxStanding = 256 // of those, answered DONT_HAVE
 	// However many answers a server loses, it is asked for as many as boxo's
 	// eight workers have under way.
 	leastUnanswered = 16

@@ -68,9 +68,16 @@ func (w *window) pace(now time.Time, all *traffic) {
 	w.paceAt = w.paceAt.Add(time.Duration(float64(w.block) / rate * float64(time.Second)))
 }
 
+// places is how many more wants may be unanswered. boxo's server adds the wants of a
+// message before it takes out the cancels, and drops the wants that are too many in
+// between: those that a message cancels count until the next one.
+func (p *peerWants) places() int {
+	return min(p.most, maxKnown-p.answeredDH-len(p.hands)) - p.unanswered
+}
+
 // room reports whether the next want may be written.
 func (p *peerWants) room(now time.Time, w *want) bool {
-	if p.unanswered >= p.most {
+	if p.places() <= 0 {
 		return false
 	}
 	if p.kindFor(w) == message.WantHave {
@@ -94,7 +101,7 @@ func (p *peerWants) worthwhile(now time.Time) bool {
 	}
 	batch := max(min(p.window.bytes/max(p.window.block, 1), p.most)/batches, 1)
 	batch = min(batch, p.waiting)
-	if p.most-p.unanswered < batch {
+	if p.places() < batch {
 		return false
 	}
 	if p.window.paceAt.After(now) {

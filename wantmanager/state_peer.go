@@ -118,7 +118,7 @@ type peerWants struct {
 
 func newPeerWants(p peer.ID) *peerWants {
 	return &peerWants{
-		id: p, wants: make(map[cid.Cid]*want), window: newWindow(), most: maxUnanswered,
+		id: p, wants: make(map[cid.Cid]*want), window: newWindow(), most: maxKnown,
 	}
 }
 

@@ -251,14 +251,20 @@ func TestAMessageInHandIsDoubtedWhenTheStreamIsLost(t *testing.T) {
 }
 
 // boxo's servers keep 1,024 wants of a peer.
-func TestAtMost512AreUnanswered(t *testing.T) {
+func TestAllThatAPeerKnowsOfIsBounded(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, 2000)
 	r.connect(a)
 	r.have(1, a, c...)
-	require.Len(t, r.drainHands(a), maxUnanswered)
+	require.Len(t, r.drainHands(a), maxKnown)
 	r.refuses(a, c[:100]...)
-	require.Len(t, r.drainHands(a), 100)
+	require.Empty(t, r.hands[a], "what was refused still counts")
 	require.Equal(t, 100, r.peers[a].answeredDH)
+	r.refuses(a, c[100:300]...)
+	require.Equal(t, maxStanding, r.peers[a].answeredDH)
+	require.Len(t, r.hand(a), 300-maxStanding, "the oldest are withdrawn, and count until then")
+	require.Len(t, r.drainHands(a), 300-maxStanding)
+	r.sends(a, 1000, c[300:310]...)
+	require.Len(t, r.drainHands(a), 10)
 }
 
 // The oldest subscriptions are withdrawn, and the peer hears of that before it

@@ -24,10 +24,7 @@ func (s *state) pump(now time.Time, p *peerWants) {
 	}
 	m := &message.Message{}
 	p.addCancels(m)
-	// boxo's server adds the wants of a message before it takes out the cancels,
-	// and drops the wants that are too many in between.
-	known := p.unanswered + p.answeredDH + len(p.hands)
-	if (len(p.hands) == 0 && p.worthwhile(now)) || (len(p.hands) > 0 && known <= maxUnanswered) {
+	if len(p.hands) > 0 || p.worthwhile(now) {
 		p.addWants(now, &s.all, m)
 	}
 	if len(m.Wantlist) == 0 {
@@ -272,7 +269,7 @@ func (s *state) measure(p *peerWants, w *want, n news, size int, limited bool) {
 	var m mark
 	if w.phase == sent {
 		p.lead.answered(w.flight.nth)
-		p.most = min(p.most+1, maxUnanswered)
+		p.most = min(p.most+1, maxKnown)
 		sentAt, m = w.flight.from, w.flight.mark
 		if !w.repeated {
 			p.window.waitedFor(n.at, sentAt, n.began.Sub(sentAt))

@@ -96,8 +96,8 @@ func TestAPathThatBeganSlowlyIsFilled(t *testing.T) {
 func TestTinyBlocksFillThePlacesForWants(t *testing.T) {
 	p := newPath(t, 125e6, 50*time.Millisecond, 1<<10)
 	took := p.fetch(10000)
-	require.Equal(t, maxUnanswered<<10, p.most)
-	require.Less(t, took, (10000/maxUnanswered+8)*50*time.Millisecond)
+	require.Equal(t, maxKnown<<10, p.most)
+	require.Less(t, took, (10000/maxKnown+8)*50*time.Millisecond)
 }
 
 // When sizes change, neither the window nor the share of a link starves.
