@@ -275,6 +275,7 @@ func TestWhatALostStreamCarriedIsWrittenAgain(t *testing.T) {
 		kept, given := w.Call(client, cids("ab"), peer.Node), w.Call(client, cids("cd"), peer.Node)
 		w.Pass(300 * time.Millisecond)
 		peer.Tell(client, answer{blocks: "b"}.message())
+		w.Pass(100 * time.Millisecond) // The fourth want had no room in the first window.
 		given.Cancel()
 		w.Pass(100 * time.Millisecond)
 		require.Equal(t, "abcd", sorted(spell(peer.Take(), sim.WantBlock)))
