@@ -23,7 +23,7 @@ type Ask struct {
 type View struct {
 	Share int           // bytes of wanted blocks that the link may have queued or unanswered at the peer
 	Rate  float64       // highest delivery rate of late, bytes a second; 0 when not measured
-	RTT   time.Duration // lowest time from a want to its answer of late; 0 when not measured
+	RTT   time.Duration // lowest time from a want to the first of its answer of late; 0 when not measured
 	Queue time.Duration // by how much longer than the shortest a want waited at least for the first byte of its answer in the last round trip
 	Late  bool          // wants are unanswered and nothing has come for longer than the peer's patience
 }

@@ -398,7 +398,7 @@ func (s *state) tellViews(p *peerWants) {
 		return
 	}
 	v := View{
-		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.laps.lowest(), Queue: p.window.queue, Late: p.late,
+		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.roundTrip(), Queue: p.window.queue, Late: p.late,
 	}
 	changed := !near(p.told, v)
 	if changed {

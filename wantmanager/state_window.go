@@ -312,6 +312,16 @@ func (w *window) product(rate float64) int {
 	return int(rate * (w.trip() + queueTarget).Seconds())
 }
 
+// roundTrip is the shortest time after which something of an answer came. A server
+// that many ask begins to answer soon, and takes long for all of it.
+func (w *window) roundTrip() time.Duration {
+	trip, lap := w.trips.lowest(), w.laps.lowest()
+	if trip == 0 || lap == 0 {
+		return max(trip, lap)
+	}
+	return min(trip, lap)
+}
+
 // trip is the lowest round trip, or the longest that it may be.
 func (w *window) trip() time.Duration {
 	if trip := w.trips.lowest(); trip != 0 {

@@ -125,6 +125,14 @@ func TestTheWindowIsSharedByItsLinks(t *testing.T) {
 	require.InEpsilon(t, 12.5e6, p.views[1][a].Rate, 0.2)
 }
 
+// A block that takes long to come does not make the round trip any longer.
+func TestTheRoundTripIsThatOfTheFirstByte(t *testing.T) {
+	p := newPath(t, 250e3, 50*time.Millisecond, 256<<10)
+	p.fetch(5)
+	p.block(1, a, cidsOf(1_000_000, 1)...)
+	require.Less(t, p.views[1][a].RTT, 200*time.Millisecond, "a block takes a second")
+}
+
 func TestTheRateFilterRemembersTheHighestForAWhile(t *testing.T) {
 	var f rateFilter
 	now := time.Unix(1, 0)
