@@ -13,6 +13,7 @@ const (
 	laps       = 2               // times that each slot is used in a round, so that slow paths count, too
 	holds      = 8               // rounds between two trials, which may waste one
 	gains      = 1.2             // what twice as many must bring: more than rounds differ by themselves
+	crowding   = 4               // one message in so many that is not taken in time is many
 	losses     = 0.9             // what half as many may lose
 	promptness = 2 * time.Second // longer than four blocks of 1 MiB share 20 Mb/s for
 	newcomers  = time.Second     // who does not read must not keep others waiting for long
@@ -26,10 +27,12 @@ type slots struct {
 	held  int     // rounds since the last trial
 	trial trial   // that is on
 	next  trial
+	grown bool // a trial has failed: until then, one follows another
 
-	began time.Time // of the round
-	sent  int       // messages in it
-	bytes int
+	began  time.Time // of the round
+	sent   int       // messages in it
+	missed int       // of them, that nobody took in time
+	bytes  int
 }
 
 // trial is a round with another number of slots.
@@ -41,29 +44,72 @@ const (
 	half
 )
 
-func newSlots() slots { return slots{most: leastSlots, next: twice, held: holds - 2} }
+func newSlots() slots { return slots{most: leastSlots, next: twice} }
 
 // full reports whether nothing more may be sent now.
 func (l *slots) full() bool { return l.out >= l.most }
+
+// taken gives away a slot.
+func (l *slots) taken(now time.Time) {
+	if l.out++; l.began.IsZero() {
+		l.restart(now)
+	}
+}
 
 // done takes back the slot of a message that was sent, while so many reads are under
 // way or wait for a slot. A round in which a slot was free says nothing.
 func (l *slots) done(now time.Time, bytes, reads int) {
 	full := l.out+reads >= l.most
 	l.out--
-	if !full || l.began.IsZero() {
+	if !full {
 		l.restart(now)
 		return
 	}
 	l.sent++
 	l.bytes += bytes
-	if took := now.Sub(l.began); l.sent >= laps*l.most && took > 0 {
-		l.judge(float64(l.bytes) / took.Seconds())
-		l.restart(now)
+	l.finish(now)
+}
+
+// lost takes back the slots of messages that are not waited for any more. They count in
+// the round: whoever does not take them holds up the others by as much.
+func (l *slots) lost(now time.Time, n int) {
+	full := l.out+l.missed >= l.most
+	l.out -= n
+	if full {
+		l.sent += n
+		l.missed += n
+		l.finish(now)
 	}
 }
 
-func (l *slots) restart(now time.Time) { l.began, l.sent, l.bytes = now, 0, 0 }
+// finish ends a round that is complete. One with many messages that nobody took asks
+// for more slots without a trial: for slow paths to be filled together, or for those who
+// take theirs beside those who do not.
+func (l *slots) finish(now time.Time) {
+	took := now.Sub(l.began)
+	if l.sent < l.round() || took <= 0 {
+		return
+	}
+	if l.missed >= max(1, l.sent/crowding) && 2*l.most <= mostSlots {
+		l.most *= 2
+		l.trial, l.held = noTrial, 0
+		l.rate = float64(l.bytes) / took.Seconds()
+	} else {
+		l.judge(float64(l.bytes) / took.Seconds())
+	}
+	l.restart(now)
+}
+
+// round is how many messages make a round. The first rounds are short: over long paths
+// each message takes its time, and all but a few peers wait.
+func (l *slots) round() int {
+	if l.grown {
+		return laps * l.most
+	}
+	return l.most
+}
+
+func (l *slots) restart(now time.Time) { l.began, l.sent, l.missed, l.bytes = now, 0, 0, 0 }
 
 // judge ends a round.
 func (l *slots) judge(rate float64) {
@@ -85,7 +131,7 @@ func (l *slots) judge(rate float64) {
 	}
 	steady := rate < gains*l.rate
 	l.rate = rate
-	if l.held++; l.held > holds && steady {
+	if l.held++; !l.grown || l.held > holds && steady {
 		l.try(l.next)
 	}
 }
@@ -105,7 +151,7 @@ func (l *slots) try(t trial) {
 }
 
 // end ends a trial.
-func (l *slots) end(next trial) { l.trial, l.next, l.held = noTrial, next, 0 }
+func (l *slots) end(next trial) { l.trial, l.next, l.held, l.grown = noTrial, next, 0, true }
 
 // occupy counts a message that is handed over for p.
 func (s *state) occupy(now time.Time, p *partner) {
@@ -114,7 +160,7 @@ func (s *state) occupy(now time.Time, p *partner) {
 	}
 	if !p.slow {
 		p.counted++
-		s.slots.out++
+		s.slots.taken(now)
 	}
 }
 
@@ -165,7 +211,7 @@ func (p *partner) slowAt() time.Time {
 // pass lets others go before p if it is slow.
 func (s *state) pass(now time.Time, p *partner) {
 	if at := p.slowAt(); !at.IsZero() && !at.After(now) {
-		s.slots.out -= p.counted
+		s.slots.lost(now, p.counted)
 		p.counted = 0
 		s.setSlow(p, true)
 	}

@@ -58,6 +58,22 @@ func TestWhoDoesNotReadLetsOthersPass(t *testing.T) {
 	require.Zero(t, r.state.slots.out)
 }
 
+// When a round of messages is not taken in time there are more slots, for slow paths
+// and for those who wait beside who does not read.
+func TestSlotsThatNobodyGivesBackAreAddedTo(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.crowd(20, many(1, 256<<10)...)
+	for _, most := range []int{2 * leastSlots, 4 * leastSlots} {
+		r.now = r.now.Add(newcomers)
+		r.state.tick(r.now)
+		r.read()
+		require.Equal(t, most, r.state.slots.most)
+	}
+	require.Len(t, r.inFlight, 20, "all have one")
+	r.run()
+	require.Zero(t, r.state.slots.out)
+}
+
 // A peer that is slow for a while is counted again when it is not.
 func TestWhoWasSlowIsCountedAgain(t *testing.T) {
 	r := newRig(t, Limits{})
