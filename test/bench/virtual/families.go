@@ -200,7 +200,7 @@ func swarms() []family {
 	few := setting{downloaders: 4}.large(2 * mib).over(home)
 	return []family{
 		{
-			run: fanOut, sides: among(alike...), ratio: 3.5, copies: 3,
+			run: fanOut, sides: among(alike...), ratio: 2.6, copies: 2.5,
 			title: func(c setting) string { return c.title(fmt.Sprintf("fan-out to %d", c.downloaders)) },
 			full:  together, small: []setting{few},
 		},
@@ -210,7 +210,7 @@ func swarms() []family {
 			full:  apart,
 		},
 		{
-			run: fanOut, sides: among(souk), ratio: 4.5, copies: 4,
+			run: fanOut, sides: among(souk), ratio: 3.4, copies: 2.8,
 			title: func(c setting) string {
 				if c.apart {
 					return c.title(fmt.Sprintf("fan-out to %d in turn by a tracker", c.downloaders))
