@@ -62,7 +62,6 @@ type partner struct {
 
 	counted int       // block messages that have a slot
 	since   time.Time // when the first of these was handed over, or the one before it ended
-	prompt  bool      // the last one was in time
 	slow    bool      // or not
 
 	paused   time.Time // nothing is sent before
@@ -160,7 +159,7 @@ func (s *state) sleep(now time.Time, p *partner) {
 	if len(p.said) > 0 {
 		wake = firstOf(wake, p.said[0].at.Add(repeatFor))
 	}
-	if at := p.slowAt(); !at.IsZero() {
+	if at := s.slowAt(p); !at.IsZero() {
 		wake = firstOf(wake, at)
 	}
 	if wake.Equal(p.wake) && (p.sleeper >= 0) == !wake.IsZero() {

@@ -15,17 +15,23 @@ const (
 	gains      = 1.2             // what twice as many must bring: more than rounds differ by themselves
 	crowding   = 4               // one message in so many that is not taken in time is many
 	losses     = 0.9             // what half as many may lose
-	promptness = 2 * time.Second // longer than four blocks of 1 MiB share 20 Mb/s for
-	newcomers  = time.Second     // who does not read must not keep others waiting for long
+	newcomers  = time.Second     // for a message, while nothing is known of how long they take
+	promptness = 2 * time.Second // for any: longer than four blocks of 1 MiB share 20 Mb/s for
+
+	// Who does not read holds a slot for as long as several messages take of late, and
+	// no shorter than scheduling on a busy machine may take.
+	patient       = 4
+	leastPatience = 250 * time.Millisecond
 )
 
 // slots are how many messages of blocks may be on their way.
 type slots struct {
 	most  int // that count; those to partners that are slow do not
 	out   int
-	rate  float64 // bytes a second in the last round
-	held  int     // rounds since the last trial
-	trial trial   // that is on
+	took  time.Duration // a message of late, on average; 0 while not known
+	rate  float64       // bytes a second in the last round
+	held  int           // rounds since the last trial
+	trial trial         // that is on
 	next  trial
 	grown bool // a trial has failed: until then, one follows another
 
@@ -45,6 +51,23 @@ const (
 )
 
 func newSlots() slots { return slots{most: leastSlots, next: twice} }
+
+// learn notes how long a message took.
+func (l *slots) learn(took time.Duration) {
+	took = min(max(took, 1), promptness)
+	if l.took == 0 {
+		l.took = took
+	}
+	l.took += (took - l.took) / smoothing
+}
+
+// patience is how long a message may take that holds a slot.
+func (l *slots) patience() time.Duration {
+	if l.took == 0 {
+		return newcomers
+	}
+	return min(max(patient*l.took, leastPatience), promptness)
+}
 
 // full reports whether nothing more may be sent now.
 func (l *slots) full() bool { return l.out >= l.most }
@@ -172,8 +195,11 @@ func (s *state) vacate(now time.Time, p *partner, bytes int) {
 		rate := float64(bytes) / max(took, leastSend).Seconds()
 		p.rate, s.pace.rate = average(p.rate, rate), average(s.pace.rate, rate)
 	}
-	s.setSlow(p, took > promptness)
-	p.prompt, p.since = !p.slow, now
+	s.setSlow(p, took > s.slots.patience())
+	if bytes > 0 {
+		s.slots.learn(took)
+	}
+	p.since = now
 	if p.counted > 0 {
 		p.counted--
 		s.slots.done(now, bytes, s.unsent.jobs)
@@ -196,21 +222,19 @@ func (s *state) setSlow(p *partner, slow bool) {
 
 // slowAt is when p is slow unless what is on its way is sent by then, and what is being
 // read is read, or zero.
-func (p *partner) slowAt() time.Time {
+func (s *state) slowAt(p *partner) time.Time {
 	switch {
 	case p.handed == 0:
 		return p.overdueAt()
 	case p.counted == 0:
 		return time.Time{}
-	case p.prompt:
-		return p.since.Add(promptness)
 	}
-	return p.since.Add(newcomers)
+	return p.since.Add(s.slots.patience())
 }
 
 // pass lets others go before p if it is slow.
 func (s *state) pass(now time.Time, p *partner) {
-	if at := p.slowAt(); !at.IsZero() && !at.After(now) {
+	if at := s.slowAt(p); !at.IsZero() && !at.After(now) {
 		s.slots.lost(now, p.counted)
 		p.counted = 0
 		s.setSlow(p, true)

@@ -367,8 +367,10 @@ func (s *state) slowest(now time.Time, i int) (*wanted, int) {
 		if j == i || s.peers[j].load == 0 {
 			continue
 		}
-		// What a block has taken so far it may take again, whatever the rate was.
-		theirs := max(s.peers[j].cost(0, s.rate, true), s.peers[j].watch.running(s.clock(now)).Seconds())
+		theirs := s.peers[j].cost(0, s.rate, true)
+		if lap := s.peers[j].watch.running(s.clock(now)); lap > s.peers[j].mostLap() {
+			theirs = max(theirs, lap.Seconds()) // What a block has taken so far it may take again, whatever the rate was.
+		}
 		if theirs <= most {
 			continue
 		}

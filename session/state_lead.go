@@ -68,9 +68,33 @@ func (s *state) hoping() bool {
 }
 
 // led reports whether a candidate of the directory is there and may have more of
-// what is wanted.
+// what is wanted. One that had some of it, and refuses the rest in a row, may.
 func (s *state) led() bool {
-	return slices.ContainsFunc(s.peers, func(p *sessionPeer) bool { return p.listed && p.connected && p.likely() })
+	return slices.ContainsFunc(s.peers, func(p *sessionPeer) bool {
+		return p.listed && p.connected && (p.likely() || p.hits > 0)
+	})
+}
+
+// askBusyAgain lets candidates be asked once more about what is sought if they have not
+// answered, or it was taken back from them, while they send other blocks: a want that
+// waits behind those is no reason to turn to strangers. It reports whether there are any.
+func (s *state) askBusyAgain(now time.Time) (any bool) {
+	if s.rules.progress == nil || !s.led() {
+		return false
+	}
+	for _, w := range s.search.spent.all() {
+		for n, k := range w.known {
+			p := s.peers[k.peer()]
+			if k.bits()&silent == 0 || k.bits()&refused != 0 || !p.listed || p.hits == 0 || !p.connected {
+				continue
+			}
+			if now.Sub(s.rules.progress(p.id)) < s.pause() {
+				w.known[n] = k.with(0, silent|wasAsked)
+				any = true
+			}
+		}
+	}
+	return any
 }
 
 // endPatience ends the time of the directory and of its candidates.

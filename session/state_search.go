@@ -297,6 +297,9 @@ func (s *state) widen(now time.Time) bool {
 		f.withheld = false
 		f.renew()
 		return true
+	case s.askBusyAgain(now):
+		f.renew()
+		return true
 	}
 	return s.takeWave(now)
 }
