@@ -149,6 +149,6 @@ func TestATrackerIsAskedForNoBlocks(t *testing.T) {
 		w.Announce(films, whole, first, second)
 		w.Settle()
 		w.FetchUntil(client, data, func() { w.Close(whole) })
-		w.Hears(0, trackers...)
+		w.Unasked(trackers...)
 	})
 }

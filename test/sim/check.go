@@ -69,6 +69,16 @@ func (w *World) Hears(most uint64, nodes ...*Node) {
 	})
 }
 
+// Unasked fails when a node was asked for anything. Answers to what it asked itself,
+// as trackers do to probe providers, do not count.
+func (w *World) Unasked(nodes ...*Node) {
+	w.Check(func(t require.TestingT) {
+		for _, n := range nodes {
+			require.Zero(t, n.Exchange.Counters().WantsReceived)
+		}
+	})
+}
+
 // Blameless fails when a node of Souk has blamed another for anything.
 func (w *World) Blameless() {
 	w.Check(func(t require.TestingT) { require.Empty(t, faults(w.nodes)) })
