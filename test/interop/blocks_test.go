@@ -124,6 +124,7 @@ func TestCancelledWantIsNotServed(t *testing.T) {
 		has, err := client.Has(t.Context(), given.Cid())
 		require.NoError(t, err)
 		require.False(t, has)
+		eventually(t, func() bool { return server.Counters().BlocksSent > 0 }, "the one that was sent is counted")
 		require.EqualValues(t, 1, server.Counters().BlocksSent)
 	})
 }

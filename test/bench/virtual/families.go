@@ -97,7 +97,7 @@ func bulks() []family {
 			small: []setting{setting{seeds: 4}.large(4 * mib).over(far)},
 		},
 		{
-			run: slowStore, sides: among(boxo, souk), ratio: 3,
+			run: slowStore, sides: among(boxo, souk), ratio: 5,
 			title: func(c setting) string {
 				return c.title(fmt.Sprintf("%d from %d seeds with reads of %s", c.downloaders, c.seeds, c.read))
 			},
