@@ -18,10 +18,10 @@ import (
 // The few messages that are on their way at once become as many as slow and long paths
 // take together.
 func TestManySlowPathsAreFilledTogether(t *testing.T) {
-	const peers, seconds, from = 50, 10, 4
+	const peers, seconds, from = 20, 8, 4
 	path := sim.Link{RoundTrip: 300 * time.Millisecond, Bandwidth: 2 * mbs}
 	play(t, func(w *sim.World) {
-		data := corpus.Blocks(1, 16, 256*kib)
+		data := corpus.Blocks(1, 8, 256*kib)
 		seed := w.Node(souk, sim.Link{RoundTrip: path.RoundTrip, Bandwidth: 1000 * mbs})
 		clients := w.Nodes(peers, souk, path)
 		w.Put(seed, data...)
@@ -49,7 +49,7 @@ func TestManySlowPathsAreFilledTogether(t *testing.T) {
 // Who asks under many names and takes nothing, and comes back again and again, leaves
 // another at least half of what it had.
 func TestManyNamesThatTakeNothingDoNotStarveAnother(t *testing.T) {
-	const names = 64
+	const names = 16
 	alone, beside := besideIdlers(t, 0), besideIdlers(t, names)
 	require.LessOrEqual(t, beside, 2*alone+time.Second, "alone it takes %s", alone)
 }
@@ -58,7 +58,7 @@ func TestManyNamesThatTakeNothingDoNotStarveAnother(t *testing.T) {
 // one address, read nothing, and come back.
 func besideIdlers(t *testing.T, names int) (took time.Duration) {
 	play(t, func(w *sim.World) {
-		data := corpus.Blocks(1, 64, 256*kib)
+		data := corpus.Blocks(1, 48, 256*kib)
 		seed, client := w.Node(souk, sim.Link{RoundTrip: lan.RoundTrip, Bandwidth: 1000 * mbs}), w.Node(souk, lan)
 		w.Put(seed, data...)
 		w.Connect(client, seed)
