@@ -18,6 +18,7 @@ const (
 	maxProbes  = 32      // wants about which several peers are asked at once
 	smallBlock = 4 << 10 // servers answer a want-have for less with the block itself
 
+	slowLaps   = 2                     // times as long as a crowded peer takes for a block: it has turned slow, or the block is the last of many
 	stealGain  = 2                     // how many times sooner the other peer must have it
 	stealAfter = 20 * time.Millisecond // and by how much
 )
@@ -368,7 +369,7 @@ func (s *state) slowest(now time.Time, i int) (*wanted, int) {
 			continue
 		}
 		theirs := s.peers[j].cost(0, s.rate, true)
-		if lap := s.peers[j].watch.running(s.clock(now)); lap > s.peers[j].mostLap() {
+		if lap := s.peers[j].watch.running(s.clock(now)); lap > slowLaps*s.peers[j].mostLap() {
 			theirs = max(theirs, lap.Seconds()) // What a block has taken so far it may take again, whatever the rate was.
 		}
 		if theirs <= most {
