@@ -330,7 +330,7 @@ func TestLinkOpenedAtTheLastMomentIsClosed(t *testing.T) {
 			r.Start()
 			for range l.C() { // Closed, or this waits for ever.
 			}
-			<-r.loop.Done()
+			require.NoError(t, r.Stop(t.Context()))
 		}
 	})
 }

@@ -102,6 +102,7 @@ func newRig(t tester, limits Limits) *rig {
 		now:  time.Unix(1_000_000, 0),
 		said: make(map[peer.ID][]string), faults: make(map[message.Fault]int), sent: make(map[peer.ID]uint64),
 	}
+	t.Cleanup(func() { _ = r.worker.crew.Wait(context.Background()) })
 	for _, p := range []peer.ID{alice, bob, carol} {
 		r.connect(p)
 	}
@@ -313,6 +314,7 @@ func wantAll(bs []blocks.Block) []message.Entry {
 type tester interface {
 	require.TestingT
 	Helper()
+	Cleanup(func())
 }
 
 func sortedWords(words ...string) []string { slices.Sort(words); return words }

@@ -13,36 +13,95 @@ import (
 var ErrStuck = errors.New("the call has not returned")
 
 // Crew is the goroutines that call somebody else's code for an actor. That may
-// panic, and it may never return.
+// panic, and it may never return. A goroutine that is done waits for more for a
+// moment: what is called tends to need a deep stack, which a new goroutine would
+// have to grow first.
 type Crew struct {
 	where    string // for what panics
 	panicked func(error)
+	work     chan func() // to those who wait, each of whom can be given one
 
 	mu      sync.Mutex
 	running int
+	waiting int                 // of those who run: for work
 	none    chan struct{}       // closed when nothing runs any more; nil while nobody waits
 	stuck   map[string]struct{} // keys of the calls that were given up
-	leaving chan struct{}       // closed when whatever runs is given up
+	closing chan struct{}       // closed when there is no more work
+	closed  bool
+	leaving chan struct{} // closed when whatever runs is given up
 	left    bool
 }
+
+const (
+	mostWaiting = 4           // goroutines of a crew
+	workWait    = time.Second // for which each does so
+)
 
 // NewCrew returns a crew without goroutines. A panic in what it runs is given to
 // panicked, under the name where; panicked may be nil.
 func NewCrew(where string, panicked func(error)) *Crew {
 	return &Crew{
-		where: where, panicked: panicked, stuck: make(map[string]struct{}), leaving: make(chan struct{}),
+		where: where, panicked: panicked, work: make(chan func(), mostWaiting), stuck: make(map[string]struct{}),
+		closing: make(chan struct{}), leaving: make(chan struct{}),
 	}
 }
 
 // Go runs f in a goroutine that [Crew.Wait] waits for.
 func (c *Crew) Go(f func()) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting > 0 {
+		c.waiting--
+		c.work <- f // Never blocks: there is room for each who waits.
+		return
+	}
 	c.running++
-	c.mu.Unlock()
-	go func() {
-		defer c.ended()
+	go c.member(f)
+}
+
+// member does what it is given, until there is nothing for a while.
+func (c *Crew) member(f func()) {
+	defer c.ended()
+	patience := time.NewTimer(workWait)
+	defer patience.Stop()
+	for f != nil {
 		_ = Guard(c.where, c.panicked, func() error { f(); return nil })
-	}()
+		f = c.more(patience)
+	}
+}
+
+// more waits for more to do. It returns nil when there is none.
+func (c *Crew) more(patience *time.Timer) func() {
+	c.mu.Lock()
+	stays := c.waiting+len(c.work) < mostWaiting && !c.closed
+	if stays {
+		c.waiting++
+	}
+	c.mu.Unlock()
+	if !stays {
+		return nil
+	}
+	patience.Reset(workWait)
+	select {
+	case f := <-c.work:
+		return f
+	case <-patience.C:
+	case <-c.closing:
+	}
+	return c.resign()
+}
+
+// resign ends a wait, unless somebody counts on whoever waits already.
+func (c *Crew) resign() func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case f := <-c.work:
+		return f
+	default:
+		c.waiting--
+		return nil
+	}
 }
 
 func (c *Crew) ended() {
@@ -74,10 +133,14 @@ func (c *Crew) Wait(ctx context.Context) error {
 	return fmt.Errorf("%s: %d goroutines have not returned: %w", c.where, c.running, context.Cause(ctx))
 }
 
-// idle is closed when no goroutine runs.
+// idle lets those who wait for work go, and is closed when no goroutine runs.
 func (c *Crew) idle() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed = true
+		close(c.closing)
+	}
 	if c.none == nil && c.running > 0 {
 		c.none = make(chan struct{})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +20,10 @@ type errands struct {
 	takes map[string]time.Duration
 }
 
-func newErrands() *errands {
-	return &errands{crew: NewCrew("test", nil), hangs: make(map[string]chan struct{}), takes: make(map[string]time.Duration)}
+func newErrands(t *testing.T) *errands {
+	e := &errands{crew: NewCrew("test", nil), hangs: make(map[string]chan struct{}), takes: make(map[string]time.Duration)}
+	t.Cleanup(func() { _ = e.crew.Wait(t.Context()) })
+	return e
 }
 
 func (e *errands) hang(name string) (let func()) {
@@ -55,7 +58,7 @@ func (e *errands) run(names ...string) (taken []string) {
 
 func TestACallThatHangsIsGivenUpAndTheOthersAreMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newErrands()
+		e := newErrands(t)
 		let := e.hang("b")
 		began := time.Now()
 		require.Equal(t, []string{"a", "b: true", "c"}, e.run("a", "b", "c"))
@@ -73,7 +76,7 @@ func TestACallThatHangsIsGivenUpAndTheOthersAreMade(t *testing.T) {
 
 func TestWhileTooManyCallsHangNoOtherIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newErrands()
+		e := newErrands(t)
 		letA, letB := e.hang("a"), e.hang("b")
 		require.Equal(t, []string{"a: true", "b: true", "c: true"}, e.run("a", "b", "c"))
 		letA()
@@ -86,21 +89,22 @@ func TestWhileTooManyCallsHangNoOtherIsMade(t *testing.T) {
 
 func TestSlowCallsAreNotGivenUpWhileOneAfterAnotherReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newErrands()
+		e := newErrands(t)
 		e.takes["a"] = 900 * time.Millisecond
 		require.Equal(t, []string{"a", "a", "a", "a"}, e.run("a", "a", "a", "a"))
 	})
 }
 
 func TestACallThatPanicsHasFailed(t *testing.T) {
-	e := newErrands()
+	e := newErrands(t)
 	require.Equal(t, []string{"a", "broken: false", "b"}, e.run("a", "broken", "b"))
 }
 
 // Nobody would take the other results.
 func TestATakeThatPanicsBreaksTheRun(t *testing.T) {
+	crew := newErrands(t).crew
 	require.Panics(t, func() {
-		Run(NewCrew("test", nil), Calls[int]{
+		Run(crew, Calls[int]{
 			N: 2, Patience: time.Minute, MostStuck: 1,
 			Key:  func(int) string { return "" },
 			Call: func(int, int) (int, error) { return 0, nil },
@@ -111,7 +115,7 @@ func TestATakeThatPanicsBreaksTheRun(t *testing.T) {
 
 func TestWaitGivesUpWhatDoesNotReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newErrands()
+		e := newErrands(t)
 		require.NoError(t, e.crew.Wait(t.Context()), "nothing runs")
 		let := e.hang("a")
 		taken := make(chan []string, 1)
@@ -135,5 +139,63 @@ func TestWaitWaitsForWhatRuns(t *testing.T) {
 		began := time.Now()
 		require.NoError(t, c.Wait(t.Context()))
 		require.Equal(t, 2*time.Second, time.Since(began))
+	})
+}
+
+func TestACrewTakesAGoroutineAgainAndLetsItGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCrew("test", nil)
+		running := func() int {
+			synctest.Wait()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.running
+		}
+		done := 0
+		for range 100 {
+			c.Go(func() { done++ })
+			require.Equal(t, 1, running(), "one after the other needs one")
+		}
+		hold := make(chan struct{})
+		for range 3 * mostWaiting {
+			c.Go(func() { <-hold })
+		}
+		require.Equal(t, 3*mostWaiting, running())
+		close(hold)
+		require.Equal(t, mostWaiting, running(), "more than those do not wait")
+		for range mostWaiting {
+			c.Go(func() { panic("broken") })
+		}
+		require.Equal(t, mostWaiting, running(), "what breaks does not take its goroutine with it")
+		time.Sleep(workWait)
+		require.Zero(t, running(), "nobody waits for long")
+
+		c.Go(func() { done++ })
+		require.Equal(t, 1, running())
+		require.NoError(t, c.Wait(t.Context()), "the end does not wait until a goroutine has waited")
+		require.Zero(t, running())
+		require.Equal(t, 101, done)
+	})
+}
+
+// Go must never wait for those who wait for work, whatever they are doing.
+func TestACrewLosesNoWorkWhileItsGoroutinesComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCrew("test", nil)
+		var done atomic.Int64
+		const givers, each = 8, 500
+		for g := range givers {
+			go func() {
+				for i := range each {
+					c.Go(func() { done.Add(1) })
+					if (i+g)%7 == 0 {
+						time.Sleep(workWait) // Just when those who wait want to go.
+					}
+				}
+			}()
+		}
+		time.Sleep(each * workWait)
+		require.EqualValues(t, givers*each, done.Load())
+		require.NoError(t, c.Wait(t.Context()))
 	})
 }
