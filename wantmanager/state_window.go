@@ -77,6 +77,7 @@ const (
 	meanSizes    = 8    // blocks that go into the mean of their size, more or less
 	mostShrink   = 0.5  // of a round: waiting may have other causes than the window
 
+	leastTime  = 4 * time.Millisecond  // of what comes: managed queues take no notice of that (CoDel, RFC 8289)
 	leastRound = 10 * time.Millisecond // so that a few milliseconds of scheduling do not look like a queue
 	// Managed queues begin to drop when everything has waited for 5 ms for long
 	// (CoDel, RFC 8289). So a want is to find a queue of queueTarget, and where it
@@ -332,8 +333,12 @@ func (w *window) trip() time.Duration {
 
 func (w *window) memory() time.Duration { return max(rateMemory*w.trips.lowest(), leastMemory) }
 
-// least keeps one block coming while the next is asked for.
-func (w *window) least() int { return max(w.block, leastWindow) }
+// least keeps one block coming while the next is asked for, and on a fast path without
+// delay as much as comes while both sides are busy with it: with less, they pass few small
+// blocks to each other at a time, and pay for the messages.
+func (w *window) least() int {
+	return max(w.block, leastWindow, int(float64(w.recent)*leastTime.Seconds()))
+}
 
 // shrink is called when the peer is late: it starts over from the least.
 func (w *window) shrink(all *traffic) {
