@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -53,9 +53,13 @@ type Client struct {
 	http       http.Client
 	own        *http.Transport // nil when it was given
 
-	mu      sync.Mutex
-	refusal *StatusError // the last one that asked to be left alone
-	until   time.Time
+	paused atomic.Pointer[pause] // the last one that asked to be left alone; nil before
+}
+
+// pause is for how long a router wants to be left alone.
+type pause struct {
+	says  *StatusError
+	until time.Time
 }
 
 var (
@@ -261,18 +265,12 @@ func parseAfter(text string, now time.Time) time.Duration {
 	return min(max(after, 0), maxAfter)
 }
 
-func (c *Client) rest(e *StatusError) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refusal, c.until = e, time.Now().Add(e.After)
-}
+func (c *Client) rest(e *StatusError) { c.paused.Store(&pause{e, time.Now().Add(e.After)}) }
 
 // resting returns the last refusal as long as the router wants to be left alone.
 func (c *Client) resting() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Now().Before(c.until) {
-		return c.refusal
+	if r := c.paused.Load(); r != nil && time.Now().Before(r.until) {
+		return r.says
 	}
 	return nil
 }
