@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 )
@@ -79,40 +80,7 @@ func (w *World) FetchUntil(n *Node, want []blocks.Block, then func(), from ...*N
 // Watched returns a fetcher at n for what fetches by itself: it notes when blocks
 // come, as the verbs do.
 func (w *World) Watched(ctx context.Context, n *Node, from ...*Node) exchanges.Fetcher {
-	return &watched{Fetcher: n.Exchange.Fetcher(ctx, IDs(from)...), came: func() { w.arrived(n) }}
-}
-
-type watched struct {
-	exchanges.Fetcher
-	came func()
-}
-
-func (f *watched) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
-	b, err := f.Fetcher.GetBlock(ctx, c)
-	if err == nil {
-		f.came()
-	}
-	return b, err
-}
-
-func (f *watched) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	in, err := f.Fetcher.GetBlocks(ctx, cs)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for b := range in {
-			f.came()
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return unixfs.Watch(n.Exchange.Fetcher(ctx, IDs(from)...), func(blocks.Block) { w.arrived(n) })
 }
 
 // FetchEach gets the blocks one after the other in one session.

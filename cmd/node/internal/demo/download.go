@@ -83,9 +83,9 @@ func (d *Demo) fetch(ctx context.Context, output string, r *Report) error {
 		return err
 	}
 	defer f.Close()
-	half := &halfway{Fetcher: f, left: d.Bytes / 2, arrived: func() { watch.Reset(silence) }}
+	half := &halfway{left: d.Bytes / 2, arrived: func() { watch.Reset(silence) }}
 	half.reached = func() { half.failed = d.stopEverything(r) }
-	_, err = unixfs.Get(ctx, half, d.Root.CID, output, unixfs.GetOptions{
+	_, err = unixfs.Get(ctx, unixfs.Watch(f, half.count), d.Root.CID, output, unixfs.GetOptions{
 		Window: int64(d.ahead()), Progress: d.cfg.Fetching,
 	})
 	if cause := context.Cause(ctx); cause != nil {
@@ -135,10 +135,9 @@ func check(r *Report) error {
 	return nil
 }
 
-// halfway passes blocks on and calls reached once, before it passes on the block
-// with which half of the bytes have come.
+// halfway counts blocks and calls reached once, before the block is passed on with
+// which half of the bytes have come.
 type halfway struct {
-	node.Fetcher
 	arrived func()
 	reached func()
 	failed  error
@@ -167,32 +166,4 @@ func (h *halfway) count(b blocks.Block) {
 	}
 	h.done = true
 	h.reached()
-}
-
-func (h *halfway) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
-	b, err := h.Fetcher.GetBlock(ctx, c)
-	if err == nil {
-		h.count(b)
-	}
-	return b, err
-}
-
-func (h *halfway) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	in, err := h.Fetcher.GetBlocks(ctx, cs)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for b := range in {
-			h.count(b)
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
 }
