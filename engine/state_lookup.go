@@ -118,13 +118,22 @@ func (s *state) looked(now time.Time, job *lookupJob) {
 			s.found(w, it.Size)
 		case absent:
 			s.notFound(w)
-		case denied:
-			s.stat.RefusedAccess++
-			s.missing(w)
-		case failed:
-			s.complain(now, it.Err)
-			s.fail(now, w)
+		default:
+			s.notServed(now, w, it.Verdict, it.Err)
 		}
+	}
+}
+
+// notServed is what becomes of a want whose block the peer may not have, which is no
+// different from one that is not there, or that the store has failed to give.
+func (s *state) notServed(now time.Time, w *want, v verdict, err error) {
+	switch v {
+	case denied:
+		s.stat.RefusedAccess++
+		s.missing(w)
+	case failed:
+		s.complain(now, err)
+		s.fail(now, w)
 	}
 }
 

@@ -192,12 +192,8 @@ func (s *state) keep(now time.Time, it *readItem) bool {
 		} else {
 			s.missing(w)
 		}
-	case denied:
-		s.stat.RefusedAccess++
-		s.missing(w)
-	case failed:
-		s.complain(now, it.Err)
-		s.fail(now, w)
+	default:
+		s.notServed(now, w, it.Verdict, it.Err)
 	}
 	return false
 }
