@@ -16,14 +16,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
 
 	"github.com/souk-p2p/souk/test/internal/figure"
+	"github.com/souk-p2p/souk/test/internal/program"
 )
 
 type options struct {
@@ -32,18 +33,9 @@ type options struct {
 	suites                     []suite
 }
 
-func main() {
-	err := run(os.Args[1:])
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("bench", run) }
 
-func run(args []string) error {
+func run(_ context.Context, args []string) error {
 	o, err := parse(args)
 	if err != nil {
 		return err

@@ -30,11 +30,13 @@ var suites = []suite{
 	{name: "get", says: "`souk get` from process to process, with repositories on disk", start: []string{"go", "run", "./test/bench/get"}},
 }
 
-// split gives each suite that is named its flags.
+// split gives each suite that is named its flags. A name right after a flag is the
+// flag's value: "get -transports tcp" is one suite.
 func split(args []string) ([]suite, error) {
 	var chosen []suite
-	for _, a := range args {
-		if i := slices.IndexFunc(suites, func(s suite) bool { return s.name == a }); i >= 0 {
+	for n, a := range args {
+		value := n > 0 && strings.HasPrefix(args[n-1], "-") && !strings.Contains(args[n-1], "=")
+		if i := slices.IndexFunc(suites, func(s suite) bool { return s.name == a }); i >= 0 && !value {
 			chosen = append(chosen, suites[i])
 			continue
 		}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,19 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/test/internal/figure"
+	"github.com/souk-p2p/souk/test/internal/program"
 )
 
 // TestMain is the command, too: the benchmark starts itself.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == childArg {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		err := command(ctx, os.Args[1:])
-		stop()
-		if err != nil {
-			_, _ = os.Stderr.WriteString(err.Error())
-			os.Exit(1)
-		}
-		os.Exit(0)
+		program.Main("get", command)
 	}
 	os.Exit(m.Run())
 }

@@ -16,21 +16,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
+
+	"github.com/souk-p2p/souk/test/internal/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := command(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "get:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("get", command) }
 
 // command is the benchmark, or one of the processes that it starts.
 func command(ctx context.Context, args []string) error {

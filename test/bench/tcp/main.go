@@ -10,26 +10,17 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/internal/figure"
+	"github.com/souk-p2p/souk/test/internal/program"
 	"github.com/souk-p2p/souk/test/sim"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := command(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tcp:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("tcp", command) }
 
 // options are the sizes of the scenarios.
 type options struct {

@@ -13,16 +13,17 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/souk-p2p/souk/test/internal/exchanges"
+	"github.com/souk-p2p/souk/test/internal/program"
 )
 
 // config is what the flags say.
@@ -51,23 +52,18 @@ type config struct {
 	silent    bool
 }
 
-func main() {
-	if len(os.Args) > 1 && os.Args[1] == serveVerb {
-		exit(serve(os.Args[2:]))
-	}
-	c, err := parse(os.Args[1:])
-	if err == nil {
-		err = run(c)
-	}
-	exit(err)
-}
+func main() { program.Main("wall", command) }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "wall:", err)
-		os.Exit(1)
+// command is the benchmark, or a seed that it starts in a process of its own.
+func command(_ context.Context, args []string) error {
+	if len(args) > 0 && args[0] == serveVerb {
+		return serve(args[1:])
 	}
-	os.Exit(0)
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	return run(c)
 }
 
 func parse(args []string) (*config, error) {

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/test/internal/figure"
+	"github.com/souk-p2p/souk/test/internal/program"
 )
 
 // TestMain is also the process of a seed that is to be apart.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == serveVerb {
-		exit(serve(os.Args[2:]))
+		program.Main("wall", command)
 	}
 	os.Exit(m.Run())
 }
