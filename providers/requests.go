@@ -20,6 +20,7 @@ type Query struct {
 	CIDs      []cid.Cid // a sample of what is wanted, for finders that know CIDs only; trackers are asked about the first
 	Root      cid.Cid   // what was wanted first, of which the rest often are parts; may be undefined
 	Most      int       // candidates that are wanted, at most 32
+	Newcomers bool      // those announced just now are wanted, too: what trackers said counts for a second, not a minute
 
 	// Key is what is wanted in a namespace whose keys are not CIDs, at most 64
 	// bytes. Roles are what candidates must do. Both are for trackers.
@@ -136,7 +137,7 @@ func (l *Link) C() <-chan Candidates { return l.slot.C() }
 // name, as they do, each peer once and at most q.Most. Done comes once, with the
 // last of them, and within Config.Timeout. Who asks the same again within a minute
 // of the last time had no use for what is known, so then only the others are asked,
-// and anew.
+// and anew. So they are, about whatever, by who wants newcomers, once a second.
 //
 // While there are trackers, at most ten peers are named that are not connected, and
 // of those whose addresses no tracker has verified two at a time: another follows

@@ -20,6 +20,7 @@ const (
 	maxNamespaces  = 1024 // with useful peers
 	maxUseful      = 64   // peers in one of them
 	cacheFor       = 60 * time.Second
+	newsFor        = time.Second // of it where newcomers are wanted: all who want them ask trackers once in that
 )
 
 type (
@@ -179,7 +180,7 @@ func (s *state) ask(now time.Time, l linkID, mine *link, k key, asked Query) {
 			s.pass(l, c.AddrInfo)
 		}
 	}
-	if fresh && !s.lookUp(now, q) {
+	if fresh && !s.lookUp(now, q, asked.Newcomers) {
 		s.toFinders(now, q)
 	}
 }

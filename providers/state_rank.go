@@ -156,11 +156,11 @@ func (s *state) searched(now time.Time, k key) {
 	}
 }
 
-// knowsAll reports whether trackers were searched lately for as many, and somebody
+// knowsAll reports whether trackers were searched since then for as many, and somebody
 // has everything: then another point is no reason to ask them again.
-func (s *state) knowsAll(now time.Time, k key) bool {
+func (s *state) knowsAll(now time.Time, k key, since time.Time) bool {
 	l, known := s.listings.get(k.topic())
-	return known && now.Before(l.asked.Add(cacheFor)) && k.most <= l.most && slices.ContainsFunc(l.rows, func(c listed) bool {
+	return known && l.asked.After(since) && k.most <= l.most && slices.ContainsFunc(l.rows, func(c listed) bool {
 		return now.Before(c.until) && c.whole() && !s.isUseless(now, k.namespace, c.ID)
 	})
 }

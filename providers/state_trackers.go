@@ -80,9 +80,12 @@ func (s *state) usable(now time.Time, order []peer.ID) []peer.ID {
 
 // lookUp begins to ask trackers for a query, and reports whether it did: not when
 // there is nobody to ask or nothing to be learnt.
-func (s *state) lookUp(now time.Time, q *query) bool {
-	about := q.key.subject
-	if !s.trackable(about) || s.knowsAll(now, q.key) {
+func (s *state) lookUp(now time.Time, q *query, newcomers bool) bool {
+	about, since := q.key.subject, now.Add(-cacheFor)
+	if newcomers {
+		since = now.Add(-newsFor)
+	}
+	if !s.trackable(about) || s.knowsAll(now, q.key, since) {
 		return false
 	}
 	q.lookup = &lookup{order: tracker.Rank(tracker.Place{Namespace: about.namespace}, s.trackerIDs)}

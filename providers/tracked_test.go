@@ -340,6 +340,28 @@ func TestRowsOfATrackerServeTheNextForAMinute(t *testing.T) {
 	require.Len(t, r.asked(), 1)
 }
 
+func TestTrackersAreAskedOnceASecondForNewcomers(t *testing.T) {
+	r := newTrackedRig(t, 1)
+	r.finders = false
+	everything := rowsOf("all", row{verified: true, complete: true})
+	about := func(x string) Query { return Query{Namespace: "films", Most: 8, CIDs: sample(x), Newcomers: true} }
+	r.ask(1, about("x"))
+	r.reply(r.order[0], reply{rows: everything})
+	r.after(newsFor)
+	r.ask(1, about("y"))
+	require.Equal(t, r.order, r.asked(), "somebody may have come since")
+	r.reply(r.order[0], reply{rows: append(everything, rowsOf("new", row{verified: true})...)})
+	require.Equal(t, "new done", r.told(1))
+
+	r.after(newsFor - 1)
+	r.ask(2, about("z"))
+	require.Equal(t, "all new done", r.told(2))
+	require.Empty(t, r.asked(), "one question a second serves all who want them")
+	r.after(1)
+	r.ask(3, Query{Namespace: "films", Most: 8, CIDs: sample("z")})
+	require.Empty(t, r.asked(), "others take what was said within a minute")
+}
+
 func TestRowsServeThoseWhoseSampleTheyCover(t *testing.T) {
 	x, y := sample("x"), sample("y")
 	at, _ := record.PointOf(x[0])

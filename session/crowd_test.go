@@ -200,6 +200,7 @@ func TestTheDirectoryIsAskedWhoHasComeToACrowd(t *testing.T) {
 	require.Len(t, rs, len(ks))
 	require.Less(t, took, 45*source.perBlock, "the source alone takes 60")
 	require.LessOrEqual(t, w.finds, 8)
+	require.Equal(t, w.finds-1, w.news, "what was found before is no answer")
 	require.Zero(t, askedOf(strangers))
 }
 

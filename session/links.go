@@ -52,7 +52,7 @@ func (s *shell) perform(ctx context.Context, out effects) error {
 		when(len(out.bored) > 0, func() error { return s.peers.Cancel(ctx, out.bored...) }),
 		when(out.enough, func() error { return s.directory.Enough(ctx) }),
 		when(out.find != nil, func() error {
-			return s.directory.Find(ctx, providers.Query{Namespace: s.opts.namespace, CIDs: out.find, Root: s.state.root, Most: out.most})
+			return s.directory.Find(ctx, providers.Query{Namespace: s.opts.namespace, CIDs: out.find, Root: s.state.root, Most: out.most, Newcomers: out.news})
 		}),
 		when(len(out.served) > 0, func() error { return s.directory.Served(ctx, s.opts.namespace, out.served...) }),
 		s.judge(ctx, out),

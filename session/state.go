@@ -92,6 +92,7 @@ type effects struct {
 	enough   bool      // Providers need not go on
 	find     []cid.Cid // ask Providers; a sample of what is wanted, or nil
 	most     int       // candidates that are wanted
+	news     bool      // those announced just now, too
 	served   []peer.ID // were useful for the first time
 	judged   []wire.Judgement
 

@@ -79,6 +79,7 @@ func (s *state) findMore(now time.Time, next []*wanted, neighbours int) {
 	}
 	if !f.moreAt.IsZero() {
 		s.find(now, []cid.Cid{next[0].cid})
+		s.out.news = true
 	}
 	f.pace = min(max(f.pace+f.pace/2, firstRotation), lastRotation)
 	f.moreAt = now.Add(f.pace)

@@ -45,6 +45,7 @@ type world struct {
 	closed  map[callID]bool
 	gone    map[callID]bool
 	finds   int
+	news    int // of them, those that want newcomers
 	served  []peer.ID
 	judged  []wire.Judgement
 }
@@ -304,6 +305,9 @@ func (w *world) route(out effects) {
 	w.judged = append(w.judged, out.judged...)
 	if out.find != nil {
 		w.finds++
+		if out.news {
+			w.news++
+		}
 		w.after(w.slowly, func() {
 			infos := make([]peer.AddrInfo, len(w.directory))
 			for i, id := range w.directory {
