@@ -64,3 +64,22 @@ func TestTheOrderOfASliceDiffersFromPeerToPeer(t *testing.T) {
 	}
 	require.Greater(t, len(first), 8)
 }
+
+// While a block comes the manager has the next ones: those that fill the window, and
+// one that waits for room in it. Of the block, all counts until its last byte.
+func TestThereIsAWantBehindTheWindowWhileABlockComes(t *testing.T) {
+	const size = 256 << 10
+	cids := newWorld(t, 1, named()).makeBlocks(64, 10)
+	for _, share := range []int{size / 4, size, size + size/4, 2 * size, 5*size + 1} {
+		s := newState(rulesOf(named("a")))
+		s.start()
+		s.available("a")
+		s.view(time.Time{}, "a", wantmanager.View{Share: share, Rate: 1e6, RTT: rtt})
+		s.mean = size
+		s.want(time.Unix(1, 0), 1, cids, false)
+		s.located(nil, cids)
+		asked := len(s.take(time.Unix(1, 0)).asks["a"]) * size
+		require.Greater(t, asked-size, share, "behind the block that comes")
+		require.LessOrEqual(t, asked, share+share/4+2*size, "no more than the next")
+	}
+}

@@ -109,8 +109,9 @@ func (p *sessionPeer) room(size int) bool {
 	if p.crowded {
 		return !p.view.Late && p.load+size <= max(crowdedDepth*size, crowdedBytes)
 	}
-	// A little more than the window, so that the manager always has the next.
-	return !p.view.Late && p.load+size <= share+share/4+size
+	// A little more than the window and the block that is coming, all of which counts until
+	// its last byte, so that the manager always has the next.
+	return !p.view.Late && p.load <= share+share/4+size
 }
 
 // cost is the time after which a block asked for now can be expected, longer
