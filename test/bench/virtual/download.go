@@ -99,12 +99,12 @@ func divide(data []blocks.Block, links []sim.Link, together int) [][]blocks.Bloc
 	return parts
 }
 
-// failing downloads from two seeds, something happens to one of which when half has
-// come. The downloader's link is the bottleneck, so that the other could go on
-// as fast; the ideal is the time without that.
+// failing downloads from seeds to one of which something happens when half has come.
+// The downloader's link is the bottleneck, so that the others could go on as fast; the
+// ideal is the time without that.
 func failing(w *sim.World, s sim.Sides, c setting) sim.Figures {
 	data := c.data()
-	seeds, client := w.Nodes(2, s.Seed, c.link), w.Node(s.Client, c.link)
+	seeds, client := w.Nodes(c.seeds, s.Seed, c.link), w.Node(s.Client, c.link)
 	offer(w, data, client, seeds)
 	w.FetchUntil(client, data, func() {
 		switch c.turn {

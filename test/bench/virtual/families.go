@@ -132,17 +132,17 @@ func seeds() []family {
 		},
 		{
 			run: failing, sides: failingSides, ratio: 8,
-			title: func(c setting) string { return c.title("2 seeds, " + string(c.turn)) },
+			title: func(c setting) string { return c.title(fmt.Sprintf("%d seeds, %s", c.seeds, c.turn)) },
 			full: []setting{
-				setting{turn: steady}.large(64 * mib).over(region),
-				setting{turn: dies}.large(64 * mib).over(region),
-				setting{turn: vanishes}.large(64 * mib).over(region),
-				setting{turn: slows}.large(64 * mib).over(region),
+				setting{seeds: 2, turn: steady}.large(64 * mib).over(region),
+				setting{seeds: 2, turn: dies}.large(64 * mib).over(region),
+				setting{seeds: 2, turn: vanishes}.large(64 * mib).over(region),
+				setting{seeds: 2, turn: slows}.large(64 * mib).over(region),
 			},
 			small: []setting{
-				setting{turn: dies}.large(6 * mib).over(region),
-				setting{turn: vanishes}.large(6 * mib).over(region),
-				setting{turn: slows}.large(6 * mib).over(region),
+				setting{seeds: 2, turn: dies}.large(6 * mib).over(region),
+				setting{seeds: 2, turn: vanishes}.large(6 * mib).over(region),
+				setting{seeds: 2, turn: slows}.large(6 * mib).over(region),
 			},
 		},
 	}

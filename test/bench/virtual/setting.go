@@ -37,7 +37,7 @@ type setting struct {
 	turn      turn // what happens to a seed half-way
 }
 
-// turn is what happens to one of two seeds when half of the data has come.
+// turn is what happens to one of the seeds when half of the data has come.
 type turn string
 
 const (
