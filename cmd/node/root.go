@@ -20,6 +20,8 @@ type app struct {
 	out, err io.Writer
 	terminal bool // err is one, so that progress can be drawn on it
 
+	environment func(name string) (value string, ok bool)
+
 	repo    string
 	json    bool
 	started bool // the command line was understood and a verb runs
@@ -27,7 +29,7 @@ type app struct {
 
 func newApp(in io.Reader, out, err io.Writer) *app {
 	f, ok := err.(*os.File)
-	return &app{in: in, out: out, err: err, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &app{in: in, out: out, err: err, environment: os.LookupEnv, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
 // quietLibp2p keeps the logs of libp2p, which are its own and not the node's, off

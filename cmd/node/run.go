@@ -49,28 +49,45 @@ type started struct {
 
 func newRun(a *app) *cobra.Command {
 	var o runOptions
+	flags := o.flagSet()
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run a node until it is interrupted",
 		Long: `Runs a node that serves the blocks of the repository to whoever asks for them,
 fetches for the other commands, and connects to nobody but the peers and trackers
 that it is told of, and peers that these trackers name. It announces again what was
-announced before. It prints its addresses, then "ready".`,
+announced before. It prints its addresses, then "ready".
+
+Every flag can also be set as SOUK_NAME in the environment (SOUK_TRACKER_MEMORY for
+--tracker-memory), or as a key in the repository's file "config", which is JSON. The
+command line comes first, then the environment, then the file. With SIGHUP the node
+reads the file again and says in its log what it could apply.`,
 		Example: `  souk run
   souk run --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…,/dns/tracker.example.org/tcp/4101/p2p/12D3Koo…
   souk run --tracker --tracker-memory 64
   souk run --tracker --tracker-http 0.0.0.0:8181 --tracker-public photos,maps`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := o.config(cmd.Flags(), a.err)
+			dir, err := a.repoDir()
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context(), a, cfg)
+			p, err := o.settle(flags, a.sources(dir))
+			if err != nil {
+				return err
+			}
+			return p.run(cmd.Context(), a, dir)
 		},
 	}
-	o.flags(cmd.Flags())
+	cmd.Flags().AddFlagSet(flags)
 	return cmd
+}
+
+// flagSet holds the flags of run and no others: these are the settings.
+func (o *runOptions) flagSet() *pflag.FlagSet {
+	f := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	o.flags(f)
+	return f
 }
 
 func (o *runOptions) flags(f *pflag.FlagSet) {
@@ -86,49 +103,61 @@ func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {
 	f.StringVar(&o.logLevel, "log", "warn", "log from this level on: debug, info, warn or error")
 }
 
-func (o *hostOptions) config(stderr io.Writer) (cfg node.Config, err error) {
+func (o *hostOptions) configure(cfg *node.Config) error {
+	var listen, peers, log error
 	cfg.Agent = agent()
-	if cfg.Listen, err = parseAddrs("--listen", o.listen); err != nil {
-		return cfg, err
+	cfg.Listen, listen = parseAddrs("--listen", o.listen)
+	cfg.Peers, peers = parsePeers("--peer", o.peers)
+	if _, err := zapcore.ParseLevel(o.logLevel); err != nil {
+		log = usagef("--log %q is not debug, info, warn or error", o.logLevel)
 	}
-	if cfg.Peers, err = parsePeers("--peer", o.peers); err != nil {
-		return cfg, err
-	}
-	level, err := zapcore.ParseLevel(o.logLevel)
-	if err != nil {
-		return cfg, usagef("--log %q is not debug, info, warn or error", o.logLevel)
-	}
-	cfg.Log = newLogger(stderr, level)
-	return cfg, nil
+	return errors.Join(listen, peers, log)
 }
 
-func (o *runOptions) config(f *pflag.FlagSet, stderr io.Writer) (node.Config, error) {
-	cfg, err := o.hostOptions.config(stderr)
-	if err != nil {
-		return cfg, err
-	}
+// configure says what the options mean for a node. The error names every option
+// that is wrong, not only the first.
+func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 	if o.flood {
-		fmt.Fprintln(stderr, "souk: FLOODING: every connected peer is asked for every block; this is for debugging only")
 		cfg.Exchange = append(cfg.Exchange, souk.WithFlood())
 	}
-	return cfg, o.configure(f, &cfg)
+	err = errors.Join(
+		o.hostOptions.configure(&cfg),
+		o.trackerOptions.configure(f, &cfg),
+	)
+	return cfg, err
 }
 
-func (o *runOptions) run(ctx context.Context, a *app, cfg node.Config) (err error) {
-	dir, err := a.repoDir()
-	if err != nil {
-		return err
+func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
+	o, cfg := p.options, p.node
+	if o.flood {
+		fmt.Fprintln(a.err, "souk: FLOODING: every connected peer is asked for every block; this is for debugging only")
 	}
+	level := o.level()
+	cfg.Log = newLogger(a.err, level)
+	reload := newReloader(p, a.sources(dir), cfg.Log)
+	defer reload.stop()
 	r, err := repo.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	h := hosted{repo: r, debug: o.debug, http: o.http, ready: func(_ context.Context, _ *node.Online, s started) error { return s.print(a) }}
+	h := hosted{repo: r, debug: o.debug, http: o.http, ready: func(_ context.Context, n *node.Online, s started) error {
+		reload.begin(&running{node: n, level: level})
+		return s.print(a)
+	}}
 	return h.run(ctx, cfg)
 }
 
-func newLogger(w io.Writer, level zapcore.Level) *zap.Logger {
+// level is the log level of options that are right.
+func (o *hostOptions) level() zap.AtomicLevel {
+	level, err := zap.ParseAtomicLevel(o.logLevel)
+	if err != nil {
+		return zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	}
+	return level
+}
+
+func newLogger(w io.Writer, level zapcore.LevelEnabler) *zap.Logger {
 	cfg := zap.NewDevelopmentEncoderConfig()
 	cfg.EncodeTime = zapcore.RFC3339TimeEncoder
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), level))

@@ -91,17 +91,17 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 }
 
 // config finds out what is wrong before anything is stored.
-func (o *shareOptions) config(a *app, f *pflag.FlagSet, paths []string) (node.Config, error) {
-	cfg, err := o.hostOptions.config(a.err)
-	if err == nil {
-		err = o.configure(f, &cfg)
-	}
-	if err == nil {
-		_, err = parseChunker(o.chunker)
-	}
+func (o *shareOptions) config(a *app, f *pflag.FlagSet, paths []string) (cfg node.Config, err error) {
+	_, chunker := parseChunker(o.chunker)
+	err = errors.Join(
+		o.hostOptions.configure(&cfg),
+		o.trackerOptions.configure(f, &cfg),
+		chunker,
+	)
 	if err == nil {
 		err = checkPaths(paths)
 	}
+	cfg.Log = newLogger(a.err, o.level())
 	return cfg, err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -42,26 +43,33 @@ func (o *trackerOptions) clientFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.listKey, "tracker-list-key", "", "use those, too, in lists that this peer ID has signed and trackers hand out")
 }
 
-// configure takes the options into the configuration of a node on r.
-func (o *trackerOptions) configure(f *pflag.FlagSet, cfg *node.Config) (err error) {
-	if cfg.Trackers, err = parsePeers("--trackers", o.trackers); err != nil {
-		return err
-	}
+// configure takes the options into the configuration of a node.
+func (o *trackerOptions) configure(f *pflag.FlagSet, cfg *node.Config) error {
+	var trackers, key, tracker error
+	cfg.Trackers, trackers = parsePeers("--trackers", o.trackers)
 	if o.listKey != "" {
-		if cfg.ListKey, err = peer.Decode(o.listKey); err != nil {
-			return usagef("--tracker-list-key %q is not a peer ID (\"souk id\" prints that of a repository): %w", o.listKey, err)
+		if cfg.ListKey, key = peer.Decode(o.listKey); key != nil {
+			key = usagef("--tracker-list-key %q is not a peer ID (\"souk id\" prints that of a repository): %w", o.listKey, key)
 		}
 	}
 	if o.tracker {
-		cfg.Tracker, err = o.config(cfg.ListKey)
-		return err
+		cfg.Tracker, tracker = o.config(cfg.ListKey)
+	} else {
+		tracker = onlyForTrackers(f)
 	}
+	return errors.Join(trackers, key, tracker)
+}
+
+// onlyForTrackers returns an error for each flag that was given and means nothing
+// to a node that is no tracker.
+func onlyForTrackers(f *pflag.FlagSet) error {
+	var faults []error
 	for _, flag := range []string{"tracker-http", "tracker-public", "tracker-memory", "tracker-list"} {
 		if f.Changed(flag) {
-			return usagef("--%s is for trackers: give --tracker, too", flag)
+			faults = append(faults, usagef("--%s is for trackers: give --tracker, too", flag))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // config is what the tracker is to be like; where it keeps its table is added

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/config"
+)
+
+// writeConfig writes what the repository's file says.
+func writeConfig(t *testing.T, repo, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(repo, config.FileName), []byte(content), 0o600))
+}
+
+func TestANodeRunsWithWhatTheFileSays(t *testing.T) {
+	repo := t.TempDir()
+	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.2/tcp/0"], "debug": "off", "log": "error"}`)
+	var d daemon
+	line := d.launch(t, "--repo", repo, "--json", "run")
+	require.Contains(t, line, "/ip4/127.0.0.2/tcp/")
+	require.NotContains(t, line, `"debug"`)
+}
+
+func TestRunNamesEveryFaultAndWhereItIs(t *testing.T) {
+	repo := t.TempDir()
+	writeConfig(t, repo, `{"listen": "nonsense", "trakcer": true, "tracker-http": ":1"}`)
+	t.Setenv("SOUK_TRACKER_MEMORY", "lots")
+	t.Setenv("SOUK_LOG", "loud")
+	o := command(t, repo, "run", "--peer", "nobody")
+	require.Equal(t, exitUsage, o.code)
+	path := filepath.Join(repo, config.FileName)
+	require.Contains(t, o.err, `--listen "nonsense" is not an address`)
+	require.Contains(t, o.err, "(--listen comes from "+path+")")
+	require.Contains(t, o.err, path+`: "trakcer" is no setting: is it "tracker"?`)
+	require.Contains(t, o.err, `SOUK_TRACKER_MEMORY is "lots"`)
+	require.Contains(t, o.err, "(--log comes from SOUK_LOG)")
+	require.Contains(t, o.err, "--tracker-http is for trackers")
+	require.Contains(t, o.err, `--peer "nobody"`)
+	require.NotContains(t, o.err, "--peer comes from")
+
+	writeConfig(t, repo, `{`)
+	o = command(t, repo, "run")
+	require.Equal(t, exitUsage, o.code)
+	require.Contains(t, o.err, path+" is not one JSON object")
+}
+
+// reloading is a reloader for a repository, what it would change, and its log.
+func reloading(t *testing.T, repo string, args ...string) (*reloader, *running, *observer.ObservedLogs) {
+	t.Helper()
+	var o runOptions
+	flags := o.flagSet()
+	require.NoError(t, flags.Parse(args))
+	a := newApp(nil, nil, nil)
+	p, err := o.settle(flags, a.sources(repo))
+	require.NoError(t, err)
+	core, logs := observer.New(zapcore.DebugLevel)
+	r := newReloader(p, a.sources(repo), zap.New(core))
+	t.Cleanup(r.stop)
+	return r, &running{level: o.level()}, logs
+}
+
+func told(logs *observer.ObservedLogs) map[string]string {
+	said := map[string]string{}
+	for _, e := range logs.TakeAll() {
+		key, _ := e.ContextMap()["key"].(string)
+		said[key] = e.Message
+	}
+	return said
+}
+
+func TestAReloadAppliesWhatCanBeAndNamesWhatNeedsARestart(t *testing.T) {
+	repo := t.TempDir()
+	r, n, logs := reloading(t, repo, "--tracker-list-key", "")
+	writeConfig(t, repo, `{"log": "debug", "listen": ["/ip4/127.0.0.1/tcp/0"]}`)
+	r.reload(n)
+	require.Equal(t, zapcore.DebugLevel, n.level.Level())
+	require.Equal(t, map[string]string{"log": "setting applied", "listen": "setting needs a restart"}, told(logs))
+
+	r.reload(n)
+	require.Equal(t, map[string]string{"listen": "setting needs a restart"}, told(logs), "as long as it is so")
+	writeConfig(t, repo, `{}`)
+	r.reload(n)
+	require.Equal(t, zapcore.WarnLevel, n.level.Level())
+	require.Equal(t, map[string]string{"log": "setting applied"}, told(logs))
+	r.reload(n)
+	require.Equal(t, map[string]string{"": "settings read, none has changed"}, told(logs))
+}
+
+func TestAReloadLeavesWhatTheCommandLineSays(t *testing.T) {
+	repo := t.TempDir()
+	r, n, logs := reloading(t, repo, "--log", "error")
+	writeConfig(t, repo, `{"log": "debug"}`)
+	r.reload(n)
+	require.Equal(t, zapcore.ErrorLevel, n.level.Level())
+	require.Equal(t, map[string]string{"": "settings read, none has changed"}, told(logs))
+}
+
+func TestAReloadOfABrokenFileChangesNothing(t *testing.T) {
+	repo := t.TempDir()
+	writeConfig(t, repo, `{"log": "error"}`)
+	r, n, logs := reloading(t, repo)
+	for content, says := range map[string]string{
+		`{"log": "debug"`:                        "ends too early",
+		`{"log": "debug", "peer": "nobody"}`:     "nobody",
+		`{"log": "debug", "tracker-memory": -1}`: "tracker-memory",
+		`{"log": "debug", "lsiten": []}`:         `is it "listen"?`,
+	} {
+		writeConfig(t, repo, content)
+		r.reload(n)
+		require.Equal(t, zapcore.ErrorLevel, n.level.Level())
+		all := logs.TakeAll()
+		require.Len(t, all, 1)
+		require.Equal(t, zapcore.ErrorLevel, all[0].Level)
+		require.Contains(t, all[0].ContextMap()["error"], says)
+	}
+}
+
+func TestASignalReloadsARunningNode(t *testing.T) {
+	repo := t.TempDir()
+	d := start(t, repo)
+	writeConfig(t, repo, `{"flood": true}`)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	require.Contains(t, must(t, repo, "id"), d.address(), "it has not ended")
+	d.stop()
+}
+
+func TestEveryKeyThatCanBeReloadedIsASetting(t *testing.T) {
+	flags := new(runOptions).flagSet()
+	for _, r := range reloads {
+		for _, key := range r.keys {
+			require.NotNil(t, flags.Lookup(key), key)
+		}
+	}
+}
