@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -71,6 +72,8 @@ type Exchange struct {
 	announcer *announcer.Announcer
 	tracker   *tracker.Tracker // nil unless this node is one
 	inside    *actor.Crew      // streams of this node to its own tracker
+
+	draining atomic.Bool
 
 	mu       sync.Mutex
 	common   *session.Session              // of the calls without a session of their own

@@ -38,6 +38,7 @@ type Engine struct {
 	alarm   *actor.Alarm
 	waiting map[uint64]chan<- struct{} // by ticket: readers whose wants are not all taken
 	tickets uint64
+	drains  []chan<- struct{} // callers who wait for the end of the drain
 }
 
 // New returns an engine that has not started. The error names the field of the
@@ -184,6 +185,9 @@ func (e *Engine) takeRequest(now time.Time, r request) {
 		r.reply <- e.state.wantlist(r.peer)
 	case countQuery:
 		r.reply <- e.state.counts()
+	case drainRequest:
+		e.drains = append(e.drains, r.reply)
+		e.state.drain(now)
 	}
 }
 
@@ -210,6 +214,12 @@ func (e *Engine) perform(now time.Time) {
 	for _, ticket := range out.Admitted {
 		e.waiting[ticket] <- struct{}{}
 		delete(e.waiting, ticket)
+	}
+	if out.Drained {
+		for _, reply := range e.drains {
+			reply <- struct{}{} // Has room for it.
+		}
+		e.drains = nil
 	}
 	if len(out.Deltas) > 0 && e.cfg.Ledger != nil {
 		e.cfg.Ledger.Record(out.Deltas...)

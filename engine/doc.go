@@ -29,6 +29,9 @@
 // least often; between peers, who got the fewest bytes, weighed by debt.
 // Blocks and presences go on different lanes and may overtake each other.
 //
+// Draining: after [Engine.Drain] nothing new is taken, and what was promised is
+// finished. A drain ends with the last of that, or with its caller's patience.
+//
 // Shutdown: [Engine.Stop] ends the loop and then the workers; callers that wait
 // get [actor.ErrClosed]. Calls of the store that do not return are left behind.
 package engine

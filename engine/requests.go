@@ -56,6 +56,21 @@ func (e *Engine) Wants(ctx context.Context) (map[peer.ID]int, error) {
 	})
 }
 
+// Drain ends the taking of new wants, for good, and returns when what was promised
+// is finished: the blocks that were wanted before, as far as they are here, and those
+// that a HAVE was said for and that are asked for within 2 s. What else is wanted is
+// answered DONT_HAVE where an answer was asked for.
+//
+// It returns the context's error when that ends first, and [actor.ErrClosed] when
+// the engine does.
+func (e *Engine) Drain(ctx context.Context) error {
+	if e.cfg.Disabled {
+		return nil
+	}
+	_, err := actor.Ask(ctx, e.requests, func(reply chan<- struct{}) request { return drainRequest{reply: reply} })
+	return err
+}
+
 // Stat returns a recent state of the statistics. It never blocks.
 func (e *Engine) Stat() Stat { return *e.stat.Get() }
 
@@ -156,6 +171,12 @@ type countQuery struct {
 	reply chan<- map[peer.ID]int
 }
 
+// drainRequest is answered when the engine is drained.
+type drainRequest struct {
+	reply chan<- struct{}
+}
+
 func (sentReport) isRequest()    {}
 func (wantlistQuery) isRequest() {}
 func (countQuery) isRequest()    {}
+func (drainRequest) isRequest()  {}

@@ -91,6 +91,7 @@ type rig struct {
 	faults   map[message.Fault]int
 	sent     map[peer.ID]uint64 // bytes, as the ledger was told
 	wake     time.Time
+	drained  bool
 	refuse   error // of every message, while set
 	noted    func(*shipment)
 }
@@ -160,7 +161,7 @@ func (r *rig) collect() {
 			r.faults[d.Fault]++
 		}
 	}
-	r.wake = out.Wake
+	r.wake, r.drained = out.Wake, out.Drained
 	require.NoError(r.t, r.state.audit())
 }
 

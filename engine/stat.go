@@ -18,6 +18,7 @@ type Stat struct {
 	StoreErrors      uint64 // look-ups and reads that failed
 	SendErrors       uint64 // messages that did not reach a stream
 	Unsent           uint64 // wants given up after too many of those
+	Declined         uint64 // wants that came or waited when the engine drained, and were not promised
 
 	Partners      int // peers that are connected or have wants here
 	Wants         int // in all wantlists

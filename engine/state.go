@@ -61,6 +61,8 @@ type state struct {
 	table    int       // bytes of memory for wants
 	live     int       // wants
 	failures uint64    // of the store
+	draining bool      // nothing new is taken
+	unsaid   time.Time // while all that is left of a drain is promises: when the last of them expires
 	grumbled time.Time // when a failure was last complained of
 
 	stat       Stat
@@ -92,6 +94,8 @@ type effects struct {
 	Complaint error
 	// Wake is when tick should be called; zero for never.
 	Wake time.Time
+	// Drained says that the engine drains and that nothing is left to finish.
+	Drained bool
 }
 
 func (e *effects) reset() {
@@ -156,6 +160,7 @@ func (s *state) effects(now time.Time) *effects {
 	s.send(now)
 	s.settleAll(now) // sending has touched them
 	s.dispatch(now)
+	s.out.Drained, s.unsaid = s.drained(now)
 	s.out.Wake = s.nextWake()
 	out := s.out
 	s.out, s.spare = s.spare, out
@@ -170,6 +175,9 @@ func (s *state) nextWake() time.Time {
 	}
 	if s.sleepers.len() > 0 {
 		wake = firstOf(wake, s.sleepers.top().wake)
+	}
+	if !s.unsaid.IsZero() {
+		wake = firstOf(wake, s.unsaid)
 	}
 	return wake
 }

@@ -191,8 +191,12 @@ func (s *state) missing(w *want) {
 	}
 }
 
-// subscribe keeps a want until its block arrives.
+// subscribe keeps a want until its block arrives, unless the engine drains.
 func (s *state) subscribe(w *want, answered bool) {
+	if s.draining {
+		s.remove(w)
+		return
+	}
 	s.unplace(w)
 	w.answered = answered
 	s.place(w, phaseAbsent)
@@ -204,8 +208,12 @@ func (s *state) boundSubscriptions(p *partner) {
 	}
 }
 
-// fail keeps a want until the store can be asked again.
+// fail keeps a want until the store can be asked again, unless the engine drains.
 func (s *state) fail(now time.Time, w *want) {
+	if s.draining {
+		s.decline(w)
+		return
+	}
 	s.place(w, phaseFailing)
 	delay := min(retryFirst<<min(w.failures, 10), retryMost)
 	w.failures = min(w.failures+1, 10)

@@ -275,6 +275,16 @@ func (p *partner) absentList(w *want) *list {
 	return &p.absent[0]
 }
 
+// sorted lists the wants of p in the order of their CIDs.
+func (p *partner) sorted() []*want {
+	all := make([]*want, 0, len(p.wants))
+	for _, w := range p.wants {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *want) int { return compareCIDs(a.cid, b.cid) })
+	return all
+}
+
 // sorted lists the partners in the order of their ids.
 func (s *state) sorted() []*partner {
 	all := make([]*partner, 0, len(s.partners))

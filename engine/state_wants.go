@@ -42,12 +42,7 @@ func (s *state) wants(now time.Time, from peer.ID, generation uint64, entries []
 			s.cancel(p, entries[i].CID)
 		}
 	}
-	if parked := s.takeAll(p, entries); parked != nil {
-		parked.ticket = ticket
-		p.parcels = append(p.parcels, parked)
-	} else {
-		s.settleTicket(ticket)
-	}
+	s.take(p, entries, ticket)
 }
 
 // present reports whether a wantlist counts: not if its connection was followed by
@@ -69,6 +64,23 @@ func (s *state) settleTicket(ticket uint64) {
 	if ticket != 0 {
 		s.out.Admitted = append(s.out.Admitted, ticket)
 	}
+}
+
+// take takes the wants among entries. The ticket comes back when they are all in
+// the table, refused or withdrawn.
+func (s *state) take(p *partner, entries []message.Entry, ticket uint64) {
+	var parked *parcel
+	if s.draining {
+		s.takePromised(p, entries)
+	} else {
+		parked = s.takeAll(p, entries)
+	}
+	if parked == nil {
+		s.settleTicket(ticket)
+		return
+	}
+	parked.ticket = ticket
+	p.parcels = append(p.parcels, parked)
 }
 
 // takeAll puts entries into the table and returns those that found no room.
@@ -197,6 +209,11 @@ func (s *state) forgetOldest(p *partner) bool {
 func (s *state) refuse(p *partner, e *message.Entry) {
 	s.stat.RefusedOverflow++
 	p.delta.Fault = message.FaultWantsOverflow
+	s.sayMissing(p, e)
+}
+
+// sayMissing answers DONT_HAVE, if that was asked for, to what is not in the table.
+func (s *state) sayMissing(p *partner, e *message.Entry) {
 	if e.SendDontHave && p.presences() && len(p.aside) < asideKept {
 		p.aside = append(p.aside, message.Presence{CID: e.CID})
 	}

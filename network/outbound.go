@@ -29,6 +29,7 @@ type outbound struct {
 	version message.Version
 	cfg     *Config
 	opened  time.Time
+	over    chan struct{}   // closed when nobody watches it any more
 	sent    func(bytes int) // is told of what is accepted
 
 	deadline time.Time // as set on the stream, for writing
@@ -66,6 +67,7 @@ func (n *Network) dial(ctx context.Context, m *remote) (*outbound, error) {
 		version: version,
 		cfg:     &n.cfg,
 		opened:  time.Now(),
+		over:    make(chan struct{}),
 		sent:    func(bytes int) { n.count.bytesSent.Add(uint64(bytes)) },
 	}, nil
 }

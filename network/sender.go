@@ -226,6 +226,7 @@ func sendCause(err error) error {
 
 // watch waits for the end of a stream, in a goroutine of its own.
 func (s *sender) watch(o *outbound) {
+	defer close(o.over)
 	err := actor.Guard("watcher", s.n.panicked, o.await)
 	s.mu.Lock()
 	_, closed := s.leaving[o]
