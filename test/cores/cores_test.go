@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,10 +24,16 @@ var (
 	show  = flag.Bool("trace", false, "print what happens in the run that -seed names")
 )
 
+// idle is longer than goroutines of an actor wait for more to do before they end.
+const idle = time.Minute
+
 // play plays one run and returns its trace and its first failure.
 func play(t *testing.T, seed uint64, out io.Writer) (tr *trace, err error) {
 	tr = &trace{out: out}
-	synctest.Test(t, func(*testing.T) { err = New(seed, tr).Run() })
+	synctest.Test(t, func(*testing.T) {
+		err = New(seed, tr).Run()
+		time.Sleep(idle) // A run that has failed closes nothing.
+	})
 	return tr, err
 }
 
