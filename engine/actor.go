@@ -78,6 +78,10 @@ func (e *Engine) build() {
 	if scores := e.cfg.Scores; scores != nil {
 		e.state.debt = func(p peer.ID) float64 { return scores().Debt(p) }
 	}
+	if e.cfg.Class != nil {
+		e.state.classOf = e.cfg.Class
+	}
+	e.state.setRates(e.cfg.Now(), e.cfg.Rates)
 	e.employ = e.hire
 	e.workers = actor.NewCrew("store", e.cfg.Panicked)
 	e.reading, e.giveUp = context.WithCancel(context.Background())
@@ -188,6 +192,8 @@ func (e *Engine) takeRequest(now time.Time, r request) {
 	case drainRequest:
 		e.drains = append(e.drains, r.reply)
 		e.state.drain(now)
+	case setRates:
+		e.state.setRates(now, r.limits)
 	}
 }
 

@@ -499,7 +499,7 @@ func TestABrokenInvariantIsReported(t *testing.T) {
 		broken := make(chan error, 1)
 		s := open(t, func(c *Config) { c.Failed = func(err error) { broken <- err } })
 		_ = s.requests.Send(t.Context(), sentReport{ship: &shipment{ // It may see that the actor has ended of it.
-			bytes: 1, from: newState(Limits{}, 1, 1).partner(alice), Message: new(message.Message),
+			bytes: 1, from: newState(Limits{}, 1, 1).partner(time.Time{}, alice), Message: new(message.Message),
 		}})
 		require.ErrorContains(t, <-broken, "bytes in flight")
 		require.ErrorIs(t, s.ReceiveWants(t.Context(), network.Wants{From: alice}), actor.ErrClosed)

@@ -13,6 +13,7 @@ import (
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // Sender puts messages on the wire. [network.Network] is one.
@@ -64,6 +65,15 @@ type Config struct {
 	// again or the block is put again, even if Access changes its mind.
 	Access func(p peer.ID, c cid.Cid) bool
 
+	// Rates are how many bytes of blocks may be sent in a second; see
+	// [Engine.SetRates]. What carries the blocks is not counted: with blocks of 1 KiB
+	// it is a tenth more, with 256 KiB hardly anything.
+	Rates rate.Limits
+	// Class says in which class of Rates a peer is: when it connects, and again with
+	// SetRates. It is called from the engine's goroutine and must not block. Nil and
+	// names that Rates does not have mean [rate.Default].
+	Class func(p peer.ID) string
+
 	// Disabled ignores all wants in silence, as boxo does with its server off.
 	Disabled bool
 
@@ -93,6 +103,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("engine: Config.Store is missing")
 	case c.Workers < 0:
 		return fmt.Errorf("engine: Config.Workers is negative: %d", c.Workers)
+	}
+	if err := c.Rates.Validate(); err != nil {
+		return fmt.Errorf("engine: Config.Rates.%w", err)
 	}
 	return c.Limits.validate()
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -10,6 +11,7 @@ import (
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // mostAvailable is how many blocks can wait to be noticed by name. With more,
@@ -69,6 +71,21 @@ func (e *Engine) Drain(ctx context.Context) error {
 	}
 	_, err := actor.Ask(ctx, e.requests, func(reply chan<- struct{}) request { return drainRequest{reply: reply} })
 	return err
+}
+
+// SetRates changes how many bytes of blocks may be sent in a second, to each peer,
+// to a class of them and in total, and asks anew in which class who is. What was
+// sent until now counts, and nobody's wants are lost. The error names what is wrong
+// with the limits, of which nothing holds then, or is the context's or
+// [actor.ErrClosed]. The engine owns limits.
+func (e *Engine) SetRates(ctx context.Context, limits rate.Limits) error {
+	if err := limits.Validate(); err != nil {
+		return fmt.Errorf("engine: Rates.%w", err)
+	}
+	if e.cfg.Disabled {
+		return nil
+	}
+	return e.requests.Send(ctx, setRates{limits})
 }
 
 // Stat returns a recent state of the statistics. It never blocks.
@@ -176,6 +193,9 @@ type drainRequest struct {
 	reply chan<- struct{}
 }
 
+type setRates struct{ limits rate.Limits }
+
+func (setRates) isRequest()      {}
 func (sentReport) isRequest()    {}
 func (wantlistQuery) isRequest() {}
 func (countQuery) isRequest()    {}

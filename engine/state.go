@@ -10,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // strangerTime is how long wants are kept of a peer that is not known to be
@@ -46,8 +47,10 @@ type state struct {
 	asking  []*partner // with look-ups to start, in turn
 	asked   int        // of asking, already served
 
-	ready    [2]heap[*partner] // that could be sent blocks: with nothing in flight, and with something
-	work     float64           // virtual time: the work of whoever was served last
+	classOf  func(p peer.ID) string // see Config.Class
+	classes  []*class               // the one of those in no other, then by name
+	rates    rates
+	work     float64 // virtual time: the work of whoever was served last
 	retries  heap[retry]
 	sleepers heap[*partner]
 
@@ -120,10 +123,9 @@ func newState(limits Limits, jobs int, seed uint64) *state {
 		index:    make(index),
 		copies:   newCopies(limits.Copies),
 		slots:    newSlots(),
+		classOf:  func(peer.ID) string { return rate.Default },
+		classes:  []*class{newClass(rate.Default)},
 		out:      new(effects), spare: new(effects),
-	}
-	for i := range s.ready {
-		s.ready[i] = heap[*partner]{less: owedMore, moved: func(p *partner, place int) { p.place = place }}
 	}
 	s.laden = heap[*partner]{less: readFirst, moved: func(p *partner, place int) { p.berth = place }}
 	s.sleepers = heap[*partner]{
@@ -178,6 +180,9 @@ func (s *state) nextWake() time.Time {
 	}
 	if !s.unsaid.IsZero() {
 		wake = firstOf(wake, s.unsaid)
+	}
+	if !s.rates.wake.IsZero() {
+		wake = firstOf(wake, s.rates.wake)
 	}
 	return wake
 }

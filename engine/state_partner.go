@@ -11,6 +11,7 @@ import (
 
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // A peer to which sending fails is left alone for pauseFirst, twice as long
@@ -67,6 +68,9 @@ type partner struct {
 	paused   time.Time // nothing is sent before
 	failures int       // to send, in a row
 
+	class  *class
+	bucket rate.Bucket
+
 	delta ledger.Delta // not yet given to the ledger
 
 	touched bool
@@ -79,13 +83,14 @@ type partner struct {
 
 // partner returns what is kept of a peer, to which it adds an empty entry if
 // there is none.
-func (s *state) partner(id peer.ID) *partner {
+func (s *state) partner(now time.Time, id peer.ID) *partner {
 	if p := s.partners[id]; p != nil {
 		return p
 	}
 	p := &partner{id: id, salt: s.salt(id), wants: make(map[cid.Cid]*want), sleeper: -1}
 	p.tasks = heap[*want]{less: sooner, moved: func(w *want, place int) { w.place = int32(place) }}
 	s.partners[id] = p
+	s.classify(now, p)
 	return p
 }
 
@@ -126,7 +131,9 @@ func (s *state) peer(now time.Time, st peerState) {
 		if !st.connected {
 			return
 		}
-		p = s.partner(st.id)
+		p = s.partner(now, st.id)
+	} else if s.rates.on && p.generation != st.generation {
+		s.classify(now, p) // It may have another address.
 	}
 	s.touch(p)
 	switch {
@@ -160,6 +167,9 @@ func (s *state) sleep(now time.Time, p *partner) {
 		wake = firstOf(wake, p.said[0].at.Add(repeatFor))
 	}
 	if at := s.slowAt(p); !at.IsZero() {
+		wake = firstOf(wake, at)
+	}
+	if at := s.restedAt(now, p); !at.IsZero() {
 		wake = firstOf(wake, at)
 	}
 	if wake.Equal(p.wake) && (p.sleeper >= 0) == !wake.IsZero() {

@@ -93,7 +93,7 @@ func (p *partner) busy() int { return p.handed + len(p.reads) }
 
 // startRead reads the next blocks of the partner that is owed most.
 func (s *state) startRead(now time.Time) bool {
-	p := s.nextPartner()
+	p := s.nextPartner(now)
 	if p == nil {
 		return false
 	}
@@ -102,6 +102,7 @@ func (s *state) startRead(now time.Time) bool {
 	p.work += float64(job.Bytes+blockBytes*len(job.Items)) / s.weight(p)
 	p.reads = append(p.reads, job)
 	s.hold(p, 1, job.Bytes)
+	s.charge(p, job.Bytes)
 	s.jobsOut++
 	s.out.Reads = append(s.out.Reads, job)
 	p.ready.remove(p.place)
@@ -115,11 +116,11 @@ func (s *state) startRead(now time.Time) bool {
 func (s *state) newRead(now time.Time, p *partner) *readJob {
 	s.reads++
 	job := &readJob{Peer: p.id, from: p, nth: s.reads, began: now}
-	most := portion(messageBlocks, s.pace.read)
+	most, room := portion(messageBlocks, s.pace.read), s.allowance(now, p)
 	for p.tasks.len() > 0 && len(job.Items) < most {
 		w := s.nextTask(p)
 		total := job.Bytes + int(w.size)
-		if len(job.Items) > 0 && (total > s.limits.MessageBytes || !s.affords(p, total)) {
+		if len(job.Items) > 0 && (total > min(s.limits.MessageBytes, room) || !s.affords(p, total)) {
 			break
 		}
 		s.place(w, phaseReading)
@@ -167,6 +168,7 @@ func (s *state) read(now time.Time, job *readJob) {
 		bytes += it.size
 	}
 	s.hold(p, 0, bytes-job.Bytes)
+	s.charge(p, bytes-job.Bytes)
 	job.Bytes = bytes
 	if len(job.Items) == 0 {
 		s.unload(job)
@@ -212,6 +214,7 @@ func (s *state) unread(w *want) {
 		job.Items = slices.Delete(job.Items, i, i+1)
 		job.Bytes -= size
 		s.hold(w.from, 0, -size)
+		s.charge(w.from, -size)
 		if len(job.Items) == 0 {
 			s.unload(job)
 		}

@@ -9,6 +9,7 @@ import (
 // dispatch gives work to the workers. Reads and look-ups alternate, so that
 // neither waits for all of the other.
 func (s *state) dispatch(now time.Time) {
+	s.rates.wake = time.Time{}
 	for {
 		read := s.jobsOut < s.jobs && s.startRead(now)
 		look := s.jobsOut < s.jobs && s.startLookup(now)
@@ -34,7 +35,7 @@ func owedMore(a, b *partner) bool {
 func (s *state) rank(now time.Time, p *partner) {
 	var to *heap[*partner]
 	if s.sendable(now, p) {
-		to = &s.ready[min(p.busy(), 1)]
+		to = &p.class.ready[min(p.busy(), 1)]
 	}
 	if p.ready == to {
 		return
@@ -51,7 +52,7 @@ func (s *state) rank(now time.Time, p *partner) {
 // sendable reports whether the next block of p could be read as far as p is
 // concerned.
 func (s *state) sendable(now time.Time, p *partner) bool {
-	return p.tasks.len() > 0 && !p.paused.After(now) &&
+	return p.tasks.len() > 0 && !p.paused.After(now) && s.restedAt(now, p).IsZero() &&
 		(p.busy() < lane || p.unsent < s.ahead(p.rate)) &&
 		(p.inFlight == 0 || p.inFlight+int(s.nextTask(p).size) <= s.limits.PeerBytes)
 }
@@ -83,16 +84,31 @@ func (s *state) nextTask(p *partner) *want {
 }
 
 // nextPartner returns who is to be served next, or nil.
-func (s *state) nextPartner() *partner {
+func (s *state) nextPartner(now time.Time) *partner {
 	var next *partner
 	if !s.hungry() {
 		return nil
 	}
-	for i := range s.ready {
-		if s.ready[i].len() == 0 {
+	for _, c := range s.classes {
+		p := s.nextOf(c)
+		if p != nil && (next == nil || owedMore(p, next)) && s.passes(now, &c.bucket, p) {
+			next = p
+		}
+	}
+	if next == nil || !s.passes(now, &s.rates.total, next) {
+		return nil
+	}
+	return next
+}
+
+// nextOf returns who of a class is to be served next, or nil.
+func (s *state) nextOf(c *class) *partner {
+	var next *partner
+	for i := range c.ready {
+		if c.ready[i].len() == 0 {
 			continue
 		}
-		p := s.leastSent(&s.ready[i])
+		p := s.leastSent(&c.ready[i])
 		if s.affords(p, int(s.nextTask(p).size)) && (next == nil || owedMore(p, next)) {
 			next = p
 		}

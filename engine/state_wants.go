@@ -24,7 +24,7 @@ type parcel struct {
 // Cancels count whatever their place, and never wait: within a message each CID
 // has one entry, and between streams of a peer there is no order.
 func (s *state) wants(now time.Time, from peer.ID, generation uint64, entries []message.Entry, full bool, ticket uint64) {
-	p := s.partner(from)
+	p := s.partner(now, from)
 	s.touch(p)
 	if !s.present(p, generation) {
 		s.settleTicket(ticket)

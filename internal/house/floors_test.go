@@ -13,6 +13,7 @@ var floors = map[string]int{
 	"internal/actor":   0,
 	"internal/planted": 0,
 	"internal/table":   0,
+	"rate":             0,
 
 	"blockstore": 1,
 	"ledger":     1,
