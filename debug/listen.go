@@ -2,92 +2,154 @@ package debug
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 )
 
-// The bounds of a connection. Answers are small and come at once, but a CPU
-// profile takes the 30 s that net/http/pprof measures by default.
+// The bounds of a connection. Answers come at once: who does not take one in
+// answerTime does not read. Only a profile may take longer, 30 s as net/http/pprof
+// measures by default and what it takes to send it.
 const (
 	headerTime = 5 * time.Second
 	readTime   = 10 * time.Second
+	answerTime = 20 * time.Second
 	writeTime  = 90 * time.Second
-	idleTime   = 60 * time.Second
+	idleTime   = 30 * time.Second
 	closeTime  = time.Second
 	maxHeader  = 16 << 10
+	// maxConns is ten times what a browser opens to one host. Who comes when all
+	// are taken waits for one of them.
+	maxConns = 64
 )
 
-// NotLoopbackError reports an address that others could reach.
-type NotLoopbackError struct {
-	Address string // as given
-	Why     string
+// ListenConfig says who may see the pages. The zero ListenConfig is good for a
+// loopback address and for a unix socket; any other needs a Token or a
+// ClientCAFile.
+type ListenConfig struct {
+	// Hosts are names that a request may be addressed to, besides loopback names
+	// and the IP address that it came in at: those of a proxy or a certificate.
+	Hosts []string
+
+	// Token is what requests have to come with, as "Authorization: Bearer TOKEN"
+	// or in the form at /debug/login; empty asks for none. It has at least 16
+	// characters. /livez and /readyz are open without it.
+	Token string
+
+	// CertFile and KeyFile hold a certificate and its key in PEM; with them, HTTPS
+	// is spoken. With ClientCAFile a client needs a certificate that one of those
+	// in this file has signed.
+	CertFile, KeyFile, ClientCAFile string
+
+	// Log is silent when nil.
+	Log *zap.Logger
 }
 
-// Error implements error.
-func (e *NotLoopbackError) Error() string {
-	return fmt.Sprintf("debug: will not listen on %q: %s; use 127.0.0.1, [::1] or localhost, and a tunnel from elsewhere", e.Address, e.Why)
+// minToken is far beyond guessing when the characters are random: 16 hexadecimal
+// digits are 64 bits.
+const minToken = 16
+
+func (c *ListenConfig) validate() error {
+	switch {
+	case c.Token != "" && len(c.Token) < minToken:
+		return fmt.Errorf("debug: the token has %d characters, fewer than %d", len(c.Token), minToken)
+	case (c.CertFile == "") != (c.KeyFile == ""):
+		return errors.New("debug: a certificate needs a key, and a key a certificate")
+	case c.ClientCAFile != "" && c.CertFile == "":
+		return errors.New("debug: certificates of clients can be asked for over TLS only: give a certificate and a key, too")
+	}
+	return nil
 }
 
-// Server serves a handler on a loopback address.
+// closed is whether nobody gets in who has no token or certificate.
+func (c *ListenConfig) closed() bool { return c.Token != "" || c.ClientCAFile != "" }
+
+// Server serves a handler where [Listen] was told to.
 type Server struct {
 	http     http.Server
 	listener net.Listener
+	scheme   string
 	done     chan struct{} // closed when the serving goroutine has ended
 	cancel   func()        // ends the context of every request, and with it the server
 }
 
-// Listen serves h on addr ("host:port", port 0 for any) until ctx ends or Close
-// is called. The host must be a loopback address or a name that means nothing
-// else, or it returns a *[NotLoopbackError]. Requests are refused whose Host
-// header is not a loopback name: that is a page of another site which lets its
-// own name point here. A nil log is silent.
-func Listen(ctx context.Context, addr string, h http.Handler, log *zap.Logger) (*Server, error) {
-	if log == nil {
-		log = zap.NewNop()
+// Listen serves h at an address until ctx ends or Close is called. The address is
+// "host:port", with port 0 for any, or "unix:" and the path of a socket, which
+// only this user can open. A host that is not a loopback address, or a name that
+// means nothing else, is a *[NotLoopbackError] unless cfg asks for a token or a
+// certificate.
+//
+// Requests are refused that other sites make a browser send: with a Host header
+// that is none of cfg.Hosts (a site that lets its own name point here), with the
+// origin of another site, or from within its pages.
+func Listen(ctx context.Context, addr string, h http.Handler, cfg ListenConfig) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
-	local, err := loopback(ctx, addr)
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	secure, err := cfg.tls()
 	if err != nil {
 		return nil, err
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", local)
+	listener, err := listenAt(ctx, addr, cfg.closed())
 	if err != nil {
-		return nil, fmt.Errorf("debug: %w", err)
+		return nil, err
 	}
+	return start(ctx, listener, secure, h, cfg), nil
+}
+
+// start serves on a listener, over TLS unless secure is nil.
+func start(ctx context.Context, listener net.Listener, secure *tls.Config, h http.Handler, cfg ListenConfig) *Server {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Server{listener: listener, done: make(chan struct{}), cancel: cancel}
+	s := &Server{listener: listener, scheme: "http", done: make(chan struct{}), cancel: cancel}
+	serving := netutil.LimitListener(listener, maxConns)
+	if secure != nil {
+		s.scheme = "https"
+		serving = tls.NewListener(serving, secure)
+	}
 	s.http = http.Server{
-		Handler:           withHeaders(onlyLoopbackNames(h)),
+		Handler:           cfg.guard(h, listener.Addr()),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          zap.NewStdLog(log),
+		ErrorLog:          zap.NewStdLog(cfg.Log),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	go s.serve(log)
+	go s.serve(serving, cfg.Log)
 	context.AfterFunc(ctx, func() { _ = s.Close() })
-	return s, nil
+	return s
 }
 
-func (s *Server) serve(log *zap.Logger) {
+func (s *Server) serve(l net.Listener, log *zap.Logger) {
 	defer close(s.done)
 	log.Info("debug pages served", zap.Stringer("address", s.listener.Addr()))
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		log.Error("debug pages ended", zap.Error(err))
 	}
 }
 
 // Addr is the address that is listened on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// URL is where a browser, or a client of a unix socket, finds the pages.
+func (s *Server) URL() string {
+	if s.listener.Addr().Network() == "unix" {
+		return unixPrefix + s.listener.Addr().String()
+	}
+	return s.scheme + "://" + s.listener.Addr().String() + "/debug/"
+}
 
 // Close stops listening, ends the context of every request, waits up to a
 // second for their answers and cuts off the rest. It may be called more than
@@ -104,72 +166,26 @@ func (s *Server) Close() error {
 	return err
 }
 
-// loopback returns addr with its host as a loopback address.
-func loopback(ctx context.Context, addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
+// tls is how TLS is spoken, and nil when it is not.
+func (c *ListenConfig) tls() (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
-		return "", fmt.Errorf("debug: %w", err)
+		return nil, fmt.Errorf("debug: certificate: %w", err)
 	}
-	if host == "" {
-		return "", &NotLoopbackError{Address: addr, Why: "without a host it is every address of this machine"}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	if c.ClientCAFile == "" {
+		return config, nil
 	}
-	ips, err := resolve(ctx, host)
+	pem, err := os.ReadFile(c.ClientCAFile)
 	if err != nil {
-		return "", fmt.Errorf("debug: %w", err)
+		return nil, fmt.Errorf("debug: certificates of clients: %w", err)
 	}
-	for _, ip := range ips {
-		if !ip.Unmap().IsLoopback() {
-			return "", &NotLoopbackError{Address: addr, Why: fmt.Sprintf("%s is not a loopback address", ip)}
-		}
+	config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("debug: certificates of clients: no certificate in PEM in %s", c.ClientCAFile)
 	}
-	return net.JoinHostPort(ips[0].String(), port), nil
-}
-
-// resolve returns the addresses of a host, at least one.
-func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip}, nil
-	}
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-}
-
-// onlyLoopbackNames refuses requests that were addressed to another name.
-func onlyLoopbackNames(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLoopbackName(r.Host) {
-			http.Error(w, "this server answers to loopback names only", http.StatusMisdirectedRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-func isLoopbackName(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport // Without a port.
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
-// withHeaders sets what keeps a browser from doing more with an answer than
-// showing it. A handler may set other values.
-func withHeaders(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("Cross-Origin-Resource-Policy", "same-origin")
-		header.Set("Cross-Origin-Opener-Policy", "same-origin")
-		header.Set("Cache-Control", "no-store")
-		header.Add("Vary", "Accept")
-		h.ServeHTTP(w, r)
-	})
+	return config, nil
 }

@@ -14,17 +14,17 @@ import (
 
 func TestListensOnLoopbackOnly(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0", "[::ffff:192.0.2.1]:0"} {
-		_, err := Listen(t.Context(), addr, hello, nil)
+		_, err := Listen(t.Context(), addr, hello, ListenConfig{})
 		var refused *NotLoopbackError
 		require.ErrorAs(t, err, &refused, addr)
 		require.Equal(t, addr, refused.Address)
 	}
 	for _, addr := range []string{"127.0.0.1", "", "127.0.0.1:shoe"} {
-		_, err := Listen(t.Context(), addr, hello, nil)
+		_, err := Listen(t.Context(), addr, hello, ListenConfig{})
 		require.ErrorContains(t, err, "debug:", addr)
 	}
 	for _, addr := range []string{"127.0.0.1:0", "127.9.9.9:0", "localhost:0"} {
-		s, err := Listen(t.Context(), addr, hello, zaptest.NewLogger(t))
+		s, err := Listen(t.Context(), addr, hello, ListenConfig{Log: zaptest.NewLogger(t)})
 		require.NoError(t, err, addr)
 		require.True(t, s.Addr().(*net.TCPAddr).IP.IsLoopback())
 		require.NoError(t, s.Close())
@@ -33,7 +33,7 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 
 func TestAddressInUseIsAnError(t *testing.T) {
 	s := listen(t, t.Context())
-	_, err := Listen(t.Context(), s.Addr().String(), hello, nil)
+	_, err := Listen(t.Context(), s.Addr().String(), hello, ListenConfig{})
 	require.ErrorContains(t, err, "address already in use")
 }
 
@@ -84,7 +84,7 @@ func TestCloseEndsTheContextOfRequests(t *testing.T) {
 	s, err := Listen(t.Context(), "127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-r.Context().Done()
-	}), nil)
+	}), ListenConfig{})
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", s.Addr().String())
 	require.NoError(t, err)
@@ -107,7 +107,12 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 func listen(t *testing.T, ctx context.Context) *Server {
 	t.Helper()
-	s, err := Listen(ctx, "127.0.0.1:0", hello, nil)
+	return listenWith(t, ctx, ListenConfig{})
+}
+
+func listenWith(t *testing.T, ctx context.Context, cfg ListenConfig) *Server {
+	t.Helper()
+	s, err := Listen(ctx, "127.0.0.1:0", hello, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

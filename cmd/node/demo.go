@@ -121,7 +121,7 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 
 // stay shows the downloader's debug page until the user has seen enough.
 func stay(ctx context.Context, a *app, d *demo.Demo) error {
-	page, err := debug.Listen(ctx, "127.0.0.1:0", debug.Handler(d.Downloader().Page()), nil)
+	page, err := debug.Listen(ctx, "127.0.0.1:0", debug.Handler(d.Downloader().Page()), debug.ListenConfig{})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), cfg.Log)
+		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
