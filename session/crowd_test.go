@@ -204,6 +204,19 @@ func TestTheDirectoryIsAskedWhoHasComeToACrowd(t *testing.T) {
 	require.Zero(t, askedOf(strangers))
 }
 
+// However long the first block takes, how far away a peer is shows before.
+func TestAPeerShowsItsRoundTripBeforeItsFirstBlock(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(60, 64<<10)
+	source := w.list("source", ks...)
+	source.perBlock = 5 * time.Second
+	w.call(1, ks...)
+	w.run(500 * time.Millisecond)
+	require.Zero(t, source.blocksSent)
+	require.NotZero(t, w.s.peers[w.s.index[source.id]].view.RTT)
+	require.Len(t, source.seen, len(w.at(source))+1, "one more want is enough")
+}
+
 // A want-block that a peer has refused is withdrawn when another is asked that has it.
 func TestARefusedBlockIsWithdrawnWhenItIsFound(t *testing.T) {
 	w := newWorld(t, 1, spaced)

@@ -271,6 +271,7 @@ func (s *state) wantBlock(now time.Time, w *wanted, i int) {
 	p.watch.start(s.clock(now), w)
 	s.charge(w)
 	s.tell(p.id, wantmanager.Ask{CID: w.cid, Type: message.WantBlock, Priority: s.rules.priority})
+	s.sound(i)
 }
 
 func (s *state) wantHave(w *wanted, i int) {

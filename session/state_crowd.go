@@ -98,6 +98,23 @@ func (s *state) clearRefused(w *wanted, i int) {
 	}
 }
 
+// sound asks peer i, which is asked for a first block, whether it has one that comes
+// much later. It can say so at once however many wait for blocks: without that, who
+// comes to a crowd would take the wait for the round trip, and not see the crowd.
+func (s *state) sound(i int) {
+	p := s.peers[i]
+	if p.sounded || s.rules.only || s.rules.flood || s.stranger(i) {
+		return
+	}
+	p.sounded = true
+	for _, w := range slices.Backward(s.upcoming()) {
+		if w.stage == open && w.knows(i)&wasAsked == 0 && w.pending() == 0 {
+			s.wantHave(w, i)
+			return
+		}
+	}
+}
+
 // crowd reports whether some peer is crowded.
 func (s *state) crowd() bool {
 	return slices.ContainsFunc(s.used, func(i int) bool { return s.peers[i].crowded })

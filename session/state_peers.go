@@ -34,6 +34,7 @@ type sessionPeer struct {
 	promises []promise // of late, oldest first
 
 	watch   stopwatch
+	sounded bool      // was asked for what shows how long an answer takes that is no block
 	crowded bool      // a block takes so long that others must be asking it, too
 	getting bool      // it got what it had not: it wants the same as we
 	offers  []*wanted // what it has said that it has, and may be asked for
