@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -335,5 +336,10 @@ func (s *shell) close() {
 // has half as many candidates as are kept; of a watch, the latest are.
 func merge(older, newer Candidates) Candidates {
 	peers := unique(append(older.Peers, newer.Peers...))
-	return Candidates{Peers: peers[max(0, len(peers)-mostUnread):], Done: newer.Done}
+	peers = peers[max(0, len(peers)-mostUnread):]
+	parts := slices.DeleteFunc(append(older.Parts, newer.Parts...), func(id peer.ID) bool {
+		return !slices.ContainsFunc(peers, func(p peer.AddrInfo) bool { return p.ID == id })
+	})
+	slices.Sort(parts)
+	return Candidates{Peers: peers, Parts: slices.Compact(parts), Done: newer.Done}
 }

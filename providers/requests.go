@@ -41,7 +41,16 @@ func (q Query) Rounds() [][]cid.Cid {
 // Candidates answers a query, in parts.
 type Candidates struct {
 	Peers []peer.AddrInfo // those found since the last part, best first
+	Parts []peer.ID       // of those, who have announced that they hold a part only
 	Done  bool            // no more follow
+}
+
+// add adds a candidate to those found.
+func (c *Candidates) add(found candidate) {
+	c.Peers = append(c.Peers, found.AddrInfo)
+	if found.row != nil && !found.row.complete {
+		c.Parts = append(c.Parts, found.ID)
+	}
 }
 
 // request is what the inbox of the actor holds.

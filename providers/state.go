@@ -177,7 +177,7 @@ func (s *state) ask(now time.Time, l linkID, mine *link, k key, asked Query) {
 	mine.query = q
 	for _, c := range q.found {
 		if s.admit(now, c) {
-			s.pass(l, c.AddrInfo)
+			s.pass(l, c)
 		}
 	}
 	if fresh && !s.lookUp(now, q, asked.Newcomers) {

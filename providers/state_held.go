@@ -44,7 +44,7 @@ func (s *state) name(q *query, c candidate) {
 		q.found = append(q.found, c)
 	}
 	for _, l := range slices.Clone(q.links) {
-		s.pass(l, c.AddrInfo)
+		s.pass(l, c)
 	}
 }
 

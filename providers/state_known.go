@@ -43,8 +43,7 @@ func (s *state) served(namespace string, peers []peer.ID) {
 // peers that are connected, the latest first, then those that were found lately,
 // and the link is noted to know them. Those that were of no use to somebody since
 // are for later.
-func (s *state) known(now time.Time, k key, mine *link) []peer.AddrInfo {
-	var known []peer.AddrInfo
+func (s *state) known(now time.Time, k key, mine *link) (known Candidates) {
 	for _, c := range s.remembered(now, k.subject) {
 		if mine.satisfied() {
 			break
@@ -53,7 +52,7 @@ func (s *state) known(now time.Time, k key, mine *link) []peer.AddrInfo {
 			continue
 		}
 		s.note(mine, c.ID)
-		known = append(known, c.AddrInfo)
+		known.add(c)
 	}
 	return known
 }

@@ -54,15 +54,15 @@ func (s *state) find(now time.Time, l linkID, q Query) {
 	others := s.finders || s.trackable(k.subject)
 	again := others && mine.subject == k.subject && now.Before(mine.at.Add(cacheFor))
 	*mine = link{subject: k.subject, at: now, most: k.most, seen: make(map[peer.ID]struct{})}
-	var known []peer.AddrInfo
+	var known Candidates
 	if again {
 		s.forget(k.subject)
 	} else {
 		known = s.known(now, k, mine)
 	}
-	done := mine.satisfied() || !others
-	s.tell(l, Candidates{Peers: known, Done: done})
-	if !done {
+	known.Done = mine.satisfied() || !others
+	s.tell(l, known)
+	if !known.Done {
 		s.ask(now, l, mine, k, q)
 	}
 }
@@ -85,20 +85,23 @@ func (s *state) tell(l linkID, c Candidates) {
 
 // pass gives a link one candidate of its query. With the last that it asked for
 // it leaves.
-func (s *state) pass(l linkID, p peer.AddrInfo) {
+func (s *state) pass(l linkID, p candidate) {
 	mine := s.links[l]
+	var c Candidates
+	c.add(p)
 	if mine.query == nil {
 		return
 	}
 	if mine.query.key.watch {
-		s.tell(l, Candidates{Peers: []peer.AddrInfo{p}})
+		s.tell(l, c)
 		return
 	}
 	if _, twice := mine.seen[p.ID]; twice {
 		return
 	}
 	s.note(mine, p.ID)
-	s.tell(l, Candidates{Peers: []peer.AddrInfo{p}, Done: mine.satisfied()})
+	c.Done = mine.satisfied()
+	s.tell(l, c)
 	if mine.satisfied() {
 		s.leave(l, mine)
 	}

@@ -362,6 +362,24 @@ func TestTrackersAreAskedOnceASecondForNewcomers(t *testing.T) {
 	require.Empty(t, r.asked(), "others take what was said within a minute")
 }
 
+func TestWhoHasAnnouncedAPartIsNamedAsSuch(t *testing.T) {
+	r := newTrackedRig(t, 1)
+	rows := append(rowsOf("all", row{verified: true, complete: true}), rowsOf("part", row{verified: true})...)
+	parts := func(l linkID) (all Candidates) {
+		for _, said := range r.out.told {
+			require.Equal(t, l, said.link)
+			all = merge(all, said.candidates)
+		}
+		return all
+	}
+	r.find(1, 2)
+	r.reply(r.order[0], reply{rows: rows})
+	require.Equal(t, "all part done", describe(parts(1)))
+	require.Equal(t, ids("part"), parts(1).Parts)
+	r.find(2, 2)
+	require.Equal(t, ids("part"), parts(2).Parts, "to whom it is remembered as well")
+}
+
 func TestRowsServeThoseWhoseSampleTheyCover(t *testing.T) {
 	x, y := sample("x"), sample("y")
 	at, _ := record.PointOf(x[0])

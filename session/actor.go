@@ -208,7 +208,7 @@ func (s *shell) peerNews(info peerrouter.Info) {
 	}
 }
 
-func (s *shell) candidates(c providers.Candidates) { s.state.candidates(time.Now(), c.Peers, c.Done) }
+func (s *shell) candidates(c providers.Candidates) { s.state.candidates(time.Now(), c) }
 
 func (s *shell) notice(n wantmanager.Notice) {
 	if n.Budget != 0 {

@@ -217,6 +217,39 @@ func TestAPeerShowsItsRoundTripBeforeItsFirstBlock(t *testing.T) {
 	require.Len(t, source.seen, len(w.at(source))+1, "one more want is enough")
 }
 
+// Who has announced a part is asked for blocks that it says it has.
+func TestWhoHasAnnouncedAPartIsAskedFirstWhatItHas(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(20, 64<<10)
+	holder := w.list("holder", ks...)
+	holder.perBlock = 100 * time.Millisecond
+	part := w.list("part")
+	w.parts = append(w.parts, part.id)
+	w.call(1, ks...)
+	for !w.closed[1] {
+		w.consume(1)
+		for k, want := range part.wants {
+			require.Equal(t, message.WantHave, want.kind, k)
+		}
+		w.run(10 * time.Millisecond)
+	}
+	require.NotEmpty(t, part.seen)
+}
+
+func TestManyBlocksComeFromWhoHasAnnouncedAPart(t *testing.T) {
+	w := newWorld(t, 1, spaced)
+	ks := w.makeBlocks(20, 64<<10)
+	part := w.list("part", ks...)
+	part.perBlock = 10 * time.Millisecond
+	w.parts = append(w.parts, part.id)
+	strangers := w.strangers(5)
+	w.call(1, ks...)
+	rs, took := w.drain(1, time.Minute)
+	require.Len(t, rs, len(ks))
+	require.Less(t, took, time.Second)
+	require.Zero(t, askedOf(strangers))
+}
+
 // A want-block that a peer has refused is withdrawn when another is asked that has it.
 func TestARefusedBlockIsWithdrawnWhenItIsFound(t *testing.T) {
 	w := newWorld(t, 1, spaced)

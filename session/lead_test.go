@@ -8,6 +8,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/providers"
 )
 
 // strangers connects so many peers, which have the given blocks and are not known
@@ -168,7 +170,7 @@ func TestSilentPeersMakeRoomForANewCandidate(t *testing.T) {
 	w.s.unanswered(w.now, first, ks)
 	w.settle()
 	w.peer("holder").has[ks[0]] = true
-	w.s.candidates(w.now, []peer.AddrInfo{{ID: "holder"}}, false)
+	w.s.candidates(w.now, providers.Candidates{Peers: []peer.AddrInfo{{ID: "holder"}}})
 	w.settle()
 	w.until(time.Second, func() bool {
 		require.LessOrEqual(t, w.pendingAt(ks[0]), 3)
@@ -223,7 +225,7 @@ func TestOnlyCandidatesAreScoutedWhereThereAreAny(t *testing.T) {
 	w.call(1, ks...)
 	w.run(4 * time.Second)
 	other := w.peer("other downloader")
-	w.s.candidates(w.now, []peer.AddrInfo{{ID: other.id}}, false)
+	w.s.candidates(w.now, providers.Candidates{Peers: []peer.AddrInfo{{ID: other.id}}})
 	w.settle()
 	w.until(5*time.Second, func() bool { return other.standing() >= 20 })
 	late := w.connected("late")

@@ -71,7 +71,7 @@ func (s *state) hoping() bool {
 // what is wanted. One that had some of it, and refuses the rest in a row, may.
 func (s *state) led() bool {
 	return slices.ContainsFunc(s.peers, func(p *sessionPeer) bool {
-		return p.listed && p.connected && (p.likely() || p.hits > 0)
+		return p.listed && p.connected && (p.promising() || p.hits > 0)
 	})
 }
 

@@ -19,6 +19,7 @@ type sessionPeer struct {
 	named     bool  // by the caller
 	candidate bool  // by the directory, or of use and lost
 	listed    bool  // by the directory, before it was of use
+	partial   bool  // and has announced that it holds a part only
 	inUse     bool  // may be asked; a connected peer is in use once its wave came
 	left      bool  // was connected
 	err       error // why it could not be connected to
@@ -76,10 +77,16 @@ func (p *sessionPeer) eligible(bits uint8) bool {
 
 // likely reports whether the peer may be asked for the block itself. One that
 // refuses more than twice as often as it has something, as a downloader does that
-// has just begun, is asked whether it has it first: a want-block that it refuses
-// stands there, and would bring a duplicate later.
+// has just begun, and one that has announced a part and had nothing yet, is asked
+// whether it has it first: a want-block that it refuses stands there, and would
+// bring a duplicate later.
 func (p *sessionPeer) likely() bool {
-	return p.named || (p.inUse && !p.getting && p.streak < mostMisses && (p.candidate || (p.hits > 0 && p.misses <= 2*p.hits)))
+	return p.named || p.promising() && (!p.partial && p.candidate || p.hits > 0 && p.misses <= 2*p.hits)
+}
+
+// promising reports whether the peer is likely to have something.
+func (p *sessionPeer) promising() bool {
+	return p.inUse && !p.getting && p.streak < mostMisses && (p.candidate || p.hits > 0)
 }
 
 // stranger reports whether nothing speaks for peer i but its connection. Strangers
@@ -179,13 +186,14 @@ func (s *state) available(id peer.ID) {
 	s.tried = slices.DeleteFunc(s.tried, func(a Answer) bool { return a.Peer == id })
 	p.inUse = p.inUse || s.rules.flood
 	s.stale, s.search.arrived = true, true
-	if p.likely() {
+	switch {
+	case p.likely():
 		s.reopen()
-		if p.named || p.listed {
-			s.askToo(i)
-		}
-	} else if p.inUse {
+	case p.inUse:
 		s.search.renew()
+	}
+	if p.named || p.listed && p.promising() {
+		s.askToo(i)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/providers"
 )
 
 const (
@@ -381,9 +382,9 @@ func (s *state) byScore(a, b peer.ID) int {
 
 // candidates takes the directory's answer: peers, and whether there are more. Those
 // that come in time are waited for until they are connected.
-func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
+func (s *state) candidates(now time.Time, c providers.Candidates) {
 	f := &s.search
-	for _, info := range peers {
+	for _, info := range c.Peers {
 		if info.ID == s.rules.self || s.rules.only || !s.mayDial(info.ID) {
 			continue
 		}
@@ -398,7 +399,7 @@ func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 		if !p.connected && !f.patientTo.IsZero() {
 			f.dialTo = s.patience(now)
 		}
-		p.candidate, p.inUse = true, true
+		p.candidate, p.inUse, p.partial = true, true, slices.Contains(c.Parts, p.id)
 		s.stale = true
 		s.out.interest = append(s.out.interest, info)
 		if p.connected {
@@ -406,7 +407,7 @@ func (s *state) candidates(now time.Time, peers []peer.AddrInfo, done bool) {
 			s.askToo(i)
 		}
 	}
-	if done {
+	if c.Done {
 		f.finding, f.exhausted, f.patientTo = false, true, time.Time{}
 	}
 }

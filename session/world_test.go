@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/providers/wire"
 )
 
@@ -38,6 +39,7 @@ type world struct {
 	watching   bool
 	interested map[peer.ID]bool
 	directory  []peer.ID
+	parts      []peer.ID     // of those, who say that they have a part only
 	slowly     time.Duration // the directory answers after this
 	dialling   time.Duration // how long that takes
 
@@ -309,11 +311,11 @@ func (w *world) route(out effects) {
 			w.news++
 		}
 		w.after(w.slowly, func() {
-			infos := make([]peer.AddrInfo, len(w.directory))
+			found := providers.Candidates{Peers: make([]peer.AddrInfo, len(w.directory)), Parts: w.parts, Done: true}
 			for i, id := range w.directory {
-				infos[i].ID = id
+				found.Peers[i].ID = id
 			}
-			w.s.candidates(w.now, infos, true)
+			w.s.candidates(w.now, found)
 		})
 	}
 }
