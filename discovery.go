@@ -18,20 +18,20 @@ const farewell = 300 * time.Millisecond
 
 // buildDiscovery makes what finds peers and what lets this node be found.
 func (x *Exchange) buildDiscovery() error {
-	self := x.host.ID()
+	self, log := x.host.ID(), x.opts.logger.Named("discovery")
 	x.trackers = client.New(client.Config{
 		Network: trackerNetwork{client.Over(x.network), x}, Self: self, Tracker: x.opts.tracker != nil,
-		Pinned: x.pinned(), ListKey: x.opts.listKey, Logger: x.log, Panicked: x.panics.contained,
+		Pinned: x.pinned(), ListKey: x.opts.listKey, Logger: log.Named("client"), Panicked: x.panics.contained,
 	})
 	x.providers = providers.New(providers.Config{
 		Peers: x.network.Watch(), Trackers: x.trackers, Set: x.trackers.Watch(), Self: self,
 		Finders: x.opts.finders, Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
-		Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
+		Fail: x.fail, Panicked: x.panics.contained, Logger: log,
 	})
 	x.announcer = announcer.New(announcer.Config{
 		Self: self, Key: x.host.Peerstore().PrivKey(self), Addrs: x.host.Addrs,
 		Teller: x.trackers, Set: x.trackers.Watch(), Moved: x.network.Moved(),
-		Fail: x.without("the announcer"), Panicked: x.panics.contained, Logger: x.log, Seed: seed(self),
+		Fail: x.without("the announcer"), Panicked: x.panics.contained, Logger: log.Named("announcer"), Seed: seed(self),
 	})
 	return x.buildTracker()
 }

@@ -53,13 +53,15 @@ func defaults() options {
 
 func (o *options) network(h host.Host) network.Config {
 	return network.Config{
-		Host: h, Logger: o.logger, ProtocolPrefix: o.prefix, Versions: o.versions, AllowLimited: o.allowLimited,
+		Host: h, Logger: o.logger.Named("network"), ProtocolPrefix: o.prefix, Versions: o.versions, AllowLimited: o.allowLimited,
 		ReceivePeer: o.receivePeer, ReceiveNode: o.receiveNode,
 		PeersPerAddress: o.perAddress, PeersPerNetwork: o.perNetwork,
 	}
 }
 
-// WithLogger makes the exchange log. The default is silence.
+// WithLogger makes the exchange log. The default is silence. Below the logger's
+// name are "network", "discovery", "tracker" and "exchange", with the actors below
+// the last and the second.
 func WithLogger(l *zap.Logger) Option { return func(o *options) { o.logger = l } }
 
 // WithRegisterer registers the metrics of the exchange, and takes them out again

@@ -95,7 +95,8 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	for _, o := range opts {
 		o(&x.opts)
 	}
-	x.log, x.panics = x.opts.logger, newPanics(x.opts.logger)
+	x.log = x.opts.logger.Named("exchange")
+	x.panics = newPanics(x.log)
 	x.inside = actor.NewCrew("tracker", x.panics.contained)
 	if x.opts.flood {
 		x.log.Warn("flooding is on: every connected peer is asked for every block that a session wants which names no peers")
@@ -121,7 +122,7 @@ func (x *Exchange) build() (err error) {
 	}
 	known := x.ledger.Port("peerrouter")
 	x.peers = peerrouter.New(peerrouter.Config{
-		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log,
+		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log.Named("peers"),
 		Known: func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
 	})
 	if err := x.buildEngine(); err != nil {
@@ -129,11 +130,11 @@ func (x *Exchange) build() (err error) {
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
 		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
-		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log,
+		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log.Named("blocks"),
 	})
 	x.wants = wantmanager.New(wantmanager.Config{
 		Peers: x.network.Watch(), Sender: x.network, Record: x.account("wantmanager").Record, Fail: x.fail,
-		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log,
+		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log.Named("wants"),
 	})
 	if err := x.buildDiscovery(); err != nil {
 		return err
@@ -149,7 +150,7 @@ func (x *Exchange) buildEngine() (err error) {
 	x.engine, err = engine.New(engine.Config{
 		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.account("engine"),
 		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
-		Seed: seed(x.host.ID()), Logger: x.log, Failed: x.fail, Panicked: x.panics.contained,
+		Seed: seed(x.host.ID()), Logger: x.log.Named("engine"), Failed: x.fail, Panicked: x.panics.contained,
 	})
 	return err
 }
@@ -273,7 +274,7 @@ func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *sess
 		Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
 		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
-		Logger: x.log, Progress: x.network.Progress,
+		Logger: x.log.Named("sessions"), Progress: x.network.Progress,
 	}
 	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
 	if x.sessions != nil {

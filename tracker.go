@@ -53,7 +53,7 @@ func (x *Exchange) buildTracker() (err error) {
 	prober := probe.New(probe.Config{Blocks: x.blocks, Peers: x.peers, Wants: x.wants})
 	x.tracker, err = tracker.New(tracker.Config{
 		Limits: cfg.Limits, Seed: secret(), Probe: prober.Has, Keep: cfg.Keep, List: cfg.List, Public: public,
-		Fail: x.without("the tracker"), Panicked: x.panics.contained, Logger: x.log,
+		Fail: x.without("the tracker"), Panicked: x.panics.contained, Logger: x.opts.logger.Named("tracker"),
 	})
 	if err != nil {
 		return err

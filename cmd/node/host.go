@@ -64,7 +64,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log})
+		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log.Named("debug")})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
@@ -72,7 +72,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		s.Debug = "http://" + page.Addr().String() + "/debug/ledgers"
 	}
 	if h.http != "" {
-		routing, err := serveRouting(ctx, h.http, n.Exchange.Tracker(), cfg.Log)
+		routing, err := serveRouting(ctx, h.http, n.Exchange.Tracker(), cfg.Log.Named("routing"))
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 	}
 	s.Control = l.Addr().String()
 	broken := n.Exchange.Done()
-	return serveCommands(ctx, broken, control.NewServer(n, release(), cfg.Log), l, func() error { return h.ready(ctx, n, s) })
+	return serveCommands(ctx, broken, control.NewServer(n, release(), cfg.Log.Named("control")), l, func() error { return h.ready(ctx, n, s) })
 }
 
 // errBroken is why run ends by itself; closing the exchange says more.

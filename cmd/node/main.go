@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	quietLibp2p()
+	captureLibp2p()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := execute(ctx, newApp(os.Stdin, os.Stdout, os.Stderr), os.Args[1:])
 	stop()

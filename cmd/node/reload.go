@@ -11,13 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
+	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
 
 // running is a node that runs, with what a reload can change about it.
 type running struct {
-	node  *node.Online
-	level zap.AtomicLevel
+	node *node.Online
+	logs *logs.Logs
 }
 
 // reloadable are settings that can change while the node runs.
@@ -30,11 +31,11 @@ type reloadable struct {
 
 // reloads are all settings that can. Those of other keys wait for the next start.
 var reloads = []reloadable{
-	{keys: []string{"log"}, apply: applyLog},
+	{keys: []string{"log", "log-format"}, apply: applyLog},
 }
 
 func applyLog(r *running, p *plan) error {
-	r.level.SetLevel(p.options.level().Level())
+	r.logs.Set(p.options.levels, p.options.format)
 	return nil
 }
 
@@ -58,7 +59,7 @@ type reloader struct {
 // newReloader takes signals from now on, so that an early one does not end the
 // process, and heeds them once the node runs. It must be stopped.
 func newReloader(p *plan, from sources, log *zap.Logger) *reloader {
-	r := &reloader{from: from, log: log, signals: make(chan os.Signal, 1), settings: p.settings}
+	r := &reloader{from: from, log: log.Named("config"), signals: make(chan os.Signal, 1), settings: p.settings}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	signal.Notify(r.signals, syscall.SIGHUP)
 	return r

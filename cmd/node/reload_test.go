@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
+	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 )
 
 // writeConfig writes what the repository's file says.
@@ -61,15 +63,15 @@ func reloading(t *testing.T, repo string, args ...string) (*reloader, *running, 
 	a := newApp(nil, nil, nil)
 	p, err := o.settle(flags, a.sources(repo))
 	require.NoError(t, err)
-	core, logs := observer.New(zapcore.DebugLevel)
+	core, seen := observer.New(zapcore.DebugLevel)
 	r := newReloader(p, a.sources(repo), zap.New(core))
 	t.Cleanup(r.stop)
-	return r, &running{level: o.level()}, logs
+	return r, &running{logs: logs.New(io.Discard, o.levels, o.format)}, seen
 }
 
-func told(logs *observer.ObservedLogs) map[string]string {
+func told(seen *observer.ObservedLogs) map[string]string {
 	said := map[string]string{}
-	for _, e := range logs.TakeAll() {
+	for _, e := range seen.TakeAll() {
 		key, _ := e.ContextMap()["key"].(string)
 		said[key] = e.Message
 	}
@@ -81,14 +83,14 @@ func TestAReloadAppliesWhatCanBeAndNamesWhatNeedsARestart(t *testing.T) {
 	r, n, logs := reloading(t, repo, "--tracker-list-key", "")
 	writeConfig(t, repo, `{"log": "debug", "listen": ["/ip4/127.0.0.1/tcp/0"]}`)
 	r.reload(n)
-	require.Equal(t, zapcore.DebugLevel, n.level.Level())
+	require.Equal(t, "debug", n.logs.Levels().String())
 	require.Equal(t, map[string]string{"log": "setting applied", "listen": "setting needs a restart"}, told(logs))
 
 	r.reload(n)
 	require.Equal(t, map[string]string{"listen": "setting needs a restart"}, told(logs), "as long as it is so")
 	writeConfig(t, repo, `{}`)
 	r.reload(n)
-	require.Equal(t, zapcore.WarnLevel, n.level.Level())
+	require.Equal(t, "warn", n.logs.Levels().String())
 	require.Equal(t, map[string]string{"log": "setting applied"}, told(logs))
 	r.reload(n)
 	require.Equal(t, map[string]string{"": "settings read, none has changed"}, told(logs))
@@ -99,7 +101,7 @@ func TestAReloadLeavesWhatTheCommandLineSays(t *testing.T) {
 	r, n, logs := reloading(t, repo, "--log", "error")
 	writeConfig(t, repo, `{"log": "debug"}`)
 	r.reload(n)
-	require.Equal(t, zapcore.ErrorLevel, n.level.Level())
+	require.Equal(t, "error", n.logs.Levels().String())
 	require.Equal(t, map[string]string{"": "settings read, none has changed"}, told(logs))
 }
 
@@ -115,7 +117,7 @@ func TestAReloadOfABrokenFileChangesNothing(t *testing.T) {
 	} {
 		writeConfig(t, repo, content)
 		r.reload(n)
-		require.Equal(t, zapcore.ErrorLevel, n.level.Level())
+		require.Equal(t, "error", n.logs.Levels().String())
 		all := logs.TakeAll()
 		require.Len(t, all, 1)
 		require.Equal(t, zapcore.ErrorLevel, all[0].Level)
@@ -126,9 +128,10 @@ func TestAReloadOfABrokenFileChangesNothing(t *testing.T) {
 func TestASignalReloadsARunningNode(t *testing.T) {
 	repo := t.TempDir()
 	d := start(t, repo)
-	writeConfig(t, repo, `{"flood": true}`)
+	writeConfig(t, repo, `{"log": "error,network=debug"}`)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
-	require.Contains(t, must(t, repo, "id"), d.address(), "it has not ended")
+	require.Eventually(t, func() bool { return levelOf(t, repo, "network") == "debug" }, eventually, tick)
+	require.Equal(t, "error", levelOf(t, repo, "control"))
 	d.stop()
 }
 

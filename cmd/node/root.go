@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"os"
 
-	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
@@ -32,11 +31,11 @@ func newApp(in io.Reader, out, err io.Writer) *app {
 	return &app{in: in, out: out, err: err, environment: os.LookupEnv, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// quietLibp2p keeps the logs of libp2p, which are its own and not the node's, off
-// standard error unless the environment asks for them.
-func quietLibp2p() {
+// captureLibp2p gives what libp2p says to the node's log, where it is heard when the
+// setting log names it, unless its own environment variable asks for it.
+func captureLibp2p() {
 	if os.Getenv("GOLOG_LOG_LEVEL") == "" {
-		gologshim.SetDefaultHandler(slog.DiscardHandler)
+		logs.CaptureLibp2p()
 	}
 }
 
@@ -79,7 +78,7 @@ Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
 	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newFind(a), newGet(a), newID(a), newLedger(a), newLs(a), newRun(a),
+		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newFind(a), newGet(a), newID(a), newLedger(a), newLog(a), newLs(a), newRun(a),
 		newShare(a), newTrackers(a), newVersion(a),
 	)
 	return root

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	quietLibp2p()
+	captureLibp2p()
 	goleak.VerifyTestMain(m)
 }
 

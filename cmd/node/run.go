@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -33,10 +30,10 @@ type runOptions struct {
 
 // hostOptions say how a node is run in this process.
 type hostOptions struct {
-	listen   []string
-	peers    []string
-	debug    string
-	logLevel string
+	listen []string
+	peers  []string
+	debug  string
+	logOptions
 }
 
 // started is what is printed when the node is ready.
@@ -100,18 +97,15 @@ func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {
 	f.StringArrayVar(&o.listen, "listen", defaultListen, "accept connections at this address; may be repeated")
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
 	f.StringVar(&o.debug, "debug", debug, "show the debug page at this loopback address, or \"off\"")
-	f.StringVar(&o.logLevel, "log", "warn", "log from this level on: debug, info, warn or error")
+	o.logOptions.flags(f)
 }
 
 func (o *hostOptions) configure(cfg *node.Config) error {
-	var listen, peers, log error
+	var listen, peers error
 	cfg.Agent = agent()
 	cfg.Listen, listen = parseAddrs("--listen", o.listen)
 	cfg.Peers, peers = parsePeers("--peer", o.peers)
-	if _, err := zapcore.ParseLevel(o.logLevel); err != nil {
-		log = usagef("--log %q is not debug, info, warn or error", o.logLevel)
-	}
-	return errors.Join(listen, peers, log)
+	return errors.Join(listen, peers, o.logOptions.configure())
 }
 
 // configure says what the options mean for a node. The error names every option
@@ -132,8 +126,8 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	if o.flood {
 		fmt.Fprintln(a.err, "souk: FLOODING: every connected peer is asked for every block; this is for debugging only")
 	}
-	level := o.level()
-	cfg.Log = newLogger(a.err, level)
+	o.logTo(a.err, &cfg)
+	defer cfg.Logs.TakeLibp2p()()
 	reload := newReloader(p, a.sources(dir), cfg.Log)
 	defer reload.stop()
 	r, err := repo.Open(dir)
@@ -142,25 +136,10 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	h := hosted{repo: r, debug: o.debug, http: o.http, ready: func(_ context.Context, n *node.Online, s started) error {
-		reload.begin(&running{node: n, level: level})
+		reload.begin(&running{node: n, logs: cfg.Logs})
 		return s.print(a)
 	}}
 	return h.run(ctx, cfg)
-}
-
-// level is the log level of options that are right.
-func (o *hostOptions) level() zap.AtomicLevel {
-	level, err := zap.ParseAtomicLevel(o.logLevel)
-	if err != nil {
-		return zap.NewAtomicLevelAt(zapcore.WarnLevel)
-	}
-	return level
-}
-
-func newLogger(w io.Writer, level zapcore.LevelEnabler) *zap.Logger {
-	cfg := zap.NewDevelopmentEncoderConfig()
-	cfg.EncodeTime = zapcore.RFC3339TimeEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), zapcore.Lock(zapcore.AddSync(w)), level))
 }
 
 func (s *started) print(a *app) error {

@@ -61,7 +61,7 @@ func TestOnePortHasOneNode(t *testing.T) {
 func TestRunSaysWhatIsWrongWithItsFlags(t *testing.T) {
 	for flag, says := range map[string]string{
 		"--listen=nonsense":   "not an address",
-		"--log=loud":          "debug, info, warn or error",
+		"--log=loud":          "debug, info, warn, error or off",
 		"--peer=/ip4/1.2.3.4": "/p2p/ID",
 	} {
 		o := command(t, t.TempDir(), "run", flag)

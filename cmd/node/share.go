@@ -101,13 +101,13 @@ func (o *shareOptions) config(a *app, f *pflag.FlagSet, paths []string) (cfg nod
 	if err == nil {
 		err = checkPaths(paths)
 	}
-	cfg.Log = newLogger(a.err, o.level())
+	o.logTo(a.err, &cfg)
 	return cfg, err
 }
 
 // warnOfFlags names the flags that say how to start a node, where one runs.
 func (o *shareOptions) warnOfFlags(a *app, f *pflag.FlagSet) {
-	for _, flag := range []string{"listen", "peer", "debug", "log", "tracker-list-key"} {
+	for _, flag := range []string{"listen", "peer", "debug", "log", "log-format", "tracker-list-key"} {
 		if f.Changed(flag) {
 			fmt.Fprintf(a.err, "souk: a node runs on this repository already: --%s is not used\n", flag)
 		}

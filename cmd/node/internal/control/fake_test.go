@@ -37,6 +37,8 @@ func mustDecode(text string) peer.ID {
 // fakeNode has blocks in a map. A block that it does not have is missing, or,
 // when hang is set, is waited for until the fetch ends.
 type fakeNode struct {
+	node.Node // what a test does not need
+
 	mu      sync.Mutex
 	blocks  map[cid.Cid]blocks.Block
 	puts    []int // blocks in each batch

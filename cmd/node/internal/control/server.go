@@ -72,6 +72,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v2/announcements", s.call(s.announce))
 	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
 	mux.HandleFunc("POST /v2/searches", s.call(s.find))
+	s.loggingRoutes(mux)
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: CodeUnknownCall,
 			Message: fmt.Sprintf("control API v%d has no %s %s", Version, r.Method, r.URL.Path)}

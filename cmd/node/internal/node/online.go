@@ -25,6 +25,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	Exchange []souk.Option
 	// Log is silent when nil.
 	Log *zap.Logger
+	// Logs is what Log is written to, and lets its levels be changed; may be nil.
+	Logs *logs.Logs
 }
 
 // Online is a node with a host and an exchange of its own.
@@ -63,6 +66,7 @@ type Online struct {
 	Exchange *souk.Exchange
 
 	log    *zap.Logger
+	logs   *logs.Logs
 	store  blockstore.Blockstore
 	memory Memory
 	ctx    context.Context // ends with Close
@@ -89,7 +93,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
 	n := &Online{
-		Host: h, Exchange: x, log: log, store: store, memory: cfg.Memory,
+		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, store: store, memory: cfg.Memory,
 		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {
