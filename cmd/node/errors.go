@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
-// What the process exits with.
+// What the process exits with; see exitCodes.
 const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNotFound    = 3
 	exitTimeout     = 4
+	exitDenied      = 5
+	exitLocked      = 6
 	exitInterrupted = 130 // 128 + SIGINT, as shells have it
 )
 
@@ -45,6 +49,8 @@ func exitCode(err error) int {
 	var missing interface{ NotFound() bool }
 	var late *timeoutError
 	var unreachable *node.UnreachableError
+	var denied interface{ Denied() bool }
+	var locked *repo.LockedError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -58,6 +64,10 @@ func exitCode(err error) int {
 		return exitTimeout
 	case errors.As(err, &missing) && missing.NotFound():
 		return exitNotFound
+	case errors.Is(err, fs.ErrPermission), errors.As(err, &denied) && denied.Denied():
+		return exitDenied
+	case errors.As(err, &locked):
+		return exitLocked
 	default:
 		return exitFailed
 	}

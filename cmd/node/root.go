@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -54,6 +56,10 @@ func execute(ctx context.Context, a *app, args []string) int {
 	return exitCode(err)
 }
 
+// helpWidth is how wide the help of flags is: terminals have 80 columns or more, and
+// long flags need some of the difference to leave room for what they do.
+const helpWidth = 90
+
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "souk",
@@ -63,8 +69,8 @@ every peer that exists today, and keeps blocks in a repository that it makes on
 first use. While "souk run" has the repository open, the other commands use the
 running node.
 
-Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
-4 timed out, 130 interrupted.`,
+` + listExitCodes() + `
+"souk help exit-codes" says what they mean.`,
 		Version:       release(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -72,13 +78,14 @@ Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
 			a.started = true
 		},
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newFind(a), newGet(a), newID(a), newLedger(a), newLog(a), newLs(a), newRun(a),
+		newAdd(a), newAnnounce(a), newCat(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newID(a), newLedger(a), newLog(a), newLs(a), newRun(a),
 		newShare(a), newTrackers(a), newVersion(a),
 	)
 	return root

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -46,8 +47,8 @@ func TestOneRepositoryHasOneNode(t *testing.T) {
 	repo := t.TempDir()
 	start(t, repo)
 	o := command(t, repo, "run", "--listen", "/ip4/127.0.0.1/tcp/0")
-	require.Equal(t, exitFailed, o.code)
-	require.Contains(t, o.err, "in use by process")
+	require.Equal(t, exitLocked, o.code)
+	require.Contains(t, o.err, fmt.Sprintf("in use by process %d", os.Getpid()))
 }
 
 func TestOnePortHasOneNode(t *testing.T) {

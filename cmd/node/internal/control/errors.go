@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -18,6 +19,7 @@ const (
 	CodeTimeout     = "timeout"
 	CodeTooLarge    = "too_large" // a block or a request is over its limit
 	CodeBusy        = "busy"      // too many sessions are open
+	CodeDenied      = "denied"    // a file, or somebody who was asked, does not allow it
 	CodeCancelled   = "cancelled" // the node is stopping
 	CodeInternal    = "internal"
 )
@@ -30,6 +32,7 @@ var statuses = map[string]int{
 	CodeTimeout:     http.StatusGatewayTimeout,
 	CodeTooLarge:    http.StatusRequestEntityTooLarge,
 	CodeBusy:        http.StatusServiceUnavailable,
+	CodeDenied:      http.StatusForbidden,
 	CodeCancelled:   http.StatusServiceUnavailable,
 	CodeInternal:    http.StatusInternalServerError,
 }
@@ -44,6 +47,9 @@ func (e *Error) Error() string { return e.Message }
 
 // NotFound tells whether what was asked for does not exist.
 func (e *Error) NotFound() bool { return e.Code == CodeNotFound }
+
+// Denied tells whether what was asked for is not allowed.
+func (e *Error) Denied() bool { return e.Code == CodeDenied }
 
 // Is makes a timeout a context.DeadlineExceeded on this side of the socket, too.
 func (e *Error) Is(target error) bool {
@@ -80,6 +86,7 @@ func codeOf(err error) string {
 	var unreachable *node.UnreachableError
 	var tooLong *http.MaxBytesError
 	var invalid *node.InvalidError
+	var denied interface{ Denied() bool }
 	switch {
 	case errors.As(err, &invalid):
 		return CodeBadRequest
@@ -87,6 +94,8 @@ func codeOf(err error) string {
 		return CodeNotFound
 	case errors.As(err, &unreachable):
 		return CodeUnreachable
+	case errors.Is(err, fs.ErrPermission), errors.As(err, &denied) && denied.Denied():
+		return CodeDenied
 	case errors.As(err, &tooLong):
 		return CodeTooLarge
 	case errors.Is(err, context.DeadlineExceeded):
