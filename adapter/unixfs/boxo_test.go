@@ -19,6 +19,8 @@ import (
 	dssync "github.com/ipfs/go-datastore/sync"
 	format "github.com/ipfs/go-ipld-format"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 // boxoStore is what boxo writes to and this package reads from.
@@ -42,7 +44,7 @@ func (s *boxoStore) export(t *testing.T, root cid.Cid) *mapStore {
 		b, err := s.blockstore.Get(t.Context(), c)
 		require.NoError(t, err)
 		out.put(t, b)
-		links, err := Links(b)
+		links, err := dag.Links(b)
 		require.NoError(t, err)
 		for _, l := range links {
 			walk(l)

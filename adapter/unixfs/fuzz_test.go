@@ -9,6 +9,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 // FuzzWalk reads any bytes as the root of a DAG that has nothing else. Whatever
@@ -43,7 +45,7 @@ func FuzzWalk(f *testing.F) {
 		for _, err := range List(t.Context(), s, c, ListOptions{Types: true}) {
 			require.True(t, err == nil || errors.As(err, &place), "%v", err)
 		}
-		_, _ = Links(root)
+		_, _ = dag.Links(root)
 		_, _ = lookup(t.Context(), s, c, "a")
 	})
 }

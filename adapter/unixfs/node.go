@@ -8,7 +8,6 @@ import (
 	"github.com/ipfs/boxo/ipld/unixfs/pb"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/multiformats/go-multihash"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -123,39 +122,4 @@ func (n *node) checkFile(data *pb.Data) error {
 		return malformed("file size %d but parts of %d bytes", data.GetFilesize(), n.size)
 	}
 	return nil
-}
-
-// inlined returns the block that an identity CID carries in itself. Such a CID
-// is never asked for.
-func inlined(c cid.Cid) (blocks.Block, bool) {
-	if c.Prefix().MhType != multihash.IDENTITY {
-		return nil, false
-	}
-	mh, err := multihash.Decode(c.Hash())
-	if err != nil {
-		return nil, false
-	}
-	b, err := blocks.NewBlockWithCid(mh.Digest, c)
-	return b, err == nil
-}
-
-// Links returns the CIDs that a block links to, in order and with repetitions:
-// none for raw blocks. It reads any dag-pb block, UnixFS or not.
-func Links(b blocks.Block) ([]cid.Cid, error) {
-	switch codec := b.Cid().Type(); codec {
-	case cid.Raw:
-		return nil, nil
-	case cid.DagProtobuf:
-	default:
-		return nil, fmt.Errorf("%w codec 0x%x: links are read from dag-pb and raw", ErrUnsupported, codec)
-	}
-	pn, err := merkledag.DecodeProtobuf(b.RawData())
-	if err != nil {
-		return nil, malformed("%s", err)
-	}
-	out := make([]cid.Cid, len(pn.Links()))
-	for i, l := range pn.Links() {
-		out[i] = l.Cid
-	}
-	return out, nil
 }

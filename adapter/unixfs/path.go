@@ -8,6 +8,8 @@ import (
 
 	"github.com/ipfs/boxo/ipld/unixfs/pb"
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 // Path is a place in a DAG: names to follow from a root.
@@ -120,7 +122,7 @@ func lookupShard(ctx context.Context, get Getter, n *node, name string) (cid.Cid
 
 // getNode fetches and decodes one block.
 func getNode(ctx context.Context, get Getter, c cid.Cid) (*node, error) {
-	b, ok := inlined(c)
+	b, ok := dag.Inline(c)
 	if !ok {
 		var err error
 		if b, err = get.GetBlock(ctx, c); err != nil {

@@ -8,6 +8,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 const (
@@ -234,7 +236,7 @@ func (w *walker) admit(c *cell) (fresh bool, err error) {
 	}
 	c.want = &want{holders: 1, waiting: []*cell{c}}
 	w.wants[c.cid] = c.want
-	if b, ok := inlined(c.cid); ok {
+	if b, ok := dag.Inline(c.cid); ok {
 		return false, w.place(b)
 	}
 	c.want.cost = blockSize(c)

@@ -31,6 +31,7 @@ var floors = map[string]int{
 	".": 4, // the root package, which embedders import
 
 	"adapter/boxo":     5,
+	"adapter/dag":      5,
 	"adapter/pebbledb": 5,
 	"adapter/unixfs":   5,
 
@@ -50,7 +51,8 @@ var besides = map[string]string{
 
 // neighbours are the imports on one floor that are meant, with their reasons.
 var neighbours = map[[2]string]string{
-	{"cmd/node", "debug"}: "the command is what mounts the debug page",
+	{"adapter/unixfs", "adapter/dag"}: "one place knows what a block links to and what a CID carries",
+	{"cmd/node", "debug"}:             "the command is what mounts the debug page",
 }
 
 var floorRule = rule{
