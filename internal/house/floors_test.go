@@ -15,6 +15,7 @@ var floors = map[string]int{
 	"internal/table":   0,
 	"rate":             0,
 
+	"access":     1,
 	"blockstore": 1,
 	"ledger":     1,
 	"network":    1,
