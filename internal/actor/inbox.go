@@ -78,6 +78,9 @@ func (in *Inbox[T]) Rest() iter.Seq[T] {
 // Depth is the number of requests that wait.
 func (in *Inbox[T]) Depth() int { return len(in.ch) }
 
+// Capacity is the number of requests for which there is room.
+func (in *Inbox[T]) Capacity() int { return cap(in.ch) }
+
 // Ask sends the request that build makes around a reply channel and waits for
 // the reply. It returns [ErrClosed] when the actor ended without answering, and
 // the context's error when that ends first. A reply that is there is returned in

@@ -22,6 +22,7 @@ type Loop struct {
 
 	busy  atomic.Int64 // nanoseconds spent outside of waiting
 	since atomic.Int64 // Unix nanoseconds at which the present stretch of work began, 0 while waiting
+	meter meter
 }
 
 // NewLoop returns a loop that has not started. A panic in its body is recovered
@@ -78,7 +79,11 @@ func (l *Loop) Name() string { return l.name }
 
 // Working notes that the body has received something and begins to handle it;
 // Waiting that it is about to wait again. Together they measure saturation.
-func (l *Loop) Working(now time.Time) { l.since.Store(now.UnixNano()) }
+func (l *Loop) Working(now time.Time) {
+	at := now.UnixNano()
+	l.meter.turn(at, &l.busy)
+	l.since.Store(at)
+}
 
 // Begin is Working at the present time, which it returns.
 func (l *Loop) Begin() time.Time {
@@ -89,9 +94,11 @@ func (l *Loop) Begin() time.Time {
 
 // Waiting ends the stretch of work that [Loop.Working] began.
 func (l *Loop) Waiting(now time.Time) {
+	at := now.UnixNano()
 	if since := l.since.Swap(0); since != 0 {
-		l.busy.Add(now.UnixNano() - since)
+		l.busy.Add(at - since)
 	}
+	l.meter.look(at)
 }
 
 // Busy is the time that the body has spent at work since it was made. Its
