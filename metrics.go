@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // metrics gives the counters and the load of the actors to Prometheus. Nothing
@@ -100,6 +102,7 @@ func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, n int, labels ...st
 type load interface {
 	Busy() time.Duration
 	Depth() int
+	Load(now time.Time) actor.Load
 }
 
 func (x *Exchange) actors() map[string]load {

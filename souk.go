@@ -77,6 +77,8 @@ type Exchange struct {
 
 	mu       sync.Mutex
 	common   *session.Session              // of the calls without a session of their own
+	restarts uint64                        // of common, after it broke
+	opened   uint64                        // sessions so far
 	sessions map[*session.Session]struct{} // nil once closing
 	closed   chan struct{}                 // closed at the end of Close
 	broken   error                         // why an actor broke
@@ -248,6 +250,7 @@ func (x *Exchange) shared() *session.Session {
 	case <-x.common.Done():
 		if x.sessions != nil {
 			x.common = x.newSession(context.Background())
+			x.restarts++
 		}
 	default:
 	}
@@ -270,8 +273,9 @@ func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *sess
 		end()
 		ctx = ended
 	}
+	x.opened++
 	cfg := session.Config{
-		Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
+		ID: x.opened, Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
 		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
 		Logger: x.log.Named("sessions"), Progress: x.network.Progress,

@@ -102,6 +102,7 @@ func New(cfg Config) *Router {
 		inbox:   actor.NewInbox[request](inboxDepth, loop.Ending()),
 		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Ending()),
 	}
+	loop.Watch(r.inbox, r.inbound)
 	r.work = newWorkers(&r.cfg)
 	r.stat.Set(&Stat{})
 	return r

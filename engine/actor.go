@@ -71,6 +71,7 @@ func (e *Engine) build() {
 	e.jobs, e.results = make(chan job, jobs), make(chan job, jobs)
 	e.inbound = actor.NewInbox[wantsReceived](inboundDepth, e.loop.Done())
 	e.requests = actor.NewInbox[request](requestDepth, e.loop.Done())
+	e.loop.Watch(e.inbound, e.requests)
 	e.port.slot, e.port.done = actor.NewSlot[availability](), e.loop.Done()
 	e.waiting = make(map[uint64]chan<- struct{})
 	e.state = newState(e.cfg.Limits, jobs, e.cfg.Seed)
@@ -194,6 +195,8 @@ func (e *Engine) takeRequest(now time.Time, r request) {
 		e.state.drain(now)
 	case setRates:
 		e.state.setRates(now, r.limits)
+	case listQuery:
+		r.reply <- e.state.wantsOf(r.peer, r.after, r.most)
 	}
 }
 

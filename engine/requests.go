@@ -88,6 +88,17 @@ func (e *Engine) SetRates(ctx context.Context, limits rate.Limits) error {
 	return e.requests.Send(ctx, setRates{limits})
 }
 
+// WantsOf lists wants of a peer, by CID: at most most of them, the first after the
+// given CID. The error is the context's or [actor.ErrClosed].
+func (e *Engine) WantsOf(ctx context.Context, p peer.ID, after cid.Cid, most int) ([]WantReport, error) {
+	if e.cfg.Disabled {
+		return nil, nil
+	}
+	return actor.Ask(ctx, e.requests, func(reply chan<- []WantReport) request {
+		return listQuery{peer: p, after: after, most: most, reply: reply}
+	})
+}
+
 // Stat returns a recent state of the statistics. It never blocks.
 func (e *Engine) Stat() Stat { return *e.stat.Get() }
 
@@ -97,6 +108,9 @@ func (e *Engine) Available() *AvailablePort { return e.port }
 
 // Busy is the time that the actor has spent at work.
 func (e *Engine) Busy() time.Duration { return e.loop.Busy() }
+
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (e *Engine) Load(now time.Time) actor.Load { return e.loop.Load(now) }
 
 // Depth is the number of wantlists and other requests that wait.
 func (e *Engine) Depth() int {
@@ -195,7 +209,15 @@ type drainRequest struct {
 
 type setRates struct{ limits rate.Limits }
 
+type listQuery struct {
+	peer  peer.ID
+	after cid.Cid
+	most  int
+	reply chan<- []WantReport
+}
+
 func (setRates) isRequest()      {}
+func (listQuery) isRequest()     {}
 func (sentReport) isRequest()    {}
 func (wantlistQuery) isRequest() {}
 func (countQuery) isRequest()    {}

@@ -38,6 +38,8 @@ type state struct {
 	guarded bool                    // what is there must be looked up for the sake of access
 	debt    func(p peer.ID) float64 // see Config.Scores
 	seed    uint64
+	began   time.Time // when the first wantlist came
+	clock   uint32    // when the last event was, in seconds from then
 
 	partners map[peer.ID]*partner
 	index    index

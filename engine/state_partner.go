@@ -202,7 +202,7 @@ func (p *partner) pause(now time.Time) {
 func (s *state) enter(p *partner, e message.Entry) *want {
 	w := &want{
 		cid: e.CID, from: p, kind: e.Type, priority: e.Priority, owes: e.SendDontHave,
-		list: p.lists, tie: tieBreak(p.salt, e.CID), place: -1,
+		list: p.lists, tie: tieBreak(p.salt, e.CID), place: -1, came: s.clock,
 	}
 	p.wants[w.cid] = w
 	s.index.add(w)

@@ -44,6 +44,7 @@ type want struct {
 	list     uint32 // which of the partner's wantlists it came with
 	copies   uint32 // how often the block had been sent when it was last ranked
 	place    int32  // in the heap that its phase puts it in
+	came     uint32 // when, in seconds since state.began
 
 	kind     message.WantType
 	phase    phase

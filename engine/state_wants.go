@@ -14,6 +14,7 @@ import (
 type parcel struct {
 	entries []message.Entry // those that are not in partner.waiting any more are ignored
 	ticket  uint64
+	came    uint32 // as want.came
 }
 
 // wants takes a wantlist, or a change of one, that came from a peer on a
@@ -26,6 +27,7 @@ type parcel struct {
 func (s *state) wants(now time.Time, from peer.ID, generation uint64, entries []message.Entry, full bool, ticket uint64) {
 	p := s.partner(now, from)
 	s.touch(p)
+	s.clock = s.seconds(now)
 	if !s.present(p, generation) {
 		s.settleTicket(ticket)
 		return
@@ -79,7 +81,7 @@ func (s *state) take(p *partner, entries []message.Entry, ticket uint64) {
 		s.settleTicket(ticket)
 		return
 	}
-	parked.ticket = ticket
+	parked.ticket, parked.came = ticket, s.clock
 	p.parcels = append(p.parcels, parked)
 }
 
@@ -251,6 +253,7 @@ func (s *state) admit(p *partner) {
 			if waits {
 				s.leave(p, e.CID)
 				s.add(p, *e)
+				p.backdate(e.CID, first.came)
 			}
 			first.entries = first.entries[1:]
 		}

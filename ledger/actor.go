@@ -28,6 +28,7 @@ func New(cfg Config) *Ledger {
 	}
 	l.loop = actor.NewLoop("ledger", cfg.Fail)
 	l.inbox = actor.NewInbox[request](inboxDepth, l.loop.Done())
+	l.loop.Watch(l.inbox)
 	l.scores.Set(&Scores{})
 	return l
 }

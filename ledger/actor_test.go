@@ -171,6 +171,9 @@ func TestReceiptAsJSON(t *testing.T) {
 		Peer: id, Counters: Counters{BytesSent: 10, BlocksSent: 1}, Exchanged: 1, Value: 10,
 		Faults: map[string]uint64{"cid": 1}, Latency: time.Millisecond, Score: 0.5,
 		LastExchange: epoch.UTC(), Connected: true,
+		FirstSeen: epoch.UTC(), LastSeen: epoch.UTC(), Since: epoch.UTC(), Rates: Rates{Sent10s: 2, Sent1m: 1},
+		Agent: "kubo", Addresses: []string{"/ip4/192.0.2.1/tcp/1"},
+		History: &History{Minutes: []Traffic{{From: epoch.UTC(), Received: 1, Sent: 2}}},
 	}
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
@@ -181,7 +184,11 @@ func TestReceiptAsJSON(t *testing.T) {
 		"dont_haves_sent": 0, "dont_haves_received": 0, "duplicates": 0, "duplicate_bytes": 0,
 		"exchanged": 1, "value": 10, "faults": {"cid": 1},
 		"latency_lowest_ns": 0, "latency_ns": 1000000, "throughput": 0, "score": 0.5,
-		"last_exchange": "2023-11-14T22:13:20Z", "connected": true}`, string(text))
+		"last_exchange": "2023-11-14T22:13:20Z", "connected": true,
+		"first_seen": "2023-11-14T22:13:20Z", "last_seen": "2023-11-14T22:13:20Z", "since": "2023-11-14T22:13:20Z",
+		"rates": {"received_10s": 0, "received_1m": 0, "sent_10s": 2, "sent_1m": 1},
+		"agent": "kubo", "addresses": ["/ip4/192.0.2.1/tcp/1"],
+		"history": {"minutes": [{"from": "2023-11-14T22:13:20Z", "received": 1, "sent": 2}], "half_hours": null}}`, string(text))
 	var back Receipt
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.Equal(t, r, back)

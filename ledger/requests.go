@@ -167,6 +167,9 @@ func (l *Ledger) Scores() *Scores { return l.scores.Get() }
 // Busy is the time that the actor has spent at work.
 func (l *Ledger) Busy() time.Duration { return l.loop.Busy() }
 
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (l *Ledger) Load(now time.Time) actor.Load { return l.loop.Load(now) }
+
 // Depth is the number of requests that wait in the inbox.
 func (l *Ledger) Depth() int { return l.inbox.Depth() }
 

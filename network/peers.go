@@ -42,6 +42,7 @@ type remote struct {
 	crowded  bool       // there was no place for it, as long as it is known
 	places   []netip.Prefix
 	since    time.Time // when it took its place
+	rose     time.Time // when it came up last
 	readers  int       // of its inbound streams
 	heard    bool      // a reader may have handed something on
 	told     PeerState // as last noted in the watches
@@ -143,6 +144,7 @@ func (r *roster) settle(m *remote) {
 
 func (r *roster) rise(m *remote) {
 	m.up = true
+	m.rose = time.Now()
 	m.stopExpiry()
 	r.generation++
 	r.epoch++

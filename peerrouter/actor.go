@@ -78,11 +78,13 @@ type Router struct {
 func New(cfg Config) *Router {
 	cfg.setDefaults()
 	loop := actor.NewLoop("peerrouter", cfg.Fail)
-	return &Router{
+	r := &Router{
 		cfg: cfg, loop: loop,
 		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		dials: actor.NewCrew("dial", cfg.Panicked),
 	}
+	loop.Watch(r.inbox)
+	return r
 }
 
 // Start starts the actor.

@@ -116,5 +116,8 @@ func (r *Router) Count(ctx context.Context) int {
 // Busy is the time that the actor has spent at work.
 func (r *Router) Busy() time.Duration { return r.loop.Busy() }
 
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (r *Router) Load(now time.Time) actor.Load { return r.loop.Load(now) }
+
 // Depth is the number of requests that wait.
 func (r *Router) Depth() int { return r.inbox.Depth() }

@@ -85,6 +85,7 @@ func New(cfg Config) *Directory {
 		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		asks:  actor.NewCrew("finder", cfg.Panicked),
 	}
+	loop.Watch(d.inbox)
 	d.stat.Set(&Stat{})
 	return d
 }

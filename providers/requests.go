@@ -271,5 +271,8 @@ func (d *Directory) Stat() Stat { return *d.stat.Get() }
 // Busy is the time that the actor has spent at work.
 func (d *Directory) Busy() time.Duration { return d.loop.Busy() }
 
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (d *Directory) Load(now time.Time) actor.Load { return d.loop.Load(now) }
+
 // Depth is the number of requests that wait.
 func (d *Directory) Depth() int { return d.inbox.Depth() }

@@ -16,6 +16,7 @@ import (
 
 // Config is what sessions are made with. Zero numbers mean the defaults.
 type Config struct {
+	ID        uint64 // what it is called where sessions are listed
 	Self      peer.ID
 	Blocks    *blockrouter.Router
 	Peers     *peerrouter.Router
@@ -54,6 +55,8 @@ type Session struct {
 	opts  options
 	loop  *actor.Loop
 	inbox *actor.Inbox[request]
+
+	opened time.Time
 }
 
 // New starts a session, which ends with ctx or [Session.Close].
@@ -66,7 +69,8 @@ func New(ctx context.Context, cfg Config, opts ...Option) *Session {
 func build(cfg Config, opts []Option) *Session {
 	cfg.setDefaults()
 	loop := actor.NewLoop("session", cfg.Fail)
-	s := &Session{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done())}
+	s := &Session{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done()), opened: time.Now()}
+	loop.Watch(s.inbox)
 	for _, o := range opts {
 		o(&s.opts)
 	}
@@ -76,6 +80,9 @@ func build(cfg Config, opts []Option) *Session {
 // Close fails what is open with [ErrClosed], withdraws every want, and waits
 // until the session has ended or ctx ends. It may be called twice.
 func (s *Session) Close(ctx context.Context) error { return s.loop.Stop(ctx) }
+
+// Load is how busy the session is and what waits for it. It never waits for it.
+func (s *Session) Load(now time.Time) actor.Load { return s.loop.Load(now) }
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.loop.Done() }
@@ -124,27 +131,41 @@ func (s *shell) loopUntil(ctx, stop context.Context) {
 		if s.perform(stop, s.state.take(time.Now())) != nil {
 			return
 		}
-		alarm.Set(time.Now(), s.state.wake())
+		now := time.Now()
+		alarm.Set(now, s.state.wake())
+		s.loop.Waiting(now)
 		select {
 		case req := <-s.inbox.C():
+			s.begin()
 			s.handle(req)
 		case info := <-s.blocks.C():
+			s.begin()
 			s.heard(info)
 		case info := <-s.peers.C():
+			s.begin()
 			s.peerNews(info)
 		case n := <-s.wants.C():
+			s.begin()
 			s.notice(n)
 		case c := <-s.directory.C():
+			s.begin()
 			s.candidates(c)
 		case <-alarm.C():
 			alarm.Rang()
-			s.state.tick(time.Now())
+			s.state.tick(s.begin())
 		case <-ctx.Done():
 			return
 		case <-stop.Done():
 			return
 		}
 	}
+}
+
+// begin notes that work begins, and what was waited for until then.
+func (s *shell) begin() time.Time {
+	now := s.loop.Begin()
+	s.state.pass(now)
+	return now
 }
 
 func (s *shell) handle(req request) {
@@ -167,6 +188,8 @@ func (s *shell) handle(req request) {
 			req.call.close() // Nothing was wanted by it yet, or it has ended.
 		}
 		req.reply <- s.state.cancel(s.calls.Of(req.call), req.cause)
+	case look:
+		req.reply <- s.state.report(time.Now(), req.detail)
 	case consumed:
 		s.state.consumed(s.calls.Of(req.call), req.count, req.bytes)
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -40,6 +41,11 @@ type (
 		cause error
 		reply chan<- []*FetchError
 	}
+	// look asks how the session is doing.
+	look struct {
+		detail bool
+		reply  chan<- Report
+	}
 	// consumed says that the caller has taken results.
 	consumed struct {
 		call  *call
@@ -52,6 +58,20 @@ func (want) isRequest()     {}
 func (finish) isRequest()   {}
 func (cancel) isRequest()   {}
 func (consumed) isRequest() {}
+func (look) isRequest()     {}
+
+// Report returns how the session is doing, with its peers and oldest wants when
+// detail is asked for. The error is the context's or [ErrClosed].
+func (s *Session) Report(ctx context.Context, detail bool) (Report, error) {
+	r, err := actor.Ask(ctx, s.inbox, func(reply chan<- Report) request { return look{detail, reply} })
+	return r, closed(err)
+}
+
+// ID is the number that the session was made with.
+func (s *Session) ID() uint64 { return s.cfg.ID }
+
+// Opened is when the session was made.
+func (s *Session) Opened() time.Time { return s.opened }
 
 // call is one GetBlock, GetBlocks or Results: where its results go.
 type call struct {

@@ -73,6 +73,7 @@ type state struct {
 	scoutAt time.Time // when others are asked about what comes next; zero while there is no need
 	doubts  []doubt   // DONT_HAVEs that came so soon after a HAVE that they may be older
 	resting bool      // there were no wants the last time
+	diary   diary
 	out     effects
 }
 
@@ -396,6 +397,7 @@ func (s *state) received(r blockrouter.Received) {
 		}
 	}
 	s.learnSize(len(r.Block.RawData()))
+	s.noteBlock(w, from, len(r.Block.RawData()))
 	s.forget(w, from)
 	if more := w.others(); planted.Is(planted.DoubleDelivery) && len(more) > 0 {
 		more[0] = w.call
@@ -425,6 +427,7 @@ func (s *state) give(c *callState, r Result) {
 // fail gives up a want that cannot be had.
 func (s *state) fail(w *wanted, cause error) {
 	err := s.failure(w, cause)
+	s.diary.failed++
 	s.withdraw(w)
 	s.deliver(w, Result{CID: w.cid, Err: err})
 }

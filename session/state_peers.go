@@ -41,6 +41,7 @@ type sessionPeer struct {
 	offers  []*wanted // what it has said that it has, and may be asked for
 
 	evidence evidence
+	tally    tally
 }
 
 // firstShare is how much a peer is asked for before WantManager has said how
@@ -157,6 +158,7 @@ func (s *state) peer(id peer.ID) int {
 
 // forgetPeer makes the index of a peer free. Nothing may be known of it.
 func (s *state) forgetPeer(i int) {
+	s.notePast(s.peers[i])
 	delete(s.index, s.peers[i].id)
 	s.peers[i] = &sessionPeer{}
 	s.free = append(s.free, i)
@@ -308,6 +310,7 @@ func (s *state) late(now time.Time, i int, wants []*wanted) {
 		if !w.assignedTo(i) || planted.Is(planted.EternalHave) && w.knows(i)&has != 0 {
 			continue
 		}
+		s.peers[i].tally.silences++
 		if s.other(w, i) {
 			s.takeBack(w, i)
 		} else {
@@ -393,6 +396,7 @@ func (s *state) have(now time.Time, w *wanted, i int) {
 	if !news {
 		return
 	}
+	s.peers[i].tally.haves++
 	s.hit(i)
 	s.search.endRound(w)
 	if w.stage == seeking {
@@ -472,6 +476,7 @@ func (s *state) refuse(now time.Time, w *wanted, i int) {
 	if w.knows(i)&refused == 0 {
 		p.misses++
 		p.streak++
+		p.tally.dontHaves++
 	}
 	asked := w.assignedTo(i)
 	w.learn(i, refused, awaited|has|silent)

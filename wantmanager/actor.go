@@ -80,11 +80,13 @@ type Manager struct {
 func New(cfg Config) *Manager {
 	cfg.setDefaults()
 	loop := actor.NewLoop("wantmanager", cfg.Fail)
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, loop: loop,
 		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		heard: actor.NewInbox[network.Heard](heardDepth, loop.Ending()),
 	}
+	loop.Watch(m.inbox, m.heard)
+	return m
 }
 
 // Start starts the actor.
@@ -173,6 +175,12 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.written(now, req.Peer, req.At, req.Err)
 	case count:
 		req.reply <- len(s.state.peers)
+	case reports:
+		req.reply <- s.state.reports(req.peers)
+	case counts:
+		req.reply <- s.state.counts()
+	case listed:
+		req.reply <- s.state.wantsAt(req.peer, req.after, req.most)
 	}
 }
 

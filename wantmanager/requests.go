@@ -67,6 +67,17 @@ type (
 	}
 	written struct{ network.Sent }
 	count   struct{ reply chan<- int }
+	reports struct {
+		peers []peer.ID
+		reply chan<- []PeerReport
+	}
+	counts struct{ reply chan<- map[peer.ID]int }
+	listed struct {
+		peer  peer.ID
+		after cid.Cid
+		most  int
+		reply chan<- []WantReport
+	}
 )
 
 func (openLink) isRequest()  {}
@@ -78,6 +89,9 @@ func (cancelAll) isRequest() {}
 func (returned) isRequest()  {}
 func (written) isRequest()   {}
 func (count) isRequest()     {}
+func (reports) isRequest()   {}
+func (counts) isRequest()    {}
+func (listed) isRequest()    {}
 
 // Link is one session's line to the manager. Its methods may be used by one
 // goroutine at a time; they block only while the manager's inbox is full.
@@ -147,8 +161,29 @@ func (m *Manager) Count(ctx context.Context) int {
 	return n
 }
 
+// Reports returns how peers stand, in their order; one that the manager keeps
+// nothing of gets the zero report. It costs the manager a look-up for each. The
+// error is the context's or [actor.ErrClosed].
+func (m *Manager) Reports(ctx context.Context, peers []peer.ID) ([]PeerReport, error) {
+	return actor.Ask(ctx, m.inbox, func(reply chan<- []PeerReport) request { return reports{peers, reply} })
+}
+
+// Wants returns how many wants are at each peer; peers without any are not listed.
+func (m *Manager) Wants(ctx context.Context) (map[peer.ID]int, error) {
+	return actor.Ask(ctx, m.inbox, func(reply chan<- map[peer.ID]int) request { return counts{reply} })
+}
+
+// WantsAt lists wants at a peer, by CID: at most most of them, the first after the
+// given CID.
+func (m *Manager) WantsAt(ctx context.Context, p peer.ID, after cid.Cid, most int) ([]WantReport, error) {
+	return actor.Ask(ctx, m.inbox, func(reply chan<- []WantReport) request { return listed{p, after, most, reply} })
+}
+
 // Busy is the time that the actor has spent at work.
 func (m *Manager) Busy() time.Duration { return m.loop.Busy() }
+
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (m *Manager) Load(now time.Time) actor.Load { return m.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (m *Manager) Depth() int { return m.inbox.Depth() + m.heard.Depth() }

@@ -75,6 +75,7 @@ func New(cfg Config) *Announcer {
 		calls:   actor.NewCrew("teller", cfg.Panicked),
 		started: make(chan struct{}),
 	}
+	loop.Watch(a.inbox)
 	a.stat.Set(&Stat{})
 	return a
 }

@@ -115,5 +115,8 @@ func (a *Announcer) Stat() Stat { return *a.stat.Get() }
 // Busy is the time that the actor has spent at work.
 func (a *Announcer) Busy() time.Duration { return a.loop.Busy() }
 
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (a *Announcer) Load(now time.Time) actor.Load { return a.loop.Load(now) }
+
 // Depth is the number of requests that wait.
 func (a *Announcer) Depth() int { return a.inbox.Depth() }

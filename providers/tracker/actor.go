@@ -90,6 +90,7 @@ func New(cfg Config) (*Tracker, error) {
 		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		crew: actor.NewCrew("tracker", cfg.Panicked), table: table, list: trackers, long: make(chan struct{}, longFrames),
 	}
+	loop.Watch(t.inbox)
 	if cfg.Keep != nil {
 		t.keeper = newKeeper(t.inbox, cfg.Keep, cfg.Logger)
 	}

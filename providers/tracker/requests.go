@@ -242,5 +242,8 @@ func (t *Tracker) Top(ctx context.Context, n int) []NamespaceStat {
 // Busy is the time that the actor has spent at work.
 func (t *Tracker) Busy() time.Duration { return t.loop.Busy() }
 
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (t *Tracker) Load(now time.Time) actor.Load { return t.loop.Load(now) }
+
 // Depth is the number of requests that wait.
 func (t *Tracker) Depth() int { return t.inbox.Depth() }

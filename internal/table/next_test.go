@@ -1,0 +1,41 @@
+package table_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/internal/table"
+)
+
+func TestNextPagesThroughAllOnceAndInOrder(t *testing.T) {
+	var all []cid.Cid
+	for n := range 1_000 {
+		c, err := cid.V1Builder{Codec: cid.Raw, MhType: 0x12}.Sum(fmt.Append(nil, n))
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	for _, most := range []int{1, 7, 999, 1_000, 5_000} {
+		var got []cid.Cid
+		for after := cid.Undef; ; after = got[len(got)-1] {
+			rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			page := table.Next(slices.Values(all), after, most)
+			require.LessOrEqual(t, len(page), most)
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+		}
+		require.Len(t, got, len(all))
+		require.True(t, slices.IsSortedFunc(got, func(a, b cid.Cid) int {
+			if a.KeyString() < b.KeyString() {
+				return -1
+			}
+			return 1
+		}))
+	}
+}
