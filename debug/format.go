@@ -34,6 +34,17 @@ var formats = template.FuncMap{
 	"share":     share,
 	"faults":    func(r ledger.Receipt) uint64 { return faults(&r) },
 	"list":      list,
+	"percent":   percent,
+	"plural":    plural,
+	"clamp":     func(share float64) int { return int(100 * min(max(share, 0), 1)) },
+	"last":      func(first, rows int) int { return first + rows - 1 },
+	"speed":     func(r float64) string { return size(max(r, 0), "B/s") },
+	"since":     func(now, t time.Time) string { return uptime(now.Sub(t)) },
+	"uptime":    uptime,
+	"talkers":   talkers,
+	"wanttable": func(wants []Want, now time.Time, peers bool) wantTable { return wantTable{wants, now, peers} },
+	"clock":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"part":      func(n, of uint64) float64 { return float64(n) / float64(max(of, 1)) },
 }
 
 const none = "–"
@@ -176,4 +187,59 @@ func list(faults map[string]uint64) string {
 		out = append(out, fmt.Sprintf("%s: %d", fault, faults[fault]))
 	}
 	return strings.Join(out, ", ")
+}
+
+func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 0, 64) + " %" }
+
+// plural writes how many there are of something.
+func plural(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return count(uint64(max(n, 0))) + " " + of + "s"
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return count(n) + " times"
+}
+
+// uptime writes a long time.
+func uptime(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+// talker is a line of who moves most.
+type talker struct {
+	Peer  peer.ID
+	Agent string
+	Speed float64
+}
+
+func talkers(rows []Row, down bool) []talker {
+	out := make([]talker, len(rows))
+	for i, r := range rows {
+		out[i] = talker{r.Peer, r.Agent, r.Rate.Sent10s}
+		if down {
+			out[i].Speed = r.Rate.Received10s
+		}
+	}
+	return out
+}
+
+// wantTable is a table of wants, with a column for their peers or without.
+type wantTable struct {
+	Wants []Want
+	Now   time.Time
+	Peers bool
 }

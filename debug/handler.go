@@ -1,266 +1,174 @@
 package debug
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"embed"
-	"encoding/json"
-	"fmt"
-	"html/template"
-	"mime"
+	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
+	"runtime"
 	"time"
-
-	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/souk-p2p/souk/ledger"
 )
 
-const (
-	// defaultRows is how many rows a person gets: more make a page that is slow
-	// to draw. Programs get all of them.
-	defaultRows = 500
+// Config says what the pages are about. A topic whose source is nil has a page
+// that says so.
+type Config struct {
+	Source   Source // needed
+	Tracker  TrackerSource
+	Peers    PeerSource
+	Rates    RateSource
+	Wants    WantSource
+	Sessions SessionSource
+	Actors   ActorSource
+	Store    StoreSource
+	Trackers TrackersSource
+	Refusals RefusalSource
 
-	// slowestRefresh is an hour: above it nobody is looking.
-	slowestRefresh = 3600
-)
+	// Version is that of the program.
+	Version string
+	// Settings returns those that the node runs with, for a bundle: what looks like
+	// a secret by its name is left out of it. May be nil.
+	Settings func() map[string]string
+	// Log returns the last lines of the log, for a bundle. May be nil.
+	Log func() []byte
 
-// Stat is what a node did in total since it started.
-type Stat struct {
-	BlocksReceived   uint64 `json:"blocks_received"`
-	DataReceived     uint64 `json:"data_received"` // bytes
-	DupBlksReceived  uint64 `json:"dup_blks_received"`
-	DupDataReceived  uint64 `json:"dup_data_received"` // bytes
-	MessagesReceived uint64 `json:"messages_received"`
-	BlocksSent       uint64 `json:"blocks_sent"`
-	DataSent         uint64 `json:"data_sent"` // bytes
-	MessagesSent     uint64 `json:"messages_sent"`
+	// Metrics, Live and Ready answer at /metrics, /livez and /readyz; nil for
+	// nothing there. API answers at /api/v0/, where Kubo does.
+	Metrics, Live, Ready, API http.Handler
+	// Profiling serves net/http/pprof at /debug/pprof/.
+	Profiling bool
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
-// Source is what the pages are about. Its methods are called from many
-// goroutines and should answer at once.
-type Source interface {
-	Self() peer.ID
-	Stat() Stat
-	Ledgers() []ledger.Receipt // most bytes exchanged first; the caller may sort it
-	Ledger(p peer.ID) (ledger.Receipt, bool)
-	// Tracker returns what the node does as a tracker, with the most largest
-	// namespaces, and false when it is none.
-	Tracker(ctx context.Context, most int) (Tracker, bool)
-}
-
-// Handler returns the handler of the pages.
-func Handler(src Source) http.Handler {
-	return handler(src, time.Now)
-}
-
-func handler(src Source, now func() time.Time) http.Handler {
-	p := pages{src: src, now: now}
+// Handler returns the handler of the pages. Where it is reachable for others
+// than the operator, [Listen] is what asks who they are.
+func Handler(cfg Config) http.Handler {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	p := &pages{Config: cfg, started: cfg.Now(), listeners: make(chan struct{}, maxListeners)}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", http.RedirectHandler("/debug/ledgers", http.StatusFound))
-	mux.HandleFunc("GET /debug/ledgers", p.list)
-	mux.HandleFunc("GET /debug/ledgers/{peer}", p.one)
-	mux.HandleFunc("GET /debug/tracker", p.tracker)
-	mux.HandleFunc("GET /debug/style.css", style)
+	p.route(mux)
+	for at, h := range map[string]http.Handler{"/metrics": cfg.Metrics, "/livez": cfg.Live, "/readyz": cfg.Ready, "/api/v0/": cfg.API} {
+		if h != nil {
+			mux.Handle(at, h)
+		}
+	}
+	if cfg.Profiling {
+		profiles(mux)
+	}
 	return withHeaders(mux)
+}
+
+func (p *pages) route(mux *http.ServeMux) {
+	mux.Handle("GET /{$}", http.RedirectHandler("/debug/", http.StatusFound))
+	mux.Handle("GET /debug/{$}", p.show(p.overview))
+	mux.Handle("GET /debug/ledgers", p.show(p.list))
+	mux.Handle("GET /debug/ledgers/{peer}", p.show(p.one))
+	mux.Handle("GET /debug/wants", p.show(p.wants))
+	mux.Handle("GET /debug/sessions", p.show(p.sessions))
+	mux.Handle("GET /debug/sessions/{id}", p.show(p.session))
+	mux.Handle("GET /debug/actors", p.show(p.actors))
+	mux.Handle("GET /debug/tracker", p.show(p.tracker))
+	mux.HandleFunc("GET /debug/vars", p.vars)
+	mux.HandleFunc("GET /debug/bundle", p.bundle)
+	mux.HandleFunc("POST /debug/bundle", p.bundle)
+	mux.HandleFunc("GET /debug/style.css", asset("style.css"))
+	mux.HandleFunc("GET /debug/souk.js", asset("souk.js"))
+	mux.HandleFunc("/", unknown)
 }
 
 //go:embed pages
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(formats).ParseFS(files, "pages/*.html"))
-
-// pages answers requests for pages about src.
+// pages answers requests for pages about a node.
 type pages struct {
-	src Source
-	now func() time.Time
+	Config
+	started   time.Time
+	listeners chan struct{} // holds a token for each stream of events
+	recent    recent
 }
 
-// listing is the page of all ledgers; what has a JSON name is its JSON form.
-type listing struct {
-	Self    peer.ID          `json:"self"`
-	Stat    Stat             `json:"stat"`
-	Peers   int              `json:"peers"`     // before the limit
-	Up      int              `json:"connected"` // of those
-	Total   ledger.Receipt   `json:"-"`
-	Ledgers []ledger.Receipt `json:"ledgers"`
-	Columns []heading        `json:"-"`
-	page
+// answer is a page before it is written.
+type answer struct {
+	name string // of the template
+	html any
+	json any
 }
 
-// sheet is the page of one ledger.
-type sheet struct {
-	Self peer.ID
-	ledger.Receipt
-	page
+// maker makes the page that a request asks for.
+type maker func(ctx context.Context, q *query, r *http.Request) (answer, error)
+
+// notFound says that there is no page for what was asked for.
+type notFound struct{ error }
+
+// show answers with the page that make makes: once, or as a stream of events.
+func (p *pages) show(make maker) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := parse(r)
+		if err != nil {
+			fail(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
+		if q.events {
+			p.stream(w, r, &q, make)
+			return
+		}
+		a, err := make(r.Context(), &q, r)
+		if err != nil {
+			fail(w, r, statusOf(err), err.Error())
+			return
+		}
+		a.write(w, q.html)
+	})
+}
+
+func statusOf(err error) int {
+	var missing *notFound
+	if errors.As(err, &missing) {
+		return http.StatusNotFound
+	}
+	return http.StatusBadRequest
+}
+
+func (a *answer) write(w http.ResponseWriter, html bool) {
+	if html {
+		writeHTML(w, http.StatusOK, a.name, a.html)
+		return
+	}
+	writeJSON(w, http.StatusOK, a.json)
 }
 
 // page is what every HTML page needs. It has no JSON form.
 type page struct {
-	Title             string       `json:"-"`
-	Now               time.Time    `json:"-"`
-	Refresh           int          `json:"-"` // seconds, 0 for never
-	More, Live, Still template.URL `json:"-"` // this page without a limit, refreshing, not refreshing
+	Title   string    `json:"-"`
+	Section string    `json:"-"` // of the navigation
+	Now     time.Time `json:"-"`
+	Refresh int       `json:"-"` // seconds, 0 for never
+	query   *query
 }
 
-func (p *pages) list(w http.ResponseWriter, r *http.Request) {
-	asked, err := parse(r)
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	all := p.src.Ledgers()
-	l := listing{
-		Self: p.src.Self(), Stat: p.src.Stat(), Peers: len(all), Up: connected(all), Total: total(all),
-		Ledgers: asked.rows(all), Columns: asked.headings(),
-		page: asked.page("Ledgers", p.now()),
-	}
-	if !asked.html {
-		writeJSON(w, http.StatusOK, l)
-		return
-	}
-	writeHTML(w, http.StatusOK, "ledgers.html", l)
+func (p *pages) page(q *query, section, title string) page {
+	return page{Title: title, Section: section, Now: p.Now(), query: q, Refresh: q.refresh}
 }
 
-func (p *pages) one(w http.ResponseWriter, r *http.Request) {
-	asked, err := parse(r)
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	id, err := peer.Decode(r.PathValue("peer"))
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, "not a peer ID: "+r.PathValue("peer"))
-		return
-	}
-	receipt, ok := p.src.Ledger(id)
-	switch {
-	case !ok:
-		fail(w, r, http.StatusNotFound, "no ledger for "+id.String())
-	case asked.html:
-		writeHTML(w, http.StatusOK, "ledger.html",
-			sheet{Self: p.src.Self(), Receipt: receipt, page: asked.page("Ledger of "+short(id), p.now())})
-	default:
-		writeJSON(w, http.StatusOK, receipt)
-	}
-}
-
-// query is what a request asks for.
-type query struct {
-	html    bool
-	sort    string // a column's key, "-" before it for the other direction; "" as the source has it
-	limit   int    // 0 for all
-	refresh int    // seconds, 0 for never
-	values  url.Values
-}
-
-func parse(r *http.Request) (query, error) {
-	v := r.URL.Query()
-	q := query{html: wantsHTML(r), sort: v.Get("sort"), values: v}
-	if q.html {
-		q.limit = defaultRows
-	}
-	if _, ok := columnOf(q.sort); q.sort != "" && !ok {
-		return q, fmt.Errorf("sort: no column %q", strings.TrimPrefix(q.sort, "-"))
-	}
-	if err := number(v, "limit", &q.limit); err != nil {
-		return q, err
-	}
-	if err := number(v, "refresh", &q.refresh); err != nil {
-		return q, err
-	}
-	q.refresh = min(q.refresh, slowestRefresh)
-	return q, nil
-}
-
-// number reads a parameter that is a natural number, if it is there.
-func number(v url.Values, name string, into *int) error {
-	text := v.Get(name)
-	if text == "" {
-		return nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return fmt.Errorf("%s: %q is not a number from 0 on", name, text)
-	}
-	*into = n
-	return nil
-}
-
-// with returns the address of the same page with one parameter changed.
-func (q *query) with(name, value string) template.URL {
-	v := url.Values{}
-	for _, key := range []string{"sort", "limit", "refresh"} {
-		if text := q.values.Get(key); text != "" {
-			v.Set(key, text)
-		}
-	}
-	v.Set(name, value)
-	return template.URL("?" + v.Encode()) // Encode has escaped what came from the request.
-}
-
-func (q *query) page(title string, now time.Time) page {
-	return page{
-		Title: title, Now: now, Refresh: q.refresh,
-		More: q.with("limit", "0"), Live: q.with("refresh", "2"), Still: q.with("refresh", "0"),
-	}
-}
-
-// wantsHTML reports whether the answer is for a browser.
-func wantsHTML(r *http.Request) bool {
-	switch r.URL.Query().Get("format") {
-	case "json":
-		return false
-	case "html":
-		return true
-	}
-	for accepted := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		media, params, err := mime.ParseMediaType(accepted)
-		if err != nil || media != "text/html" {
-			continue
-		}
-		quality, err := strconv.ParseFloat(cmp.Or(params["q"], "1"), 64)
-		return err == nil && quality > 0
-	}
-	return false
-}
-
-func fail(w http.ResponseWriter, r *http.Request, status int, message string) {
-	if wantsHTML(r) {
-		writeHTML(w, status, "error.html", struct {
+// silent is the page of a topic of which the node tells nothing.
+func (p *pages) silent(q *query, section, title string) (answer, error) {
+	const says = "This node does not tell."
+	return answer{
+		name: "silent.html", html: struct {
 			page
 			Message string
-		}{page{Title: http.StatusText(status)}, message})
-		return
+		}{p.page(q, section, title), says},
+		json: map[string]string{"unavailable": says},
+	}, nil
+}
+
+// version is that of the program and of Go.
+func (p *pages) version() string {
+	if p.Version == "" {
+		return runtime.Version()
 	}
-	writeJSON(w, status, map[string]string{"error": message})
-}
-
-// writeJSON and writeHTML write an answer. That the client is gone by then is
-// its own affair.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	_ = out.Encode(v)
-}
-
-func writeHTML(w http.ResponseWriter, status int, name string, v any) {
-	var body bytes.Buffer
-	if err := templates.ExecuteTemplate(&body, name, v); err != nil { // Half a page would look like a whole one.
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = body.WriteTo(w)
-}
-
-func style(w http.ResponseWriter, r *http.Request) {
-	http.ServeFileFS(w, r, files, "pages/style.css")
+	return p.Version + ", " + runtime.Version()
 }

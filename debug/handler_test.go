@@ -1,17 +1,16 @@
 package debug
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multihash"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -61,7 +60,7 @@ func TestListAsJSON(t *testing.T) {
 	require.Equal(t, 1, got.Connected)
 	require.Equal(t, node().Ledgers(), got.Ledgers)
 
-	empty := get(t, source{}, "/debug/ledgers", "")
+	empty := get(t, &source{}, "/debug/ledgers", "")
 	require.Contains(t, empty.Body.String(), `"ledgers": []`)
 }
 
@@ -81,10 +80,15 @@ func TestListIsSortedByAnyColumnInBothDirections(t *testing.T) {
 
 func TestBadParametersAreNamed(t *testing.T) {
 	for query, want := range map[string]string{
-		"?sort=shoe":    `sort: no column "shoe"`,
-		"?sort=-":       `sort: no column ""`,
-		"?limit=-1":     `limit: "-1"`,
-		"?refresh=soon": `refresh: "soon"`,
+		"?sort=shoe":                           `sort: no column "shoe"`,
+		"?sort=-":                              `sort: no column ""`,
+		"?limit=-1":                            `limit: "-1"`,
+		"?refresh=soon":                        `refresh: "soon"`,
+		"?state=sad":                           `state: "sad"`,
+		"?after=here":                          `after: "here"`,
+		"?after=-1." + id("a").String():        `after: `,
+		"?q=" + strings.Repeat("x", maxText+1): "q: more than 128",
+		"?q=%ff":                               "q: more than 128",
 	} {
 		got := get(t, node(), "/debug/ledgers"+query, "")
 		require.Equal(t, http.StatusBadRequest, got.Code)
@@ -101,36 +105,90 @@ func TestBadParametersAreNamed(t *testing.T) {
 func TestListForAPerson(t *testing.T) {
 	page := get(t, node(), "/debug/ledgers?sort=received", browser).Body.String()
 	for _, want := range []string{
-		node().Self().String(),
 		"/debug/ledgers/" + id("a").String(),
 		"2.00 MiB", "5\u202f000 blocks", "12.5 MiB/s", "40 ms", "30 s ago", "lied: 1, never-sent: 2",
 		`aria-sort="descending"`, `href="?sort=-received"`, `href="?sort=score"`,
-		"All 3 peers", "<small>1 connected</small>",
+		"All 3 peers", "<small>1 connected</small>", "1 to 3 of 3",
 	} {
 		requireHas(t, page, want)
 	}
 	requireHasNot(t, page, "http-equiv")
 	requireHasNot(t, page, "No ledgers yet")
-	requireHasNot(t, page, "show all")
-	requireHasNot(t, page, "<script")
+	requireHasNot(t, page, "Next")
+	requireHasNot(t, page, "<script>")
 	requireHasNot(t, page, "ZgotmplZ") // what a template writes for a value that it refuses
 }
 
-func TestLongListIsCutForAPerson(t *testing.T) {
-	src := source{}
-	for i := range defaultRows + 1 {
+func TestLongListIsPagedThrough(t *testing.T) {
+	src := &source{}
+	for i := range 2*personRows + 1 {
 		src.ledgers = append(src.ledgers, ledger.Receipt{Peer: id(fmt.Sprint(i))})
 	}
 	page := get(t, src, "/debug/ledgers", browser).Body.String()
-	require.Equal(t, defaultRows, strings.Count(page, `<th scope="row"><span`))
-	requireHas(t, page, "500 of 501 peers shown")
-	requireHas(t, page, `href="?limit=0"`)
+	require.Equal(t, personRows, strings.Count(page, `<th scope="row"><span`))
+	requireHas(t, page, "1 to 100 of 201")
+	requireHasNot(t, page, `rel="first"`)
 	page = get(t, src, "/debug/ledgers?limit=0", browser).Body.String()
-	require.Equal(t, defaultRows+1, strings.Count(page, `<th scope="row"><span`))
+	require.Equal(t, 2*personRows+1, strings.Count(page, `<th scope="row"><span`))
+
+	var seen []peer.ID
+	for after := ""; ; {
+		var got struct {
+			Next    string
+			Ledgers []ledger.Receipt
+		}
+		decode(t, get(t, src, "/debug/ledgers?sort=peer&limit=70&after="+after, ""), &got)
+		for _, r := range got.Ledgers {
+			seen = append(seen, r.Peer)
+		}
+		if got.Next == "" {
+			break
+		}
+		after = got.Next
+	}
+	require.Len(t, seen, 2*personRows+1)
+	require.True(t, slices.IsSortedFunc(seen, func(a, b peer.ID) int { return strings.Compare(a.String(), b.String()) }))
+}
+
+func TestACursorFollowsItsPeer(t *testing.T) {
+	src := node()
+	var first struct {
+		Next    string
+		Ledgers []ledger.Receipt
+	}
+	decode(t, get(t, src, "/debug/ledgers?limit=1", ""), &first)
+	require.Equal(t, id("a"), first.Ledgers[0].Peer)
+	src.ledgers = []ledger.Receipt{src.ledgers[2], src.ledgers[0], src.ledgers[1]} // Another has come to the front.
+	var then struct{ Ledgers []ledger.Receipt }
+	decode(t, get(t, src, "/debug/ledgers?limit=1&after="+first.Next, ""), &then)
+	require.Equal(t, id("b"), then.Ledgers[0].Peer)
+	src.ledgers = src.ledgers[2:] // The peer of the cursor is forgotten.
+	decode(t, get(t, src, "/debug/ledgers?limit=1&after="+first.Next, ""), &then)
+	require.Empty(t, then.Ledgers)
+}
+
+func TestListIsFiltered(t *testing.T) {
+	for query, want := range map[string][]peer.ID{
+		"?state=open":             {id("a")},
+		"?state=closed":           {id("b"), id("c")},
+		"?state=busy":             {id("a"), id("b")},
+		"?state=faulty":           {id("c")},
+		"?q=KUBO":                 {id("a")},
+		"?q=souk%2F":              {id("b")},
+		"?q=" + id("c").String():  {id("c")},
+		"?q=souk&state=open":      nil,
+		"?q=nobody":               nil,
+		"?q=%20kubo%20&sort=peer": {id("a")},
+	} {
+		require.Equal(t, want, order(t, query), query)
+	}
+	page := get(t, busy(), "/debug/ledgers?q=nobody", browser).Body.String()
+	requireHas(t, page, "No peer is like that")
+	requireHas(t, page, `value="nobody"`)
 }
 
 func TestEmptyListSaysSo(t *testing.T) {
-	page := get(t, source{}, "/debug/ledgers", browser).Body.String()
+	page := get(t, &source{}, "/debug/ledgers", browser).Body.String()
 	requireHas(t, page, "No ledgers yet")
 	requireHasNot(t, page, "<table")
 }
@@ -139,7 +197,7 @@ func TestPageRefreshesWhenAsked(t *testing.T) {
 	for _, path := range []string{"/debug/ledgers", "/debug/ledgers/" + id("a").String()} {
 		page := get(t, node(), path+"?refresh=2", browser).Body.String()
 		requireHas(t, page, `<meta http-equiv="refresh" content="2">`)
-		requireHas(t, page, "refresh=0")
+		requireHas(t, page, ">stop</a>")
 		page = get(t, node(), path+"?refresh=99999", browser).Body.String()
 		requireHas(t, page, `content="3600"`)
 	}
@@ -168,14 +226,14 @@ func TestUnknownPages(t *testing.T) {
 		require.Equal(t, status, get(t, node(), path, "").Code, path)
 		require.Equal(t, status, get(t, node(), path, browser).Code, path)
 	}
-	require.Equal(t, "/debug/ledgers", get(t, node(), "/", "").Header().Get("Location"))
+	require.Equal(t, "/debug/", get(t, node(), "/", "").Header().Get("Location"))
 	post := httptest.NewRecorder()
-	Handler(node()).ServeHTTP(post, httptest.NewRequest(http.MethodPost, "/debug/ledgers", nil))
+	Handler(node().config()).ServeHTTP(post, httptest.NewRequest(http.MethodPost, "/debug/ledgers", nil))
 	require.Equal(t, http.StatusMethodNotAllowed, post.Code)
 }
 
 func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
-	for _, path := range []string{"/debug/ledgers", "/debug/style.css", "/debug/other", "/"} {
+	for _, path := range []string{"/debug/ledgers", "/debug/style.css", "/debug/souk.js", "/debug/other", "/"} {
 		header := get(t, node(), path, browser).Header()
 		require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'", path)
 		require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
@@ -184,80 +242,18 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	css := get(t, node(), "/debug/style.css", "")
 	require.Equal(t, "text/css; charset=utf-8", css.Header().Get("Content-Type"))
 	require.NotContains(t, css.Body.String(), "url(", "nothing from elsewhere")
+	js := get(t, node(), "/debug/souk.js", "")
+	require.Equal(t, "text/javascript; charset=utf-8", js.Header().Get("Content-Type"))
 }
 
-// source is a node at one moment.
-type source struct {
-	ledgers []ledger.Receipt
-	tracker *Tracker // nil when it is none
-}
-
-func node() source {
-	return source{ledgers: []ledger.Receipt{
-		{
-			Peer:     id("a"),
-			Counters: ledger.Counters{BytesReceived: 1 << 20, BlocksReceived: 4, WantsSent: 4, WantsReceived: 1, Duplicates: 9},
-			Value:    0.25, Latency: 40 * time.Millisecond, Throughput: 12.5 * (1 << 20), Score: 0.9,
-			LastExchange: noon.Add(-time.Hour), Connected: true,
-		},
-		{
-			Peer:     id("b"),
-			Counters: ledger.Counters{BytesReceived: 2 << 20, BlocksReceived: 5000, BytesSent: 1 << 20, BlocksSent: 3, WantsSent: 5},
-			Value:    0.5, Latency: 50 * time.Millisecond, Throughput: 100, Score: 0.6,
-			LastExchange: noon.Add(-30 * time.Second),
-		},
-		{
-			Peer:     id("c"),
-			Counters: ledger.Counters{BytesSent: 100, BlocksSent: 1, WantsReceived: 3, Duplicates: 1},
-			Value:    100, Score: 0.1, Faults: map[string]uint64{"never-sent": 2, "lied": 1},
-			LastExchange: noon,
-		},
-	}}
-}
-
-func (source) Self() peer.ID { return id("self") }
-
-func (source) Stat() Stat {
-	return Stat{1, 2, 3, 4, 5, 6, 7, 8}
-}
-
-func (s source) Ledgers() []ledger.Receipt { return s.ledgers }
-
-func (s source) Ledger(p peer.ID) (ledger.Receipt, bool) {
-	for _, r := range s.ledgers {
-		if r.Peer == p {
-			return r, true
-		}
-	}
-	return ledger.Receipt{}, false
-}
-
-func (s source) Tracker(_ context.Context, most int) (Tracker, bool) {
-	if s.tracker == nil {
-		return Tracker{}, false
-	}
-	t := *s.tracker
-	t.Top = t.Top[:min(most, len(t.Top))]
-	return t, true
-}
-
-// id returns a peer ID that is made from a name.
-func id(name string) peer.ID {
-	sum, err := multihash.Sum([]byte(name), multihash.SHA2_256, -1)
-	if err != nil {
-		panic(err)
-	}
-	return peer.ID(sum)
-}
-
-func get(t *testing.T, src Source, path, accept string) *httptest.ResponseRecorder {
+func get(t *testing.T, src *source, path, accept string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	if accept != "" {
 		r.Header.Set("Accept", accept)
 	}
 	w := httptest.NewRecorder()
-	handler(src, func() time.Time { return noon }).ServeHTTP(w, r)
+	Handler(src.config()).ServeHTTP(w, r)
 	return w
 }
 
@@ -269,7 +265,7 @@ func decode(t *testing.T, w *httptest.ResponseRecorder, into any) {
 func order(t *testing.T, query string) []peer.ID {
 	t.Helper()
 	var got struct{ Ledgers []ledger.Receipt }
-	decode(t, get(t, node(), "/debug/ledgers"+query, ""), &got)
+	decode(t, get(t, busy(), "/debug/ledgers"+query, ""), &got)
 	var peers []peer.ID
 	for _, r := range got.Ledgers {
 		peers = append(peers, r.Peer)

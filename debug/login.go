@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -56,14 +57,20 @@ func (g *gate) require(h http.Handler) http.Handler {
 	mux.HandleFunc("POST "+loginPath, g.login)
 	mux.HandleFunc("POST "+logoutPath, g.logout)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if !g.knows(r) {
+		switch {
+		case g.hasToken(r):
+			h.ServeHTTP(w, r)
+		case g.hasCookie(r):
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), loggedIn{}, true)))
+		default:
 			refuse(w, r)
-			return
 		}
-		h.ServeHTTP(w, r)
 	})
 	return mux
 }
+
+// loggedIn marks the context of a request that came with a cookie.
+type loggedIn struct{}
 
 // refuse sends people to the form and tells programs what is missing.
 func refuse(w http.ResponseWriter, r *http.Request) {
@@ -75,11 +82,12 @@ func refuse(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
 }
 
-func (g *gate) knows(r *http.Request) bool {
+func (g *gate) hasToken(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") && g.is(token) {
-		return true
-	}
+	return strings.EqualFold(scheme, "Bearer") && g.is(token)
+}
+
+func (g *gate) hasCookie(r *http.Request) bool {
 	cookie, err := r.Cookie(g.cookie)
 	return err == nil && g.signed(cookie.Value)
 }
@@ -152,5 +160,5 @@ type entrance struct {
 }
 
 func writeLogin(w http.ResponseWriter, next string, status int, wrong string) {
-	writeHTML(w, status, "login.html", entrance{Next: localPath(next), Wrong: wrong, page: page{Title: "Log in"}})
+	writeHTML(w, status, "login.html", entrance{Next: localPath(next), Wrong: wrong, page: page{Title: "Log in", query: &query{}}})
 }

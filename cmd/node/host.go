@@ -69,7 +69,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
 		defer page.Close()
-		s.Debug = "http://" + page.Addr().String() + "/debug/ledgers"
+		s.Debug = page.URL()
 	}
 	if h.http != "" {
 		routing, err := serveRouting(ctx, h.http, n.Exchange.Tracker(), cfg.Log.Named("routing"))

@@ -177,12 +177,12 @@ func TestATrackerTellsPeopleAndProgramsWhatItDoes(t *testing.T) {
 	must(t, holder.repo, "announce", "photos")
 
 	var page debug.Tracker
-	require.NoError(t, json.Unmarshal(httpGet(t, strings.Replace(tracker.Debug, "ledgers", "tracker", 1)), &page))
+	require.NoError(t, json.Unmarshal(httpGet(t, tracker.Debug+"tracker"), &page))
 	require.Equal(t, 1, page.Rows)
 	require.Equal(t, 8<<20, page.Budget)
 	require.Equal(t, "photos", page.Top[0].Name)
-	require.Contains(t, string(httpGet(t, strings.Replace(tracker.Debug, "ledgers", "tracker?format=html", 1))), "<code>photos</code>")
-	require.Contains(t, string(httpGet(t, strings.Replace(holder.Debug, "ledgers", "tracker", 1))), "this node is no tracker")
+	require.Contains(t, string(httpGet(t, tracker.Debug+"tracker?format=html")), "<code>photos</code>")
+	require.Contains(t, string(httpGet(t, holder.Debug+"tracker")), "this node is no tracker")
 
 	for _, path := range []string{"/ns/photos/routing/v1/providers/", "/routing/v1/providers/"} {
 		require.Contains(t, string(httpGet(t, tracker.Routing+path+helloCID)), holder.ID.String())

@@ -3,7 +3,10 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk"
@@ -14,7 +17,11 @@ import (
 )
 
 // Page is what the debug pages show of the node.
-func (n *Online) Page() debug.Source { return page{n.Exchange, n.Host.ID(), n.trackerMemory} }
+func (n *Online) Page() debug.Config {
+	p := page{n.Exchange, n.Host.ID(), n.trackerMemory}
+	known := acquaintances{n.Host}
+	return debug.Config{Source: p, Tracker: p, Peers: known, Trackers: trackersPage{n}}
+}
 
 type page struct {
 	*souk.Exchange
@@ -34,13 +41,60 @@ func (p page) Stat() debug.Stat {
 	}
 }
 
-// Tracker implements [debug.Source].
+// Tracker implements [debug.TrackerSource].
 func (p page) Tracker(ctx context.Context, most int) (debug.Tracker, bool) {
 	t := p.Exchange.Tracker()
 	if t == nil {
 		return debug.Tracker{}, false
 	}
 	return trackerPage(t.Stat(ctx), t.Top(ctx, most), p.trackerMemory), true
+}
+
+// acquaintances is what a host knows of its peers.
+type acquaintances struct{ host host.Host }
+
+// Agent implements [debug.PeerSource].
+func (a acquaintances) Agent(p peer.ID) string {
+	v, err := a.host.Peerstore().Get(p, "AgentVersion") // where identify puts it
+	if err != nil {
+		return "" // It has not said.
+	}
+	text, _ := v.(string)
+	return text
+}
+
+// Connections implements [debug.PeerSource].
+func (a acquaintances) Connections(p peer.ID) []debug.Connection {
+	var open []debug.Connection
+	for _, c := range a.host.Network().ConnsToPeer(p) {
+		stat := c.Stat()
+		open = append(open, debug.Connection{
+			Address: c.RemoteMultiaddr().String(), Inbound: stat.Direction == network.DirInbound, Opened: stat.Opened, Streams: stat.NumStreams,
+		})
+	}
+	return open
+}
+
+// trackersPage is how the trackers are that a node uses.
+type trackersPage struct{ node *Online }
+
+// Trackers implements [debug.TrackersSource].
+func (t trackersPage) Trackers(ctx context.Context) []debug.TrackerState {
+	all, err := t.node.Trackers(ctx)
+	if err != nil {
+		return nil // The node is closing.
+	}
+	states := make([]debug.TrackerState, len(all))
+	for i, of := range all {
+		states[i] = debug.TrackerState{ID: of.ID, Reachable: !time.Now().Before(of.DownUntil), State: "not asked yet"}
+		switch {
+		case !states[i].Reachable:
+			states[i].State = "does not answer"
+		case of.Latency > 0:
+			states[i].State = of.Latency.Round(100 * time.Microsecond).String()
+		}
+	}
+	return states
 }
 
 func trackerPage(s tracker.Stat, top []tracker.NamespaceStat, budget int) debug.Tracker {

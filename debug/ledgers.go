@@ -1,0 +1,120 @@
+package debug
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// listing is the page of all ledgers; what has a JSON name is its JSON form.
+type listing struct {
+	Self    peer.ID `json:"self"`
+	Stat    Stat    `json:"stat"`
+	Rate    Rate    `json:"rate"`           // of all peers
+	Peers   int     `json:"peers"`          // of whom there is a ledger
+	Up      int     `json:"connected"`      // of those
+	Found   int     `json:"found"`          // of those, as the query asks for them
+	Ledgers []Row   `json:"ledgers"`        // of those, within the limit
+	Next    string  `json:"next,omitempty"` // the cursor for those that come after
+
+	Total   Row       `json:"-"` // of those found
+	First   int       `json:"-"` // place of the first row, from 1 on
+	Columns []heading `json:"-"`
+	States  any       `json:"-"`
+	page
+}
+
+func (p *pages) list(_ context.Context, q *query, _ *http.Request) (answer, error) {
+	all := p.ledgers(q)
+	found, err := q.filtered(all)
+	if err == nil {
+		found, err = q.sorted(found)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	l := listing{
+		Self: p.Source.Self(), Stat: p.Source.Stat(), Rate: total(all).Rate, Peers: len(all), Up: connected(all), Found: len(found),
+		Total: total(found), Columns: q.headings(), States: states, page: p.page(q, "ledgers", "Ledgers"),
+	}
+	first, err := q.start(found)
+	if err != nil {
+		return answer{}, err
+	}
+	end := min(first+q.limit, len(found))
+	l.First, l.Ledgers = first+1, slices.Clip(found[first:end])
+	if end < len(found) {
+		l.Next = cursor(end, found[end-1].Peer)
+	}
+	if l.Ledgers == nil {
+		l.Ledgers = []Row{} // An empty list in JSON, not null.
+	}
+	return answer{name: "ledgers.html", html: l, json: l}, nil
+}
+
+// cursor names the last row of a page by its place and its peer.
+func cursor(place int, last peer.ID) string { return strconv.Itoa(place) + "." + last.String() }
+
+// start is the place of the first row after the cursor: behind the peer that was
+// the last, wherever it is by now, and where it was when it has gone.
+func (q *query) start(rows []Row) (int, error) {
+	if q.after == "" {
+		return 0, nil
+	}
+	text, id, _ := strings.Cut(q.after, ".")
+	place, err := strconv.Atoi(text)
+	last, wrong := peer.Decode(id)
+	if err != nil || wrong != nil || place < 0 {
+		return 0, fmt.Errorf("after: %q is no cursor that a page gave", q.after)
+	}
+	if at := slices.IndexFunc(rows, func(r Row) bool { return r.Peer == last }); at >= 0 {
+		return at + 1, nil
+	}
+	return min(place, len(rows)), nil
+}
+
+// sheet is the page of one peer; what has a JSON name is its JSON form.
+type sheet struct {
+	Row
+	Connections []Connection `json:"connections,omitempty"`
+	History     []Sample     `json:"history,omitempty"`
+	Wants       *WantList    `json:"wants,omitempty"`
+
+	Self  peer.ID `json:"-"`
+	Graph *graph  `json:"-"`
+	page
+}
+
+// sheetWants is how many wants of a peer are on its page.
+const sheetWants = 50
+
+func (p *pages) one(ctx context.Context, q *query, r *http.Request) (answer, error) {
+	id, err := peer.Decode(r.PathValue("peer"))
+	if err != nil {
+		return answer{}, errors.New("not a peer ID: " + plain(r.PathValue("peer")))
+	}
+	receipt, ok := p.Source.Ledger(id)
+	if !ok {
+		return answer{}, &notFound{errors.New("no ledger for " + id.String())}
+	}
+	s := sheet{Self: p.Source.Self(), page: p.page(q, "ledgers", "Ledger of "+short(id))}
+	s.Receipt = receipt
+	if p.Peers != nil {
+		s.Agent, s.Connections = p.Peers.Agent(id), p.Peers.Connections(id)
+	}
+	if p.Rates != nil {
+		s.Rate, s.History = p.Rates.Rates()[id], p.Rates.History(id)
+		s.Graph = draw(s.History)
+	}
+	if p.Wants != nil {
+		wants := p.Wants.Wants(ctx, WantQuery{Peer: id, Most: sheetWants})
+		s.Wants = &wants
+	}
+	return answer{name: "ledger.html", html: s, json: s}, nil
+}
