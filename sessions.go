@@ -164,7 +164,7 @@ func sessionStat(s *session.Session, r *session.Report) SessionStat {
 		Spent: TimeSpent{
 			Idle: r.Spent[session.Idle], Store: r.Spent[session.Store], Searching: r.Spent[session.Searching],
 			Dialling: r.Spent[session.Dialling], Answers: r.Spent[session.Answers], Transferring: r.Spent[session.Transferring],
-			Caller: r.Spent[session.Caller], Nobody: r.Spent[session.Nobody],
+			Caller: r.Spent[session.Unread], Nobody: r.Spent[session.Nobody],
 		},
 	}
 }

@@ -20,7 +20,7 @@ const (
 	Dialling                     // peers are dialled, and nobody else can be asked
 	Answers                      // peers are asked that were of no use yet
 	Transferring                 // wants are out at peers of which one was of use
-	Caller                       // results take all the room until the caller takes them
+	Unread                       // results take all the room until the caller takes them
 	Nobody                       // there is nobody left to be asked
 	NumActivities
 )
@@ -133,7 +133,7 @@ func (s *state) doing() Activity {
 	case asked || s.search.rounds > 0 || s.search.owed.live > 0:
 		return Answers
 	case s.search.waiting() == 0 && s.held >= s.budget && s.unconsumed():
-		return Caller
+		return Unread
 	case s.search.waiting() == 0:
 		return Store
 	case dialling:
