@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -53,17 +54,21 @@ type reloader struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
 
-	settings *config.Settings // what the node uses; the goroutine's
+	settings atomic.Pointer[config.Settings] // what the node uses; the goroutine replaces them
 }
 
 // newReloader takes signals from now on, so that an early one does not end the
 // process, and heeds them once the node runs. It must be stopped.
 func newReloader(p *plan, from sources, log *zap.Logger) *reloader {
-	r := &reloader{from: from, log: log.Named("config"), signals: make(chan os.Signal, 1), settings: p.settings}
+	r := &reloader{from: from, log: log.Named("config"), signals: make(chan os.Signal, 1)}
+	r.settings.Store(p.settings)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	signal.Notify(r.signals, syscall.SIGHUP)
 	return r
 }
+
+// current are the settings that the node uses.
+func (r *reloader) current() []config.Setting { return r.settings.Load().All() }
 
 // begin heeds the signals of a node that runs.
 func (r *reloader) begin(n *running) {
@@ -93,7 +98,7 @@ func (r *reloader) reload(n *running) {
 		r.log.Error("settings not reloaded, nothing has changed", zap.Error(err))
 		return
 	}
-	changed := r.settings.Changes(next.settings)
+	changed := r.settings.Load().Changes(next.settings)
 	for _, one := range reloads {
 		keys := slices.DeleteFunc(slices.Clone(changed), func(key string) bool { return !slices.Contains(one.keys, key) })
 		if len(keys) == 0 {
@@ -103,7 +108,7 @@ func (r *reloader) reload(n *running) {
 			r.log.Error("settings not applied", zap.Strings("keys", keys), zap.Error(err))
 			continue
 		}
-		r.settings = r.settings.With(next.settings, keys...)
+		r.settings.Store(r.settings.Load().With(next.settings, keys...))
 		r.tell("setting applied", keys, next.settings)
 	}
 	r.tell("setting needs a restart", slices.DeleteFunc(slices.Clone(changed), isReloadable), next.settings)
@@ -125,7 +130,7 @@ func (r *reloader) tell(became string, keys []string, next *config.Settings) {
 func (r *reloader) plan() (*plan, error) {
 	var o runOptions
 	flags := o.flagSet()
-	if err := r.settings.Carry(flags); err != nil {
+	if err := r.settings.Load().Carry(flags); err != nil {
 		return nil, err
 	}
 	return o.settle(flags, r.from)

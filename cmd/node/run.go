@@ -130,6 +130,7 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	defer cfg.Logs.TakeLibp2p()()
 	reload := newReloader(p, a.sources(dir), cfg.Log)
 	defer reload.stop()
+	cfg.Settings = reload.current
 	r, err := repo.Open(dir)
 	if err != nil {
 		return err

@@ -20,19 +20,14 @@ func (a *app) sources(dir string) sources {
 	return sources{path: filepath.Join(dir, config.FileName), environment: a.environment}
 }
 
-// resolve reads the file and gives the flags their values. What is wrong in the
-// file or the environment is in the error, and the rest is set.
-func (s sources) resolve(flags *pflag.FlagSet) (*config.Settings, error) {
-	file, broken := config.ReadFile(s.path)
-	settings, err := config.Resolve(flags, config.Sources{Environment: s.environment, File: file})
+// read reads the file. One that is broken is as if it were empty, with an error.
+func (s sources) read() (config.Sources, error) {
+	file, err := config.ReadFile(s.path)
 	var unusable *config.FileError
-	if errors.As(broken, &unusable) {
-		broken = &usageError{broken}
-	}
-	if err != nil {
+	if errors.As(err, &unusable) {
 		err = &usageError{err}
 	}
-	return settings, errors.Join(broken, err)
+	return config.Sources{Environment: s.environment, File: file, Reloadable: isReloadable}, err
 }
 
 // plan is what a node is run with.
@@ -45,10 +40,21 @@ type plan struct {
 // settle finds out what the options are, of which the flags that were given have
 // set some, and what they mean. The error names everything that is wrong.
 func (o *runOptions) settle(flags *pflag.FlagSet, from sources) (*plan, error) {
-	settings, wrong := from.resolve(flags)
-	cfg, err := o.configure(flags)
-	if err := errors.Join(wrong, settings.Explain(err)); err != nil {
+	read, broken := from.read()
+	p, err := o.plan(flags, read)
+	if err := errors.Join(broken, err); err != nil {
 		return nil, err
 	}
-	return &plan{options: o, settings: settings, node: cfg}, nil
+	return p, nil
+}
+
+// plan is settle with a file that was read. It returns a plan with an error, too,
+// for those who want to know no more than where values come from.
+func (o *runOptions) plan(flags *pflag.FlagSet, from config.Sources) (*plan, error) {
+	settings, wrong := config.Resolve(flags, from)
+	if wrong != nil {
+		wrong = &usageError{wrong}
+	}
+	cfg, err := o.configure(flags)
+	return &plan{options: o, settings: settings, node: cfg}, errors.Join(wrong, settings.Explain(err))
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -219,6 +220,28 @@ func TestAnErrorAboutFlagsSaysWhereTheirValuesComeFrom(t *testing.T) {
 	require.EqualError(t, err, loud.Error()+" (--log comes from SOUK_LOG, --names comes from SOUK_NAMES)\n--memory 0")
 	require.ErrorIs(t, err, loud)
 	require.NoError(t, s.Explain(nil))
+	both := fmt.Errorf("--log: %w and %w", errors.New("a"), errors.New("b"))
+	require.EqualError(t, s.Explain(both), "--log: a and b (--log comes from SOUK_LOG)", "it is not taken apart")
+}
+
+func TestASettingComesBackFromJSONAsItWas(t *testing.T) {
+	s, err := Resolve(new(options).flags(), Sources{
+		File:       written(t, `{"memory": 18446744073709551615, "names": ["a", "b"], "token": "x", "tracker": true}`),
+		Reloadable: func(key string) bool { return key == "names" },
+	})
+	require.NoError(t, err)
+	for _, one := range s.All() {
+		raw, err := json.Marshal(one)
+		require.NoError(t, err)
+		var back Setting
+		require.NoError(t, json.Unmarshal(raw, &back))
+		require.Equal(t, one.Text(), back.Text())
+		one.texts = nil
+		require.Equal(t, one, back)
+		require.Equal(t, one.Key == "names", one.Reload)
+	}
+	var broken Setting
+	require.Error(t, json.Unmarshal([]byte(`{"key": 1}`), &broken))
 }
 
 func TestTheNearestNameIsOneThatLooksLikeIt(t *testing.T) {

@@ -145,10 +145,10 @@ func (s *Settings) Explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		var explained []error
-		for _, one := range many.Unwrap() {
-			explained = append(explained, s.Explain(one))
+	if many := Joined(err); many != nil {
+		explained := make([]error, len(many))
+		for i, one := range many {
+			explained[i] = s.Explain(one)
 		}
 		return errors.Join(explained...)
 	}
@@ -156,6 +156,16 @@ func (s *Settings) Explain(err error) error {
 		return fmt.Errorf("%w (%s)", err, strings.Join(from, ", "))
 	}
 	return err
+}
+
+// Joined are the errors that were put into one with [errors.Join], or nothing when
+// it has a text of its own.
+func Joined(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok || errors.Join(many.Unwrap()...).Error() != err.Error() {
+		return nil
+	}
+	return many.Unwrap()
 }
 
 // places says of the flags that a text names where their values come from.

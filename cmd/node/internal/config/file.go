@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
@@ -247,7 +250,7 @@ func (f *File) Has(key string) bool {
 }
 
 // Set gives the key of a flag the values of a command line: one, or for a list
-// any number of them, each of which may have commas. It does not write the file.
+// any number of them, each of which may have commas.
 func (f *File) Set(flag *pflag.Flag, texts ...string) error {
 	if err := setGiven(flag, texts); err != nil {
 		return err
@@ -279,7 +282,33 @@ func setGiven(flag *pflag.Flag, texts []string) error {
 	return setTexts(flag, place, all)
 }
 
-// Unset removes a key and reports whether it was there. It does not write the file.
+// Edit reads the file at path, lets change change it, and writes it, unless change
+// returns an error. Of those who edit it at a time each sees what the others wrote.
+func Edit(path string, change func(*File) error) (err error) {
+	lock, err := os.Open(filepath.Dir(path)) // the file itself is replaced
+	if err != nil {
+		return fmt.Errorf("change the settings: %w", err)
+	}
+	defer lock.Close() // and with it the lock
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("change the settings: lock %s: %w", lock.Name(), err)
+	}
+	f, err := ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := change(f); err != nil {
+		return err
+	}
+	return f.write()
+}
+
+// Clone returns a copy that can be changed without the other.
+func (f *File) Clone() *File {
+	return &File{path: f.path, keys: slices.Clone(f.keys), values: maps.Clone(f.values), mode: f.mode}
+}
+
+// Unset removes a key and reports whether it was there.
 func (f *File) Unset(key string) bool {
 	if !f.Has(key) {
 		return false
@@ -289,9 +318,9 @@ func (f *File) Unset(key string) bool {
 	return true
 }
 
-// Write replaces the file, whole or not at all. Nobody but its owner may read it,
+// write replaces the file, whole or not at all. Nobody but its owner may read it,
 // because some settings are secrets.
-func (f *File) Write() error {
+func (f *File) write() error {
 	var content, pretty bytes.Buffer
 	content.WriteByte('{')
 	for i, key := range f.keys {

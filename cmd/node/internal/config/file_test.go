@@ -2,13 +2,18 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -50,15 +55,15 @@ func TestWhatIsNoFileIsNotWaitedFor(t *testing.T) {
 func TestSetKeepsTheOtherKeysAndTheirOrder(t *testing.T) {
 	path := write(t, `{"zeta":{"kept":[1,2]},"log":"info","memory":1}`)
 	require.NoError(t, os.Chmod(path, 0o755))
-	f, err := ReadFile(path)
-	require.NoError(t, err)
 	flags := new(options).flags()
-	require.NoError(t, f.Set(flags.Lookup("memory"), "64"))
-	require.NoError(t, f.Set(flags.Lookup("listen"), "a,b", "c"))
-	require.NoError(t, f.Set(flags.Lookup("tracker"), "true"))
-	require.True(t, f.Unset("log"))
-	require.False(t, f.Unset("log"))
-	require.NoError(t, f.Write())
+	require.NoError(t, Edit(path, func(f *File) error {
+		require.NoError(t, f.Set(flags.Lookup("memory"), "64"))
+		require.NoError(t, f.Set(flags.Lookup("listen"), "a,b", "c"))
+		require.NoError(t, f.Set(flags.Lookup("tracker"), "true"))
+		require.True(t, f.Unset("log"))
+		require.False(t, f.Unset("log"))
+		return nil
+	}))
 
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -95,6 +100,39 @@ func TestSetRefusesWhatTheFlagDoesNotTake(t *testing.T) {
 	require.ErrorContains(t, f.Set(flags.Lookup("rate"), "NaN"), "has no form in JSON")
 	require.False(t, f.Has("memory"))
 	require.False(t, f.Has("rate"))
+}
+
+func TestAnEditThatFailsLeavesTheFile(t *testing.T) {
+	path := write(t, `{"log": "info"}`)
+	refused := errors.New("refused")
+	require.ErrorIs(t, Edit(path, func(f *File) error {
+		f.Unset("log")
+		return refused
+	}), refused)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, `{"log": "info"}`, string(content))
+	require.Error(t, Edit(filepath.Join(t.TempDir(), "nowhere", FileName), func(*File) error { return nil }))
+}
+
+func TestOfManyEditsNoneIsLost(t *testing.T) {
+	path := write(t, `{}`)
+	const editors = 16
+	var all sync.WaitGroup
+	for i := range editors {
+		all.Go(func() {
+			flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+			key := fmt.Sprint("key-", i)
+			flags.String(key, "", "")
+			assert.NoError(t, Edit(path, func(f *File) error { return f.Set(flags.Lookup(key), "x") }))
+		})
+	}
+	all.Wait()
+	f, err := ReadFile(path)
+	require.NoError(t, err)
+	for i := range editors {
+		require.True(t, f.Has(fmt.Sprint("key-", i)))
+	}
 }
 
 func FuzzFile(f *testing.F) {

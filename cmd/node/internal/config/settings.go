@@ -1,9 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -37,6 +39,7 @@ func isSecret(f *pflag.Flag) bool { return len(f.Annotations[secretMark]) > 0 }
 type Sources struct {
 	Environment func(name string) (value string, ok bool) // as os.LookupEnv; nil is an empty one
 	File        *File                                     // nil is an empty one
+	Reloadable  func(key string) bool                     // nil is never
 }
 
 // Setting is a value and where it comes from.
@@ -46,6 +49,7 @@ type Setting struct {
 	Origin Origin `json:"origin"`
 	Place  string `json:"place,omitempty"` // the variable, or the path of the file
 	Secret bool   `json:"secret,omitempty"`
+	Reload bool   `json:"reload"` // whether it can change while the node runs
 
 	texts []string
 }
@@ -53,11 +57,36 @@ type Setting struct {
 // Text is the value for people: with commas between those of a list, and nothing
 // of a secret but that there is one.
 func (s *Setting) Text() string {
-	text := strings.Join(s.texts, ",")
-	if s.Secret && text != "" {
+	switch v := s.Value.(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case nil:
+		if s.Origin == FromDefault {
+			return ""
+		}
 		return "(secret)"
+	default:
+		return fmt.Sprint(v)
 	}
-	return text
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It keeps numbers as they are
+// written.
+func (s *Setting) UnmarshalJSON(raw []byte) error {
+	type plain Setting
+	in := json.NewDecoder(bytes.NewReader(raw))
+	in.UseNumber()
+	if err := in.Decode((*plain)(s)); err != nil {
+		return err
+	}
+	if items, ok := s.Value.([]any); ok {
+		texts := make([]string, len(items))
+		for i, item := range items {
+			texts[i], _ = scalar(item)
+		}
+		s.Value = texts
+	}
+	return nil
 }
 
 // Settings are all settings of a node, ordered by key.
@@ -87,6 +116,7 @@ func (from Sources) resolve(f *pflag.Flag) (Setting, error) {
 		origin, place, err = from.assign(f)
 	}
 	s := Setting{Key: f.Name, Origin: origin, Place: place, Secret: isSecret(f), texts: textsOf(f)}
+	s.Reload = from.Reloadable != nil && from.Reloadable(f.Name)
 	if !s.Secret {
 		s.Value = valueOf(f, s.texts)
 	}

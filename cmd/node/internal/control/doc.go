@@ -14,6 +14,7 @@
 //	POST   /v2/announcements         announce a namespace: repo.Announcement
 //	POST   /v2/withdrawals           take back what was announced: {"namespace": "…"}
 //	POST   /v2/searches              ask trackers who holds a namespace
+//	GET    /v2/settings              []config.Setting, without secrets
 //	GET    /v2/log/levels            []logs.Subsystem
 //	POST   /v2/log/levels            give a subsystem a level: {"subsystem": "…", "level": "…"}
 //

@@ -73,6 +73,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
 	mux.HandleFunc("POST /v2/searches", s.call(s.find))
 	s.loggingRoutes(mux)
+	s.settingsRoutes(mux)
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: CodeUnknownCall,
 			Message: fmt.Sprintf("control API v%d has no %s %s", Version, r.Method, r.URL.Path)}

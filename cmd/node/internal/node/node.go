@@ -47,6 +47,7 @@ type Node interface {
 	// [NobodyError].
 	Find(ctx context.Context, s Search) ([]peer.AddrInfo, error)
 	Logging
+	Configured
 	Close() error
 }
 

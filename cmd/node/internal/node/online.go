@@ -25,6 +25,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
@@ -58,6 +59,8 @@ type Config struct {
 	Log *zap.Logger
 	// Logs is what Log is written to, and lets its levels be changed; may be nil.
 	Logs *logs.Logs
+	// Settings returns what the node was told; may be nil.
+	Settings func() []config.Setting
 }
 
 // Online is a node with a host and an exchange of its own.
@@ -67,6 +70,7 @@ type Online struct {
 
 	log    *zap.Logger
 	logs   *logs.Logs
+	told   func() []config.Setting
 	store  blockstore.Blockstore
 	memory Memory
 	ctx    context.Context // ends with Close
@@ -93,7 +97,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
 	n := &Online{
-		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, store: store, memory: cfg.Memory,
+		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory,
 		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {

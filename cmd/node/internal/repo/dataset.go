@@ -18,7 +18,7 @@ const datasetFile = "dataset"
 // up one when there is none: one for all of it, because announcing costs the same
 // however much a namespace holds. It does not need the repository's lock.
 func Dataset(dir string) (string, error) {
-	if err := prepare(dir); err != nil {
+	if err := Prepare(dir); err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, datasetFile)

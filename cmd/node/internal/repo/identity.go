@@ -15,7 +15,7 @@ import (
 // there is none. It does not need the repository's lock. A key that others than
 // its owner may read is refused.
 func Identity(dir string) (crypto.PrivKey, error) {
-	if err := prepare(dir); err != nil {
+	if err := Prepare(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, identityFile)

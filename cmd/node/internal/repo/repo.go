@@ -60,7 +60,7 @@ func Open(dir string) (*Repo, error) { return openWith(dir, pebbledb.Open) }
 func OpenForCommand(dir string) (*Repo, error) { return openWith(dir, pebbledb.OpenUnlogged) }
 
 func openWith(dir string, open func(dir string) (*pebbledb.Datastore, error)) (*Repo, error) {
-	if err := prepare(dir); err != nil {
+	if err := Prepare(dir); err != nil {
 		return nil, err
 	}
 	lock, err := acquire(filepath.Join(dir, lockFile))
@@ -84,8 +84,9 @@ func (r *Repo) load(open func(dir string) (*pebbledb.Datastore, error)) (err err
 	return nil
 }
 
-// prepare makes what is missing of the directory itself and checks its layout.
-func prepare(dir string) error {
+// Prepare makes what is missing of a repository's directory itself and checks its
+// layout.
+func Prepare(dir string) error {
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("make the repository: %w", err)
 	}
