@@ -45,6 +45,9 @@ func newAdd(a *app) *cobra.Command {
 PATH. The CIDs are those of "ipfs add -r --cid-version=1 --raw-leaves". A PATH of -
 is standard input. Names that begin with a dot are left out unless --hidden is
 given or they are a PATH themselves.`,
+		Example: `  souk add photos/
+  souk add -Q video.mp4                print nothing but the CID
+  echo hello | souk add -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error { return o.run(cmd.Context(), a, paths) },
 	}

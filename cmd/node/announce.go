@@ -35,9 +35,9 @@ an application chooses for what its peers hold. It costs the same whatever is in
 it: single files and blocks are never announced. The node repeats it as long as it
 runs, and so does the next one on the same repository, until it is withdrawn.`,
 		Example: `  souk run --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo… &
-  souk announce photos                        all of it
-  souk announce photos --shards 00-7f         the blocks whose digests begin so
-  souk announce photos --partial --capacity 4 some of it, at no more than 4 MiB/s
+  souk announce photos                         all of it
+  souk announce photos --shards 00-7f          the blocks whose digests begin so
+  souk announce photos --partial --capacity 4  some of it, at no more than 4 MiB/s
   souk announce photos --withdraw
   souk announce --list`,
 		Args: cobra.MaximumNArgs(1),

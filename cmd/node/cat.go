@@ -19,7 +19,13 @@ func newCat(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cat CID[/PATH]...",
 		Short: "Fetch files and write their content to standard output",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Writes the content of files one after the other to standard output. Blocks that are
+not in the repository are fetched. It is content that is written, also with --json.`,
+		Example: `  souk cat bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e
+  souk cat bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e --length 4096 > begin
+  souk cat bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354/readme.txt \
+    --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			return o.fetch(cmd.Context(), a, func(ctx context.Context, f node.Fetcher) error {
 				return o.cat(ctx, a, f, paths)

@@ -38,6 +38,11 @@ func newGet(a *app) *cobra.Command {
 		Long: `Fetches a file or directory and writes it to a name of its own, or to --output.
 Blocks that came are kept in the repository: a get that was interrupted goes on
 where it stopped when it is run again.`,
+		Example: `  souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 -o photos
+  souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354/2024 \
+    --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo… --timeout 5m
+  souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 \
+    --namespace photos --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.fetch(cmd.Context(), a, func(ctx context.Context, f node.Fetcher) error {

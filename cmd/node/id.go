@@ -16,7 +16,11 @@ func newID(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "id",
 		Short: "Print who this node is and where it listens",
-		Args:  cobra.NoArgs,
+		Long: `Prints the peer ID of the repository, which is made when there is none, and the
+addresses at which its node listens if it runs.`,
+		Example: `  souk id
+  souk id --json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := a.repoDir()
 			if err != nil {

@@ -24,7 +24,11 @@ func newLedger(a *app) *cobra.Command {
 		Short: "Print what was exchanged with each peer, or with one",
 		Long: `Prints what the running node exchanged with each peer that it has met since it
 started. With a PEER (its ID), everything that is known about that one.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: `  souk ledger
+  souk ledger 12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA
+  souk ledger --json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completePeers,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			n, err := a.open(cmd.Context())
 			if err != nil {

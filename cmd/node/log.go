@@ -80,7 +80,8 @@ have a level of their own. "souk log ls" lists them.`,
   souk log level network debug
   souk log level libp2p.swarm2 debug
   souk log level all warn`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeLevels,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked := levelSet{Subsystem: logs.Usual, Level: args[len(args)-1]}
 			if len(args) == 2 {

@@ -33,6 +33,8 @@ func newLs(a *app) *cobra.Command {
 		Long: `Lists the names in a directory, in the order in which the directory has them.
 With -l or --json also the CID, the type and the size in bytes of each, for which
 it fetches the first block of every entry.`,
+		Example: `  souk ls bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354
+  souk ls -l bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354/2024`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.fetch(cmd.Context(), a, func(ctx context.Context, f node.Fetcher) error {

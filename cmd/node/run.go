@@ -60,7 +60,8 @@ Every flag can also be set as SOUK_NAME in the environment (SOUK_TRACKER_MEMORY 
 command line comes first, then the environment, then the file. With SIGHUP the node
 reads the file again and says in its log what it could apply.`,
 		Example: `  souk run
-  souk run --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…,/dns/tracker.example.org/tcp/4101/p2p/12D3Koo…
+  souk run --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…
+  souk run --listen /ip4/0.0.0.0/tcp/4102 --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…
   souk run --tracker --tracker-memory 64
   souk run --tracker --tracker-http 0.0.0.0:8181 --tracker-public photos,maps`,
 		Args: cobra.NoArgs,
@@ -95,6 +96,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 
 func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {
 	f.StringArrayVar(&o.listen, "listen", defaultListen, "accept connections at this address; may be repeated")
+	f.Lookup("listen").DefValue = "port 4101 of all addresses, over TCP and QUIC" // for the help; the four are too long
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
 	f.StringVar(&o.debug, "debug", debug, "show the debug page at this loopback address, or \"off\"")
 	o.logOptions.flags(f)

@@ -26,8 +26,12 @@ func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of souk",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return printVersion(a.out, a.json) },
+		Long: `Prints the release of souk, which layout its repositories have, which version of the
+control API it speaks, and what it was built with and for.`,
+		Example: `  souk version
+  souk version --json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return printVersion(a.out, a.json) },
 	}
 }
 

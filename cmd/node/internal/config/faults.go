@@ -73,7 +73,7 @@ func newFault(f *pflag.Flag, place, value string, err error) *Fault {
 	default:
 		e.Err = err
 	}
-	if isSecret(f) {
+	if IsSecret(f) {
 		e.Value, e.Err = "", nil // The error may quote the value.
 	}
 	return e

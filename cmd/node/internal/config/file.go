@@ -175,7 +175,7 @@ func (f *File) exposed(flags *pflag.FlagSet) error {
 		return nil
 	}
 	for _, key := range f.keys {
-		if flag := flags.Lookup(key); flag != nil && isSecret(flag) {
+		if flag := flags.Lookup(key); flag != nil && IsSecret(flag) {
 			return fmt.Errorf("%s has mode %04o, so others may read %q in it: run chmod 600 %s", f.path, f.mode.Perm(), key, f.path)
 		}
 	}

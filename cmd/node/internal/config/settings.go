@@ -33,7 +33,7 @@ func MarkSecret(flags *pflag.FlagSet, key string) {
 	}
 }
 
-func isSecret(f *pflag.Flag) bool { return len(f.Annotations[secretMark]) > 0 }
+func IsSecret(f *pflag.Flag) bool { return len(f.Annotations[secretMark]) > 0 }
 
 // Sources are where values come from besides the command line.
 type Sources struct {
@@ -115,7 +115,7 @@ func (from Sources) resolve(f *pflag.Flag) (Setting, error) {
 	if !f.Changed {
 		origin, place, err = from.assign(f)
 	}
-	s := Setting{Key: f.Name, Origin: origin, Place: place, Secret: isSecret(f), texts: textsOf(f)}
+	s := Setting{Key: f.Name, Origin: origin, Place: place, Secret: IsSecret(f), texts: textsOf(f)}
 	s.Reload = from.Reloadable != nil && from.Reloadable(f.Name)
 	if !s.Secret {
 		s.Value = valueOf(f, s.texts)
