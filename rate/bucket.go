@@ -38,6 +38,9 @@ func (b *Bucket) Set(now time.Time, r Rate) {
 // Limited reports whether the bucket limits anything.
 func (b *Bucket) Limited() bool { return b.rate > 0 }
 
+// Rate is what the bucket lets pass in a second, or 0 when that is not limited.
+func (b *Bucket) Rate() float64 { return b.rate }
+
 // Room is how many bytes may pass now.
 func (b *Bucket) Room(now time.Time) int {
 	if b.rate == 0 {

@@ -52,6 +52,24 @@ func validate(where string, total, each Rate) error {
 	return nil
 }
 
+// Has reports whether anything is said of a class.
+func (l Limits) Has(class string) bool { _, there := l.Classes[class]; return there }
+
+// With returns the limits with those of classes in place of what was said of these
+// classes before.
+func (l Limits) With(classes map[string]Class) Limits {
+	if len(classes) == 0 {
+		return l
+	}
+	all := maps.Clone(l.Classes)
+	if all == nil {
+		all = make(map[string]Class, len(classes))
+	}
+	maps.Copy(all, classes)
+	l.Classes = all
+	return l
+}
+
 // None reports whether nothing is limited.
 func (l Limits) None() bool {
 	for _, c := range l.Classes {

@@ -12,6 +12,7 @@ import (
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // Peers tells the latest state of peers; a *network.Watch does.
@@ -39,6 +40,15 @@ type Config struct {
 	// Record takes what the ledger is to know; it must not block. May be nil.
 	Record func(...ledger.Delta)
 	Fail   func(error) // told when the actor broke; may be nil
+
+	// Rates are how many bytes of blocks are asked for in a second; see
+	// [Manager.SetRates]. They are to be valid.
+	Rates rate.Limits
+	// Class says in which class of Rates a peer is: when something is first asked of
+	// it, when it connects anew, and again with SetRates. It is called from the
+	// manager's goroutine and must not block. Nil and names that Rates does not have
+	// mean [rate.Default].
+	Class func(peer.ID) string
 
 	SessionBytes int // that one session may have in flight or undelivered; default 16 MiB
 	NodeBytes    int // that all sessions together may; default 64 MiB
@@ -102,10 +112,19 @@ type shell struct {
 	links *actor.Numbers[linkID, *Link]
 }
 
+func (m *Manager) newState() *state {
+	s := newState(m.cfg.SessionBytes, m.cfg.NodeBytes)
+	if m.cfg.Class != nil {
+		s.classOf = m.cfg.Class
+	}
+	s.setRates(time.Now(), m.cfg.Rates)
+	return s
+}
+
 func (m *Manager) run(ctx context.Context) {
 	s := &shell{
 		Manager: m,
-		state:   newState(m.cfg.SessionBytes, m.cfg.NodeBytes),
+		state:   m.newState(),
 		links:   actor.NewNumbers[linkID, *Link](),
 	}
 	defer s.close()
@@ -173,6 +192,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.returned(s.links.Of(req.link), req.bytes, req.budget)
 	case written:
 		s.state.written(now, req.Peer, req.At, req.Err)
+	case setRates:
+		s.state.setRates(now, req.limits)
 	case count:
 		req.reply <- len(s.state.peers)
 	case reports:

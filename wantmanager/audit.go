@@ -39,8 +39,29 @@ func (s *state) audit() error {
 			return fmt.Errorf("peer %s: %w", id, err)
 		}
 	}
+	if err := s.auditRates(); err != nil {
+		return err
+	}
 	if all.rate != s.all.rate || all.peers != s.all.peers {
 		return fmt.Errorf("%d bytes a second from %d peers, counted %d from %d", all.rate, all.peers, s.all.rate, s.all.peers)
+	}
+	return nil
+}
+
+// auditRates looks at what peers are charged for, and at who is in line.
+func (s *state) auditRates() error {
+	waiting := 0
+	for id, p := range s.peers {
+		a := &p.allowance
+		if a.granted != 0 || a.charged < 0 || a.charged > max(p.asked(), 0) {
+			return fmt.Errorf("peer %s is charged for %d bytes, asked for %d, may be asked for %d", id, a.charged, p.asked(), a.granted)
+		}
+		if a.inLine {
+			waiting++
+		}
+	}
+	if waiting != len(s.rates.line) {
+		return fmt.Errorf("%d peers are in line, counted %d", len(s.rates.line), waiting)
 	}
 	return nil
 }

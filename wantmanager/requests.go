@@ -2,6 +2,7 @@ package wantmanager
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -10,6 +11,7 @@ import (
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // Ask is one want for one peer.
@@ -78,6 +80,8 @@ type (
 		most  int
 		reply chan<- []WantReport
 	}
+
+	setRates struct{ limits rate.Limits }
 )
 
 func (openLink) isRequest()  {}
@@ -92,6 +96,7 @@ func (count) isRequest()     {}
 func (reports) isRequest()   {}
 func (counts) isRequest()    {}
 func (listed) isRequest()    {}
+func (setRates) isRequest()  {}
 
 // Link is one session's line to the manager. Its methods may be used by one
 // goroutine at a time; they block only while the manager's inbox is full.
@@ -152,6 +157,18 @@ func (l *Link) CancelAll(ctx context.Context) error {
 // the BlockRouter. It blocks while the inbox is full.
 func (m *Manager) ReceiveHeard(ctx context.Context, h network.Heard) error {
 	return m.heard.Send(ctx, h)
+}
+
+// SetRates changes how many bytes of blocks are asked for in a second, of each peer,
+// of a class of them and in total, and asks anew in which class who is. What was
+// asked for until now comes. The error names what is wrong with the limits, of which
+// nothing holds then, or is the context's or [actor.ErrClosed]. The manager owns
+// limits.
+func (m *Manager) SetRates(ctx context.Context, limits rate.Limits) error {
+	if err := limits.Validate(); err != nil {
+		return fmt.Errorf("wantmanager: Rates.%w", err)
+	}
+	return m.inbox.Send(ctx, setRates{limits})
 }
 
 // Count returns how many peers the manager keeps something of. It is zero when ctx

@@ -11,6 +11,7 @@ import (
 
 	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/rate"
 )
 
 const (
@@ -71,6 +72,9 @@ type state struct {
 	turns     uint64 // how often a link came or went, or came to have wants or none
 	reclaimed uint64 // turns when bytes were last asked back
 
+	rates   rates
+	classOf func(peer.ID) string // see Config.Class
+
 	dirty  []*peerWants // whose views or messages are due
 	wakeAt time.Time    // never later than the first deadline of any peer
 	out    effects
@@ -126,15 +130,35 @@ func newState(linkBytes, nodeBytes int) *state {
 		linkBytes: linkBytes, nodeBytes: nodeBytes,
 		peers: make(map[peer.ID]*peerWants),
 		links: make(map[linkID]*link),
+
+		classOf: func(peer.ID) string { return rate.Default },
 	}
 }
 
 // take returns the effects gathered since the last call, after writing to every
 // peer that something happened to.
 func (s *state) take(now time.Time) effects {
+	s.settle(now)
+	for s.rates.on && s.turn(now) {
+		s.settle(now)
+	}
+	s.wakeAt = earlier(s.wakeAt, s.rates.wake)
+	s.relend()
+	if s.short {
+		s.reclaim()
+	}
+	out := s.out
+	s.out = effects{}
+	return out
+}
+
+// settle writes to the peers that something happened to.
+func (s *state) settle(now time.Time) {
 	for _, p := range s.dirty {
 		p.dirty = false
+		s.refund(p)
 		s.pump(now, p)
+		p.allowance.granted = 0
 		s.holdOrRelease(p)
 		s.countTraffic(p)
 		s.tellViews(p)
@@ -145,13 +169,6 @@ func (s *state) take(now time.Time) effects {
 	}
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
-	s.relend()
-	if s.short {
-		s.reclaim()
-	}
-	out := s.out
-	s.out = effects{}
-	return out
 }
 
 // countTraffic notes whether the peer owes us blocks.
@@ -352,6 +369,7 @@ func (s *state) peerState(now time.Time, id peer.ID, connected bool, v message.V
 	lost := another || p.epoch != epoch
 	if another {
 		p.late, p.patience, p.waited = false, 0, time.Time{}
+		p.allowance.known = false // It may have another address.
 	} else if head := p.flying.first(isFlying); lost && head != nil && head.phase == sent {
 		p.waited = head.flight.due // A peer that loses every stream is as late as one that is silent.
 	}
@@ -398,7 +416,7 @@ func (s *state) tellViews(p *peerWants) {
 		return
 	}
 	v := View{
-		Share: p.window.bytes / len(p.users), Rate: p.window.rate.highest(), RTT: p.window.roundTrip(), Queue: p.window.queue, Late: p.late,
+		Share: p.window.bytes / len(p.users), Rate: p.allowance.capped(p.window.rate.highest()), RTT: p.window.roundTrip(), Queue: p.window.queue, Late: p.late,
 	}
 	changed := !near(p.told, v)
 	if changed {

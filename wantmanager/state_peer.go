@@ -101,6 +101,7 @@ type peerWants struct {
 	broken    int     // how often in a row it was late with those
 
 	window     window
+	allowance  allowance
 	blocks     int    // want-blocks in hand or sent
 	waiting    int    // wants queued
 	unanswered int    // wants in hand or sent
@@ -215,9 +216,9 @@ func (p *peerWants) lost(wants []*want) {
 // asked is how many bytes the unanswered want-blocks stand for.
 func (p *peerWants) asked() int { return p.blocks * p.window.block }
 
-// limited reports whether the window holds wants back.
+// limited reports whether the window, and not a rate, holds wants back.
 func (p *peerWants) limited() bool {
-	return p.waiting > 0 || p.asked() > p.window.bytes
+	return !p.allowance.inLine && (p.waiting > 0 || p.asked() > p.window.bytes)
 }
 
 // kindFor is what a want is written as. Peers of old versions have no presences

@@ -25,7 +25,7 @@ func (s *state) pump(now time.Time, p *peerWants) {
 	m := &message.Message{}
 	p.addCancels(m)
 	if len(p.hands) > 0 || p.worthwhile(now) {
-		p.addWants(now, &s.all, m)
+		s.addWants(now, p, m)
 	}
 	if len(m.Wantlist) == 0 {
 		return
@@ -42,14 +42,20 @@ func (p *peerWants) addCancels(m *message.Message) {
 	}
 }
 
-func (p *peerWants) addWants(now time.Time, all *traffic, m *message.Message) {
+func (s *state) addWants(now time.Time, p *peerWants, m *message.Message) {
 	for len(m.Wantlist) < maxEntries {
 		w := p.queue.first(isQueued)
 		if w == nil || !p.room(now, w) {
 			return
 		}
+		if p.kindFor(w) == message.WantBlock {
+			if !s.may(now, p) {
+				return
+			}
+			s.charge(p)
+		}
 		p.queue.pop()
-		p.write(now, all, w, m)
+		p.write(now, &s.all, w, m)
 	}
 }
 
@@ -142,6 +148,7 @@ func (s *state) heard(now time.Time, from peer.ID, n news) {
 		return // It has left, and with it what it was asked.
 	}
 	p.arrived(n, &s.all)
+	s.came(p, n)
 	s.touch(p)
 	if n.answers() == 0 {
 		return

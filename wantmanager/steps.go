@@ -24,7 +24,7 @@ type Steps struct {
 func NewSteps(cfg Config) *Steps {
 	m := New(cfg)
 	return &Steps{m, &shell{
-		Manager: m, state: newState(m.cfg.SessionBytes, m.cfg.NodeBytes), links: actor.NewNumbers[linkID, *Link](),
+		Manager: m, state: m.newState(), links: actor.NewNumbers[linkID, *Link](),
 	}}
 }
 
