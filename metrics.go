@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/souk-p2p/souk/engine"
 	"github.com/souk-p2p/souk/internal/actor"
 )
 
@@ -19,6 +20,7 @@ var (
 	messagesDesc = desc("messages_total", "Bitswap messages by direction: received or sent.", "direction")
 	faultsDesc   = desc("faults_total", "What peers did wrong, by reason.", "reason")
 	refusedDesc  = desc("refused_total", "What was refused: peers for a while, peers of a crowd behind one address, streams, wants.", "what")
+	deniedDesc   = desc("engine_refused_total", "Wants of peers that were refused, by reason: bound_size, bound_overflow, unusable_cid, access_hook, and access_ with what the rule is about or is called.", "reason")
 	peersDesc    = desc("peers", "Peers of which an actor keeps something.", "actor")
 	streamsDesc  = desc("inbound_streams", "Streams of peers that are read.")
 	memoryDesc   = desc("held_bytes", "Bytes held for peers: being received, being sent, or of their wants.", "what")
@@ -33,7 +35,7 @@ func desc(name, says string, labels ...string) *prometheus.Desc {
 
 func (m metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		blocksDesc, bytesDesc, messagesDesc, faultsDesc, refusedDesc, peersDesc, streamsDesc, memoryDesc, busyDesc, depthDesc, panicsDesc,
+		blocksDesc, bytesDesc, messagesDesc, faultsDesc, refusedDesc, deniedDesc, peersDesc, streamsDesc, memoryDesc, busyDesc, depthDesc, panicsDesc,
 	} {
 		out <- d
 	}
@@ -75,7 +77,19 @@ func (m metrics) collectFaults(out chan<- prometheus.Metric) {
 	count(out, refusedDesc, n.Refusals, "peer")
 	count(out, refusedDesc, n.TurnedAway, "crowd")
 	count(out, refusedDesc, n.StreamsRefused, "stream")
+	m.collectRefused(out, e)
 	count(out, refusedDesc, e.RefusedAccess+e.RefusedSize+e.RefusedOverflow+e.RefusedCID, "want")
+}
+
+// collectRefused counts by reason what the engine did not take or serve. The rules of
+// access have words of their own, at most mostReasons.
+func (m metrics) collectRefused(out chan<- prometheus.Metric, e engine.Stat) {
+	count(out, deniedDesc, e.RefusedSize, "bound_size")
+	count(out, deniedDesc, e.RefusedOverflow, "bound_overflow")
+	count(out, deniedDesc, e.RefusedCID, "unusable_cid")
+	for reason, n := range m.x.policy.counts() {
+		count(out, deniedDesc, n, "access_"+reason)
+	}
 }
 
 func (m metrics) collectPeers(out chan<- prometheus.Metric) {

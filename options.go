@@ -9,10 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/souk-p2p/souk/access"
 	"github.com/souk-p2p/souk/engine"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
 	"github.com/souk-p2p/souk/providers"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // Option changes what an exchange does.
@@ -33,6 +35,8 @@ type options struct {
 	withoutStoring bool
 	serverDisabled bool
 	access         func(peer.ID, cid.Cid) bool
+	rules          *access.Rules
+	up, down       rate.Limits
 
 	prefix       protocol.ID
 	versions     []message.Version

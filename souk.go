@@ -61,6 +61,7 @@ type Exchange struct {
 	log   *zap.Logger
 
 	panics    *panics
+	policy    *policy
 	network   *network.Network
 	ledger    *ledger.Ledger
 	peers     *peerrouter.Router
@@ -127,6 +128,11 @@ func (x *Exchange) build() (err error) {
 		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log.Named("peers"),
 		Known: func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
 	})
+	x.policy = newPolicy(&x.opts, x.network.Addrs)
+	_, down := x.policy.rates()
+	if err := down.Validate(); err != nil {
+		return fmt.Errorf("download rates: %w", err)
+	}
 	if err := x.buildEngine(); err != nil {
 		return err
 	}
@@ -135,6 +141,7 @@ func (x *Exchange) build() (err error) {
 		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log.Named("blocks"),
 	})
 	x.wants = wantmanager.New(wantmanager.Config{
+		Rates: down, Class: x.policy.class,
 		Peers: x.network.Watch(), Sender: x.network, Record: x.account("wantmanager").Record, Fail: x.fail,
 		SessionBytes: x.opts.sessionBytes, NodeBytes: x.opts.nodeBytes, Logger: x.log.Named("wants"),
 	})
@@ -149,9 +156,11 @@ func (x *Exchange) buildEngine() (err error) {
 	if !x.opts.serverDisabled {
 		peers = x.network.Watch()
 	}
+	up, _ := x.policy.rates()
 	x.engine, err = engine.New(engine.Config{
 		Sender: x.network, Peers: peers, Store: x.store, Ledger: x.account("engine"),
-		Scores: x.ledger.Scores, Access: x.opts.access, Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
+		Scores: x.ledger.Scores, Access: x.policy.allow, Open: x.policy.open, Rates: up, Class: x.policy.class,
+		Disabled: x.opts.serverDisabled, Limits: x.opts.engine,
 		Seed: seed(x.host.ID()), Logger: x.log.Named("engine"), Failed: x.fail, Panicked: x.panics.contained,
 	})
 	return err

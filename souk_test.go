@@ -361,12 +361,12 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 
 func TestMetricsComeAndGo(t *testing.T) {
 	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 4, 5 + 3, 7
-	const trackers, directory, announcer = 2, 8, 4 + wire.NumCodes
+	const trackers, directory, announcer, denied = 2, 8, 4 + wire.NumCodes, 3
 	r := prometheus.NewRegistry()
 	a := start(t, souk.WithRegisterer(r))
 	n, err := testutil.GatherAndCount(r)
 	require.NoError(t, err)
-	require.Equal(t, traffic+faults+refused+held+2*actors+trackers+directory+announcer, n)
+	require.Equal(t, traffic+faults+refused+denied+held+2*actors+trackers+directory+announcer, n)
 	require.NoError(t, a.Close())
 	n, err = testutil.GatherAndCount(r)
 	require.NoError(t, err)

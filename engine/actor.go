@@ -75,7 +75,9 @@ func (e *Engine) build() {
 	e.port.slot, e.port.done = actor.NewSlot[availability](), e.loop.Done()
 	e.waiting = make(map[uint64]chan<- struct{})
 	e.state = newState(e.cfg.Limits, jobs, e.cfg.Seed)
-	e.state.guarded = e.cfg.Access != nil
+	if e.cfg.Access != nil {
+		e.state.guarded = func() bool { return e.cfg.Open == nil || !e.cfg.Open() }
+	}
 	if scores := e.cfg.Scores; scores != nil {
 		e.state.debt = func(p peer.ID) float64 { return scores().Debt(p) }
 	}

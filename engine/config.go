@@ -74,6 +74,11 @@ type Config struct {
 	// names that Rates does not have mean [rate.Default].
 	Class func(p peer.ID) string
 
+	// Open says that Access lets everybody have everything at present, so that what
+	// arrives need not be asked about first. It is called from the engine's goroutine
+	// and must not block. Nil says that it may refuse something.
+	Open func() bool
+
 	// Disabled ignores all wants in silence, as boxo does with its server off.
 	Disabled bool
 

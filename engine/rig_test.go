@@ -118,7 +118,7 @@ func (r *rig) disconnect(p peer.ID) { r.state.peer(r.now, peerState{id: p}) }
 
 // guard sets who may have what.
 func (r *rig) guard(access func(peer.ID, cid.Cid) bool) {
-	r.state.guarded, r.worker.access = true, access
+	r.state.guarded, r.worker.access = func() bool { return true }, access
 }
 
 // want sends wants and returns their ticket.

@@ -35,7 +35,7 @@ const complaintEvery = time.Second
 type state struct {
 	limits  Limits
 	jobs    int                     // at most so many are out at a time
-	guarded bool                    // what is there must be looked up for the sake of access
+	guarded func() bool             // what is there must be looked up for the sake of access
 	debt    func(p peer.ID) float64 // see Config.Scores
 	seed    uint64
 	began   time.Time // when the first wantlist came
@@ -121,6 +121,7 @@ func newState(limits Limits, jobs int, seed uint64) *state {
 	s := &state{
 		limits: limits, jobs: jobs, seed: seed,
 		debt:     func(peer.ID) float64 { return 0 },
+		guarded:  func() bool { return false },
 		partners: make(map[peer.ID]*partner),
 		index:    make(index),
 		copies:   newCopies(limits.Copies),

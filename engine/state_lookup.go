@@ -254,7 +254,7 @@ func (s *state) arrived(w *want, size int) {
 
 // deliver answers a want with a block that became available.
 func (s *state) deliver(w *want, size int) {
-	if !s.guarded {
+	if !s.guarded() {
 		s.found(w, size)
 		return
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multihash"
 
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
@@ -75,8 +77,11 @@ func (w worker) lookUp(ctx context.Context, j *lookupJob) {
 
 // size asks whether p may have a block, and how large it is if that is not known.
 func (w worker) size(ctx context.Context, p peer.ID, c cid.Cid, known bool) (int, error) {
-	if err := w.allow(p, c); err != nil || known {
-		return 0, err
+	if err := w.allow(p, c); err != nil {
+		return 0, w.conceal(ctx, c, err)
+	}
+	if known {
+		return 0, nil
 	}
 	size, err := w.store.GetSize(ctx, c)
 	if err == nil && size < 0 {
@@ -109,6 +114,32 @@ func (w worker) get(ctx context.Context, p peer.ID, c cid.Cid) (blocks.Block, er
 		return b, err
 	}
 	return blocks.NewBlockWithCid(b.RawData(), c)
+}
+
+// conceal asks the store for something that nobody has, so that a refusal takes as
+// long as an absence, and fails where one would not have been found out. It returns
+// what the look-up ended with.
+func (w worker) conceal(ctx context.Context, c cid.Cid, refusal error) error {
+	if !errors.Is(refusal, errDenied) {
+		return refusal
+	}
+	if _, err := w.store.GetSize(ctx, nowhere(c)); err != nil && !isMissing(err) {
+		return err
+	}
+	return refusal
+}
+
+// nowhere is a name that follows from c and that no block has: its digest is not one
+// of bytes that anybody knows.
+func nowhere(c cid.Cid) cid.Cid {
+	digest := sha256.Sum256([]byte("not to be found: " + message.Multihash(c)))
+	digest = sha256.Sum256(digest[:])
+	digest[0] ^= 1
+	sum, err := multihash.Encode(digest[:], multihash.SHA2_256)
+	if err != nil {
+		panic(fmt.Sprintf("engine: a digest of SHA-256 has no multihash: %v", err)) // It has, whatever c is.
+	}
+	return cid.NewCidV1(cid.Raw, sum)
 }
 
 // errDenied is a refusal by Config.Access.
