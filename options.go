@@ -2,6 +2,7 @@ package souk
 
 import (
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -31,6 +32,8 @@ type options struct {
 	trackers   []peer.AddrInfo
 	listKey    peer.ID
 	tracker    *TrackerConfig // nil for none
+
+	ledgers datastore.Batching // nil for nowhere
 
 	withoutStoring bool
 	serverDisabled bool

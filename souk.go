@@ -104,7 +104,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	if x.opts.flood {
 		x.log.Warn("flooding is on: every connected peer is asked for every block that a session wants which names no peers")
 	}
-	if err := x.build(); err != nil {
+	if err := x.build(ctx); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
 	}
 	if err := x.start(); err != nil {
@@ -114,10 +114,8 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 }
 
 // build makes the actors and connects them; nothing runs yet.
-func (x *Exchange) build() (err error) {
-	x.ledger = ledger.New(ledger.Config{
-		Fail: x.fail, Tag: func(t ledger.Tag) { x.network.Useful(t.Peer, t.Weight) },
-	})
+func (x *Exchange) build(ctx context.Context) (err error) {
+	x.buildLedger(ctx)
 	net := x.opts.network(x.host)
 	net.Panicked, net.Proven = x.panics.contained, x.proven
 	if x.network, err = network.New(net); err != nil {
@@ -415,7 +413,7 @@ func (x *Exchange) stop(open map[*session.Session]struct{}) error {
 	var errs []error
 	for _, stop := range []func(context.Context) error{
 		x.unregister, closeAll(open), x.withdrawAll, x.stopTracker, x.wants.Stop, x.trackers.Stop, x.network.Stop,
-		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.Stop,
+		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.StopKeeping, x.ledger.Stop,
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(end), closeStep))
 		// What panics does not keep the others from ending.

@@ -19,6 +19,8 @@ func New(cfg Config) *Ledger {
 		tag:   cfg.Tag,
 		wake:  make(chan struct{}, 1),
 		state: newState(cfg.Peers, cfg.Strangers),
+
+		keeping: actor.NewCrew("ledger store", cfg.Panicked),
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -30,6 +32,10 @@ func New(cfg Config) *Ledger {
 	l.inbox = actor.NewInbox[request](inboxDepth, l.loop.Done())
 	l.loop.Watch(l.inbox)
 	l.scores.Set(&Scores{})
+	var keeping context.Context
+	keeping, l.last = context.WithCancel(context.Background())
+	l.keeper = newKeeper(keeping, cfg, l.inbox)
+	l.keeper.damaged = cfg.Damaged + l.state.restoreAll(cfg.Rows)
 	return l
 }
 
@@ -37,6 +43,17 @@ func New(cfg Config) *Ledger {
 func (l *Ledger) Start() {
 	l.started = true
 	l.loop.Start(l.run)
+	if l.keeper.needed() {
+		l.keeping.Go(l.keeper.run)
+	}
+}
+
+// StopKeeping keeps what has changed for the last time, and waits until that is
+// done or ctx ends; a store that has not returned by then is left behind. It goes
+// before [Ledger.Stop], after the last producer has ended.
+func (l *Ledger) StopKeeping(ctx context.Context) error {
+	l.last()
+	return l.keeping.Wait(ctx)
 }
 
 // Stop ends the actor and waits until it has, or until ctx ends. It may be
@@ -98,6 +115,16 @@ func (l *Ledger) handle(r request) {
 	switch r := r.(type) {
 	case faultReport:
 		l.state.fault(l.now(), r.peer, r.fault, r.n)
+	case introduction:
+		l.state.introduce(r.peer, r.agent, r.addresses)
+	case unkeptQuery:
+		r.reply <- l.state.unkept(r.last)
+	case rowsQuery:
+		r.reply <- l.state.rows(l.now(), r.changed, r.gone)
+	case lostReport:
+		l.state.lost(r.changed, r.gone)
+	case totalsQuery:
+		r.reply <- l.state.totals(l.now())
 	case faultsQuery:
 		r.reply <- l.state.faults
 	case receiptQuery:

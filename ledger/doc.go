@@ -20,6 +20,12 @@
 // Ordering: a query sees everything that was recorded before it was sent.
 // Deltas of one port are applied in order. Scores follow within [RefreshEvery].
 //
-// Shutdown: after [Ledger.Stop] records and faults are dropped, queries find
+// Keeping: a goroutine beside the actor asks it every 10 s which accounts have changed,
+// and writes 128 at a time to a datastore. What it cannot write it tries again; what a
+// crash leaves out is at most those seconds. [Load] brings accounts back before the start.
+// Who is connected by then is not: it has to connect again.
+//
+// Shutdown: [Ledger.StopKeeping] writes what is left, within a second or as long as the
+// store takes. After [Ledger.Stop] records and faults are dropped, queries find
 // nothing, and the last Scores stay readable.
 package ledger

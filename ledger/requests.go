@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
@@ -27,6 +29,24 @@ type Config struct {
 	// Tag is told what the connection to a peer with which blocks were exchanged
 	// is worth, when that changes. It must not block; may be nil.
 	Tag func(Tag)
+
+	// Rows are the accounts that were kept: see [Load]. Those that say what cannot be,
+	// and those for which there is no room, are left out.
+	Rows    []Row
+	Damaged int // rows that [Load] has left out
+
+	// Keep is where accounts are kept over restarts; nil for nowhere. The ledger does
+	// not close it.
+	Keep datastore.Batching
+
+	// Meet says what a peer calls itself and where it is connected. It is called by the
+	// goroutine that keeps the accounts; may be nil.
+	Meet func(peer.ID) (agent string, addresses []string)
+
+	// Panicked is told of a panic of Keep or Meet; may be nil.
+	Panicked func(error)
+
+	Logger *zap.Logger // nil for silence
 
 	// Fail is told when the actor has ended by a panic; may be nil.
 	Fail func(error)
@@ -58,6 +78,10 @@ type Ledger struct {
 	scores actor.Snapshot[Scores]
 	now    func() time.Time
 	tag    func(Tag)
+
+	keeping *actor.Crew
+	last    func() // ends what the keeper does, but for a last time
+	keeper  *keeper
 
 	started bool
 	ports   []*Port // fixed by Start
@@ -160,6 +184,13 @@ func (l *Ledger) Faults(ctx context.Context) Faults {
 	return counts
 }
 
+// Totals returns what passed between us and all peers. It is zero when ctx ends
+// first and after the ledger has ended.
+func (l *Ledger) Totals(ctx context.Context) Totals {
+	t, _ := actor.Ask(ctx, l.inbox, func(reply chan<- Totals) request { return totalsQuery{reply} })
+	return t
+}
+
 // Scores returns how the peers stood at most [RefreshEvery] ago. It never
 // blocks and is never nil.
 func (l *Ledger) Scores() *Scores { return l.scores.Get() }
@@ -191,11 +222,39 @@ type receiptsQuery struct {
 	reply chan<- []Receipt
 }
 
+type totalsQuery struct {
+	reply chan<- Totals
+}
+
+// unkeptQuery, rowsQuery, lostReport and introduction are the keeper's.
+type unkeptQuery struct {
+	last  bool
+	reply chan<- unkept
+}
+
+type rowsQuery struct {
+	changed, gone []peer.ID
+	reply         chan<- []Row
+}
+
+type lostReport struct{ changed, gone []peer.ID }
+
+type introduction struct {
+	peer      peer.ID
+	agent     string
+	addresses []string
+}
+
 type faultsQuery struct {
 	reply chan<- Faults
 }
 
 func (faultReport) isRequest()   {}
+func (introduction) isRequest()  {}
+func (lostReport) isRequest()    {}
+func (rowsQuery) isRequest()     {}
+func (totalsQuery) isRequest()   {}
+func (unkeptQuery) isRequest()   {}
 func (faultsQuery) isRequest()   {}
 func (receiptQuery) isRequest()  {}
 func (receiptsQuery) isRequest() {}

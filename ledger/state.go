@@ -34,6 +34,8 @@ type state struct {
 	decaying int // accounts with a penalty, as of the last refresh
 
 	faults Faults // of all peers, those without an account as well
+	sum    account
+	gone   map[peer.ID]struct{} // whose rows are to be removed from where they are kept
 
 	tags []Tag // to be told
 
@@ -52,11 +54,22 @@ type account struct {
 	latency       float64 // seconds, smoothed
 	throughput    float64 // bytes per second, smoothed
 
+	flow
+
 	tag int // what the connection manager was told that the connection is worth
 
 	lastExchange time.Time // zero when no block passed
 	lastActive   time.Time // exchange or fault
 	connected    bool
+
+	firstSeen time.Time
+	lastSeen  time.Time // when it was last connected or something passed, unless it is connected
+	since     time.Time // when connected last changed; zero for never
+	agent     string
+	addresses []string
+
+	changed bool // since its row was written
+	kept    bool // it has a row
 }
 
 func newState(peers, strangers int) *state {
@@ -64,6 +77,7 @@ func newState(peers, strangers int) *state {
 		peers:     cmp.Or(peers, DefaultPeers),
 		strangers: cmp.Or(strangers, DefaultStrangers),
 		accounts:  make(map[peer.ID]*account),
+		gone:      make(map[peer.ID]struct{}),
 	}
 }
 
@@ -85,12 +99,14 @@ func (s *state) applyTally(now time.Time, p peer.ID, t *tally) {
 	for f, n := range t.faults {
 		s.faults[f] += n
 	}
+	s.sum.Counters.Add(&t.Counters)
+	s.sum.pass(now, t.BytesReceived, t.BytesSent)
 	a := s.accounts[p]
 	if a == nil {
 		if !t.lasting() && t.link != LinkUp {
 			return // Wants of a peer that is gone.
 		}
-		a = new(account)
+		a = &account{firstSeen: now}
 		s.accounts[p] = a
 	} else if a.stranger() {
 		s.alien--
@@ -101,8 +117,7 @@ func (s *state) applyTally(now time.Time, p peer.ID, t *tally) {
 	case a.stranger():
 		s.alien++
 	case !a.connected && !a.lasting():
-		s.retag(p, a, 0)
-		delete(s.accounts, p)
+		s.drop(p, a)
 	}
 	s.evict()
 }
@@ -120,7 +135,11 @@ func (a *account) add(now time.Time, t *tally) {
 	if t.link == LinkUp && !a.connected {
 		a.connected = true
 		a.latencyLowest, a.latency = 0, 0 // Another connection may be another path.
+		a.since = now
 	}
+	a.changed = a.changed || t.lasting() || t.link != 0
+	a.lastSeen = now
+	a.pass(now, t.BytesReceived, t.BytesSent)
 	a.Counters.Add(&t.Counters)
 	if t.exchanged() {
 		a.lastExchange = now
@@ -130,8 +149,9 @@ func (a *account) add(now time.Time, t *tally) {
 	}
 	a.blame(now, t.faults)
 	a.measure(t)
-	if t.link == LinkDown {
+	if t.link == LinkDown && a.connected {
 		a.connected = false
+		a.since = now
 	}
 }
 
@@ -151,7 +171,28 @@ func (s *state) receipt(now time.Time, p peer.ID) []Receipt {
 	if a == nil {
 		return nil
 	}
-	return []Receipt{a.receipt(now, p)}
+	r := a.receipt(now, p)
+	r.History = a.history.tell(now)
+	return []Receipt{r}
+}
+
+// totals are those of all peers.
+func (s *state) totals(now time.Time) Totals {
+	t := Totals{Counters: s.sum.Counters, Rates: s.sum.rates.tell(now), Accounts: len(s.accounts), History: s.sum.history.tell(now)}
+	for _, a := range s.accounts {
+		if a.connected {
+			t.Connected++
+		}
+	}
+	return t
+}
+
+// seen is when the peer was last there.
+func (a *account) seen(now time.Time) time.Time {
+	if a.connected {
+		return now
+	}
+	return a.lastSeen
 }
 
 // receipts returns all receipts, most bytes exchanged first.
@@ -167,7 +208,7 @@ func (s *state) receipts(now time.Time) []Receipt {
 }
 
 func (a *account) receipt(now time.Time, p peer.ID) Receipt {
-	r := Receipt{
+	return Receipt{
 		Peer:          p,
 		Counters:      a.Counters,
 		Exchanged:     a.BlocksSent + a.BlocksReceived,
@@ -178,14 +219,26 @@ func (a *account) receipt(now time.Time, p peer.ID) Receipt {
 		Score:         a.score(now),
 		LastExchange:  a.lastExchange,
 		Connected:     a.connected,
+		FirstSeen:     a.firstSeen,
+		LastSeen:      a.seen(now),
+		Since:         a.since,
+		Rates:         a.rates.tell(now),
+		Agent:         a.agent,
+		Addresses:     a.addresses, // Replaced, never changed.
+		Faults:        a.faultsByName(),
 	}
-	if len(a.faults) > 0 {
-		r.Faults = make(map[string]uint64, len(a.faults))
-		for f, n := range a.faults {
-			r.Faults[f.String()] += n
-		}
+}
+
+// faultsByName is nil when there was none.
+func (a *account) faultsByName() map[string]uint64 {
+	if len(a.faults) == 0 {
+		return nil
 	}
-	return r
+	faults := make(map[string]uint64, len(a.faults))
+	for f, n := range a.faults {
+		faults[f.String()] += n
+	}
+	return faults
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -134,6 +134,9 @@ func (s *state) refresh(now time.Time) *Scores {
 			s.decaying++
 		}
 		s.retag(p, a, a.tagNow(now))
+		if a.history != nil && now.Sub(a.lastExchange) > historyKept {
+			a.history = nil
+		}
 		if known := (standing{score: a.score(now), debt: a.debt()}); known != nobody {
 			of[p] = known
 		}

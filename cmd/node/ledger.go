@@ -22,11 +22,13 @@ func newLedger(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ledger [PEER]",
 		Short: "Print what was exchanged with each peer, or with one",
-		Long: `Prints what the running node exchanged with each peer that it has met since it
-started. With a PEER (its ID), everything that is known about that one.`,
+		Long: `Prints what the node exchanged with each peer, the most first: of a node that runs
+as of now, else as the repository has it. Ledgers outlast restarts: 10,000 are kept,
+and those of who was of use last longest. With a PEER (its ID), everything that is
+known about that one. docs/ledgers.md says what the numbers mean.`,
 		Example: `  souk ledger
   souk ledger 12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA
-  souk ledger --json`,
+  souk ledger --json | jq -r 'select(.value > 2) | .peer'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completePeers,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -92,10 +94,13 @@ func writeLedgerTable(w io.Writer, receipts []ledger.Receipt) error {
 // writeReceipt writes everything about one peer.
 func writeReceipt(w io.Writer, r ledger.Receipt) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "peer\t%s\nconnected\t%t\n", r.Peer, r.Connected)
+	fmt.Fprintf(t, "peer\t%s\n", r.Peer)
+	writePresence(t, r)
 	fmt.Fprintf(t, "received\t%s in %d blocks, %d of them (%s) duplicates\n",
 		formatBytes(r.BytesReceived), r.BlocksReceived, r.Duplicates, formatBytes(r.DuplicateBytes))
 	fmt.Fprintf(t, "sent\t%s in %d blocks\n", formatBytes(r.BytesSent), r.BlocksSent)
+	fmt.Fprintf(t, "received now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(r.Rates.Received10s), formatRate(r.Rates.Received1m))
+	fmt.Fprintf(t, "sent now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(r.Rates.Sent10s), formatRate(r.Rates.Sent1m))
 	fmt.Fprintf(t, "debt ratio\t%.3f\n", r.Value)
 	fmt.Fprintf(t, "asked\t%d wants, answered by %d have and %d don't have\n", r.WantsSent, r.HavesReceived, r.DontHavesReceived)
 	fmt.Fprintf(t, "was asked\t%d wants, answered by %d have and %d don't have\n", r.WantsReceived, r.HavesSent, r.DontHavesSent)
@@ -108,6 +113,35 @@ func writeReceipt(w io.Writer, r ledger.Receipt) error {
 	}
 	return t.Flush()
 }
+
+// writePresence writes who the peer is and when it was there.
+func writePresence(w io.Writer, r ledger.Receipt) {
+	if r.Agent != "" {
+		fmt.Fprintf(w, "agent\t%s\n", printable(r.Agent))
+	}
+	for _, at := range r.Addresses {
+		fmt.Fprintf(w, "address\t%s\n", printable(at))
+	}
+	fmt.Fprintf(w, "connected\t%t%s\n", r.Connected, sinceText(r.Since))
+	for _, of := range []struct {
+		what string
+		at   time.Time
+	}{{"first seen", r.FirstSeen}, {"last seen", r.LastSeen}} {
+		if !of.at.IsZero() {
+			fmt.Fprintf(w, "%s\t%s\n", of.what, of.at.Local().Format(time.RFC3339))
+		}
+	}
+}
+
+func sinceText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", since " + at.Local().Format(time.RFC3339)
+}
+
+// formatRate writes bytes a second, without the second.
+func formatRate(bytes float64) string { return formatBytes(uint64(bytes)) }
 
 func formatFaults(faults map[string]uint64) string {
 	if len(faults) == 0 {

@@ -31,11 +31,35 @@ func ledgerOf(t *testing.T, repo string, d *daemon) (r ledger.Receipt) {
 	return r
 }
 
-func TestLedgerSaysWhatToDo(t *testing.T) {
-	o := command(t, t.TempDir(), "ledger")
-	require.Equal(t, exitFailed, o.code)
-	require.Contains(t, o.err, "souk run")
+func TestLedgersOutlastTheNode(t *testing.T) {
+	sender, receiver := t.TempDir(), t.TempDir()
+	source, sink := start(t, sender), start(t, receiver)
+	root := add(t, sender, tree(t))
+	must(t, receiver, "get", root, "-o", filepath.Join(t.TempDir(), "out"), "--peer", source.address())
+	before := ledgerOf(t, receiver, source)
+	require.NotNil(t, before.History)
+	require.Positive(t, before.Rates.Received10s)
+	sink.stop()
 
+	offline := ledgerOf(t, receiver, source)
+	require.Equal(t, before.Counters, offline.Counters)
+	require.Equal(t, before.History.HalfHours, offline.History.HalfHours)
+	require.False(t, offline.Connected)
+	require.Equal(t, agent(), offline.Agent)
+	require.Contains(t, offline.Addresses[0], "/ip4/127.0.0.1/")
+	text := must(t, receiver, "ledger", source.ID.String())
+	for _, line := range []string{"agent ", "first seen ", "received now ", "connected "} {
+		require.Contains(t, text, "\n"+line)
+	}
+
+	start(t, receiver)
+	again := ledgerOf(t, receiver, source)
+	require.Equal(t, before.Counters, again.Counters)
+	require.True(t, before.FirstSeen.Equal(again.FirstSeen))
+}
+
+func TestLedgerSaysWhatToDo(t *testing.T) {
+	require.Equal(t, "nothing was exchanged with anybody yet\n", must(t, t.TempDir(), "ledger"), "offline")
 	repo := t.TempDir()
 	d := start(t, repo)
 	require.Equal(t, "nothing was exchanged with anybody yet\n", must(t, repo, "ledger"))

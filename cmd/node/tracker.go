@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/pflag"
@@ -117,6 +118,7 @@ func readTrackers(path string) (*record.SignedTrackers, error) {
 // remembering lets a node keep in its repository what is to outlive it.
 func remembering(cfg node.Config, r *repo.Repo) node.Config {
 	cfg.Memory = r
+	cfg.Exchange = append(slices.Clone(cfg.Exchange), souk.WithLedgerStore(r.Ledgers()))
 	if cfg.Tracker != nil {
 		cfg.Tracker.Keep = r.Tracker()
 	}

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -54,12 +56,31 @@ func (n *Offline) Fetch(ctx context.Context, from Source) (Fetcher, error) {
 	return &ownedFetcher{Fetcher: f, node: online}, nil
 }
 
-// Ledgers implements [Node]: ledgers live as long as a running node.
-func (n *Offline) Ledgers(context.Context) ([]ledger.Receipt, error) { return nil, ErrNotRunning }
+// Ledgers implements [Node]: with those that the node kept that ran last.
+func (n *Offline) Ledgers(ctx context.Context) ([]ledger.Receipt, error) {
+	all, err := n.receipts(ctx)
+	for i := range all {
+		all[i].History = nil // A list has none.
+	}
+	return all, err
+}
 
 // Ledger implements [Node].
-func (n *Offline) Ledger(context.Context, peer.ID) (ledger.Receipt, error) {
-	return ledger.Receipt{}, ErrNotRunning
+func (n *Offline) Ledger(ctx context.Context, p peer.ID) (ledger.Receipt, error) {
+	all, err := n.receipts(ctx)
+	if err != nil {
+		return ledger.Receipt{}, err
+	}
+	i := slices.IndexFunc(all, func(r ledger.Receipt) bool { return r.Peer == p })
+	if i < 0 {
+		return ledger.Receipt{}, &UnknownPeerError{Peer: p}
+	}
+	return all[i], nil
+}
+
+func (n *Offline) receipts(ctx context.Context) ([]ledger.Receipt, error) {
+	rows, _, err := ledger.Load(ctx, n.repo.Ledgers())
+	return ledger.Receipts(rows, time.Now()), err
 }
 
 // Info implements [Node].

@@ -183,6 +183,12 @@ func (r *Repo) Tracker() datastore.Batching {
 	return namespace.Wrap(r.store, datastore.NewKey("/tracker"))
 }
 
+// Ledgers is the datastore in which is kept what was exchanged with whom. It belongs
+// to the repository and is closed with it.
+func (r *Repo) Ledgers() datastore.Batching {
+	return namespace.Wrap(r.store, datastore.NewKey("/ledgers"))
+}
+
 // Close closes the datastore and then lets others have the repository.
 func (r *Repo) Close() error {
 	return errors.Join(r.store.Close(), r.lock.Close())
