@@ -54,7 +54,6 @@ const rowVersion = 1
 // unkept lists whose rows are to be written, and whose are to be removed.
 type unkept struct{ changed, gone []peer.ID }
 
-//
 // At the last time those who are connected are among them: until when, is news.
 func (s *state) unkept(last bool) unkept {
 	var u unkept
