@@ -40,13 +40,39 @@ func (x *Exchange) buildLedger(ctx context.Context) {
 	x.ledger = ledger.New(cfg)
 }
 
+// Ledger returns what passed between us and a peer, and whether there is an
+// account of it.
+func (x *Exchange) Ledger(p peer.ID) (ledger.Receipt, bool) {
+	r, ok := x.ledger.Receipt(context.Background(), p)
+	x.introduce(&r)
+	return r, ok
+}
+
+// Ledgers returns every account, those with the most bytes exchanged first.
+func (x *Exchange) Ledgers() []ledger.Receipt {
+	all := x.ledger.Receipts(context.Background())
+	for i := range all {
+		x.introduce(&all[i])
+	}
+	return all
+}
+
+// introduce adds what a connected peer calls itself and where it is, as long as its
+// account does not say.
+func (x *Exchange) introduce(r *ledger.Receipt) {
+	if r.Connected && r.Agent == "" {
+		r.Agent, r.Addresses = x.meet(r.Peer)
+	}
+}
+
 // meet says what a peer calls itself and where it is connected, as far as the host
 // knows. It is called by the keeper of the ledger.
 func (x *Exchange) meet(p peer.ID) (agent string, addresses []string) {
 	_ = actor.Guard("host", x.panics.contained, func() error {
 		agent = x.agent(p)
-		for _, c := range x.host.Network().ConnsToPeer(p) {
-			addresses = append(addresses, c.RemoteMultiaddr().String())
+		conns := x.host.Network().ConnsToPeer(p)
+		for _, c := range conns[:min(len(conns), mostConnections)] {
+			addresses = append(addresses, bounded(c.RemoteMultiaddr().String(), mostAddress))
 		}
 		return nil
 	})

@@ -358,17 +358,6 @@ func verify(bs []blocks.Block) error {
 	return nil
 }
 
-// Ledger returns what passed between us and a peer, and whether there is an
-// account of it.
-func (x *Exchange) Ledger(p peer.ID) (ledger.Receipt, bool) {
-	return x.ledger.Receipt(context.Background(), p)
-}
-
-// Ledgers returns every account, those with the most bytes exchanged first.
-func (x *Exchange) Ledgers() []ledger.Receipt {
-	return x.ledger.Receipts(context.Background())
-}
-
 // WantlistOf lists what a peer wants of us and has not got.
 func (x *Exchange) WantlistOf(ctx context.Context, p peer.ID) ([]message.Entry, error) {
 	return x.engine.WantlistOf(ctx, p)

@@ -57,8 +57,8 @@ type WantStat struct {
 	State string `json:"state"`
 	// Size of the block in bytes, where it is known.
 	Size int `json:"size,omitempty"`
-	// Age is how long ago it came from the peer; or was written to the peer, 0 when
-	// it was not yet. It is exact to a second.
+	// Age is how long ago it came from the peer; or was written to the peer and not
+	// answered since, and else 0. It is exact to a second.
 	Age time.Duration `json:"age_ns"`
 }
 

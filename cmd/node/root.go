@@ -88,6 +88,7 @@ running node.
 		newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
 		newShare(a), newTrackers(a), newVersion(a),
 	)
+	root.AddCommand(newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newStat(a))
 	return root
 }
 

@@ -13,6 +13,13 @@
 //	GET    /v2/announcements         []node.Announced
 //	POST   /v2/announcements         announce a namespace: repo.Announcement
 //	POST   /v2/withdrawals           take back what was announced: {"namespace": "…"}
+//	GET    /v2/peers                 []souk.PeerStat
+//	POST   /v2/connections           connect: {"peer": "/ip4/…/p2p/…"}
+//	POST   /v2/disconnections        disconnect: {"peer": "…"}
+//	POST   /v2/wants                 souk.WantPage of {"direction": "sent", "peer": "…", "after": …, "limit": …}
+//	GET    /v2/open-sessions         []souk.SessionStat, those above ?after=
+//	GET    /v2/open-sessions/{id}    souk.SessionDetail
+//	GET    /v2/stat                  node.Stat
 //	POST   /v2/searches              ask trackers who holds a namespace
 //	GET    /v2/settings              []config.Setting, without secrets
 //	GET    /v2/log/levels            []logs.Subsystem

@@ -46,6 +46,7 @@ type Node interface {
 	// Find returns peers that hold what is searched for, the best first, or
 	// [NobodyError].
 	Find(ctx context.Context, s Search) ([]peer.AddrInfo, error)
+	Inside
 	Logging
 	Configured
 	Close() error

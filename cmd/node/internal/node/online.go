@@ -68,14 +68,15 @@ type Online struct {
 	Host     host.Host
 	Exchange *souk.Exchange
 
-	log    *zap.Logger
-	logs   *logs.Logs
-	told   func() []config.Setting
-	store  blockstore.Blockstore
-	memory Memory
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	work   sync.WaitGroup // peers that are kept, announcements of a restart
+	log     *zap.Logger
+	logs    *logs.Logs
+	told    func() []config.Setting
+	store   blockstore.Blockstore
+	memory  Memory
+	started time.Time
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
 	isTracker     bool
 	trackerMemory int // that its table may take
@@ -97,7 +98,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
 	n := &Online{
-		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory,
+		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
 		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+)
+
+// shortestInterval is as often as the rates over ten seconds say something new.
+const shortestInterval = 100 * time.Millisecond
+
+func newStat(a *app) *cobra.Command {
+	var interval time.Duration
+	cmd := &cobra.Command{
+		Use:   "stat",
+		Short: "Print totals of the running node",
+		Long: `Prints what the running node has received and sent since it started and since the first
+start, how fast that is now, and what the node takes. With --interval it goes on until it
+is interrupted.`,
+		Example: `  souk stat
+  souk stat --interval 2s
+  souk stat --json | jq .rates.sent_10s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if interval != 0 && interval < shortestInterval {
+				return usagef("--interval %v is shorter than %v", interval, shortestInterval)
+			}
+			return a.with(cmd.Context(), func(n node.Node) error { return stat(cmd.Context(), a, n, interval) })
+		},
+	}
+	cmd.Flags().DurationVar(&interval, "interval", 0, "print again each time after this long, as 2s (default: once)")
+	return cmd
+}
+
+func stat(ctx context.Context, a *app, n node.Node, interval time.Duration) error {
+	for first := true; ; first = false {
+		s, err := n.Stat(ctx)
+		switch {
+		case err != nil:
+		case a.json:
+			err = printJSON(a.out, s)
+		case interval == 0:
+			err = writeStat(a.out, &s)
+		default:
+			err = writeStatLine(a.out, &s, first)
+		}
+		if err != nil || interval == 0 {
+			return err
+		}
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func writeStat(w io.Writer, s *node.Stat) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "up\t%s\n", uptime(s))
+	fmt.Fprintf(t, "peers\t%d connected, %s\n", s.Peers, plural(uint64(s.Accounts), "ledger", "ledgers"))
+	fmt.Fprintf(t, "sessions\t%d\n", s.Session)
+	fmt.Fprintf(t, "received\t%s in %s, %d of them (%s) duplicates; %d messages, %d wants\n", formatBytes(s.BytesReceived),
+		plural(s.BlocksReceived, "block", "blocks"), s.Duplicates, formatBytes(s.DuplicateBytes), s.MessagesReceived, s.WantsReceived)
+	fmt.Fprintf(t, "sent\t%s in %s; %d messages\n", formatBytes(s.BytesSent), plural(s.BlocksSent, "block", "blocks"), s.MessagesSent)
+	fmt.Fprintf(t, "received now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Received10s), formatRate(s.Rates.Received1m))
+	fmt.Fprintf(t, "sent now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Sent10s), formatRate(s.Rates.Sent1m))
+	fmt.Fprintf(t, "ever\t%s received, %s sent\n", formatBytes(s.Ever.BytesReceived), formatBytes(s.Ever.BytesSent))
+	fmt.Fprintf(t, "process\t%d goroutines, %s of heap\n", s.Goroutines, formatBytes(s.HeapBytes))
+	return t.Flush()
+}
+
+// writeStatLine writes a line of a table that goes on.
+func writeStatLine(w io.Writer, s *node.Stat, first bool) error {
+	if first {
+		fmt.Fprintf(w, "%-10s %6s %8s %14s %14s %12s %12s %10s\n",
+			"UP", "PEERS", "SESSIONS", "RECEIVED 10s", "SENT 10s", "RECEIVED", "SENT", "GOROUTINES")
+	}
+	_, err := fmt.Fprintf(w, "%-10s %6d %8d %12s/s %12s/s %12s %12s %10d\n", uptime(s), s.Peers, s.Session,
+		formatRate(s.Rates.Received10s), formatRate(s.Rates.Sent10s), formatBytes(s.BytesReceived), formatBytes(s.BytesSent), s.Goroutines)
+	return err
+}
+
+func uptime(s *node.Stat) time.Duration {
+	return time.Duration(s.Uptime * float64(time.Second)).Truncate(time.Second)
+}
