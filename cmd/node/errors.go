@@ -21,6 +21,7 @@ const (
 	exitDenied      = 5
 	exitLocked      = 6
 	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+	exitTerminated  = 143 // 128 + SIGTERM
 )
 
 // usageError says that the command line is wrong.
@@ -48,6 +49,7 @@ func exitCode(err error) int {
 	var usage *usageError
 	var missing interface{ NotFound() bool }
 	var late *timeoutError
+	var stop *stopError
 	var unreachable *node.UnreachableError
 	var denied interface{ Denied() bool }
 	var locked *repo.LockedError
@@ -56,6 +58,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &late):
 		return exitTimeout
+	case errors.As(err, &stop):
+		return stop.code()
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &unreachable): // its dial may have timed out, the command has not

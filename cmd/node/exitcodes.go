@@ -20,7 +20,8 @@ var exitCodes = []struct {
 	{exitTimeout, "timed out", "It was not done in the time that was given. Another try may be."},
 	{exitDenied, "denied", "A file, or somebody who was asked, does not allow it."},
 	{exitLocked, "repository locked", "Another process has the repository open and takes no commands."},
-	{exitInterrupted, "interrupted", "A signal has ended it."},
+	{exitInterrupted, "interrupted", "SIGINT has ended it."},
+	{exitTerminated, "terminated", "SIGTERM has ended it."},
 }
 
 // listExitCodes is for the end of the root's help, which has lines of 80 letters.

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/control"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -24,8 +26,9 @@ const (
 // hosted is a node that this process runs on a repository.
 type hosted struct {
 	repo  *repo.Repo
-	debug string // where the debug page is, or debugOff
-	http  string // where a tracker answers over HTTP; empty for nowhere
+	debug string        // where the debug page is, or debugOff
+	http  string        // where a tracker answers over HTTP; empty for nowhere
+	drain time.Duration // at most, for what peers were promised
 
 	// ready is called once the node serves its peers and other commands. With an
 	// error the node ends.
@@ -57,14 +60,16 @@ func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 func heapFloor() []byte { return make([]byte, 32<<20) }
 
 // serve opens the debug page and the control socket, says that the node is
-// ready, and waits for the end.
+// ready, and waits for the end. The pages are there until the node has drained.
 func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (err error) {
 	s := started{}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	if s.Info, err = n.Info(ctx); err != nil {
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := debug.Listen(ctx, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log.Named("debug")})
+		page, err := debug.Listen(life, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log.Named("debug")})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
@@ -84,23 +89,49 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		return err
 	}
 	s.Control = l.Addr().String()
-	broken := n.Exchange.Done()
-	return serveCommands(ctx, broken, control.NewServer(n, release(), cfg.Log.Named("control")), l, func() error { return h.ready(ctx, n, s) })
+	c := commands{
+		server: control.NewServer(n, release(), cfg.Log.Named("control")), listener: l, broken: n.Exchange.Done(),
+		ready: func() error { return h.ready(ctx, n, s) },
+		drain: func() { h.finish(n, cfg.Log) },
+	}
+	return c.serve(ctx)
 }
 
 // errBroken is why run ends by itself; closing the exchange says more.
 var errBroken = errors.New("the exchange has ended by itself")
 
-// serveCommands answers on the control socket until ctx ends, the exchange has
-// ended by itself, or the socket breaks.
-func serveCommands(ctx context.Context, broken <-chan struct{}, s *control.Server, l net.Listener, ready func() error) error {
+// finish lets peers have what they were promised.
+func (h *hosted) finish(n *node.Online, log *zap.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.drain)
+	defer cancel()
+	began := time.Now()
+	if err := n.Exchange.Drain(ctx); err != nil {
+		log.Warn("the node ends before it has drained", zap.Error(err), zap.Duration("drain", h.drain))
+		return
+	}
+	log.Info("drained", zap.Duration("took", time.Since(began)))
+}
+
+// commands is what answers on the control socket.
+type commands struct {
+	server   *control.Server
+	listener net.Listener
+	broken   <-chan struct{} // closed when the exchange has ended by itself
+	ready    func() error    // called once commands are answered
+	drain    func()          // called when the node is to end, while commands are answered
+}
+
+// serve answers until ctx ends and the node has drained, the exchange has ended by
+// itself, or the socket breaks.
+func (c *commands) serve(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	err := ready()
+	go func() { served <- c.server.Serve(c.listener) }()
+	err := c.ready()
 	if err == nil {
 		select {
 		case <-ctx.Done():
-		case <-broken:
+			c.drain()
+		case <-c.broken:
 			err = errBroken
 		case err = <-served:
 			served <- nil // for the wait below
@@ -108,5 +139,5 @@ func serveCommands(ctx context.Context, broken <-chan struct{}, s *control.Serve
 	}
 	patience, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
-	return errors.Join(err, s.Close(patience), <-served)
+	return errors.Join(err, c.server.Close(patience), <-served)
 }

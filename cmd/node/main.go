@@ -5,17 +5,12 @@
 //	souk help
 package main
 
-import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-)
+import "os"
 
 func main() {
 	captureLibp2p()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, release := stoppable()
 	code := execute(ctx, newApp(os.Stdin, os.Stdout, os.Stderr), os.Args[1:])
-	stop()
+	release()
 	os.Exit(code)
 }

@@ -52,6 +52,7 @@ func execute(ctx context.Context, a *app, args []string) int {
 	if !a.started {
 		err = &usageError{err}
 	}
+	err = stopped(ctx, err)
 	a.report(err)
 	return exitCode(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,6 +23,11 @@ var defaultListen = []string{
 	"/ip6/::/tcp/4101",
 }
 
+// drainTime is how long a node finishes what was promised. With the 2 s that closing
+// may take it is within what those who stop it wait before they kill it: Docker 10 s
+// unless told otherwise, Kubernetes 30 s, systemd 90 s.
+const drainTime = 7 * time.Second
+
 type runOptions struct {
 	hostOptions
 	trackerOptions
@@ -33,6 +39,7 @@ type hostOptions struct {
 	listen []string
 	peers  []string
 	debug  string
+	drain  time.Duration
 	logOptions
 }
 
@@ -99,15 +106,19 @@ func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {
 	f.Lookup("listen").DefValue = "port 4101 of all addresses, over TCP and QUIC" // for the help; the four are too long
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
 	f.StringVar(&o.debug, "debug", debug, "show the debug page at this loopback address, or \"off\"")
+	f.DurationVar(&o.drain, "drain", drainTime, "when it is to end, let peers have what they were promised for at most this long; 0s ends at once")
 	o.logOptions.flags(f)
 }
 
 func (o *hostOptions) configure(cfg *node.Config) error {
-	var listen, peers error
+	var listen, peers, drain error
 	cfg.Agent = agent()
 	cfg.Listen, listen = parseAddrs("--listen", o.listen)
 	cfg.Peers, peers = parsePeers("--peer", o.peers)
-	return errors.Join(listen, peers, o.logOptions.configure())
+	if o.drain < 0 {
+		drain = usagef("--drain %v is less than 0s, which ends at once", o.drain)
+	}
+	return errors.Join(listen, peers, drain, o.logOptions.configure())
 }
 
 // configure says what the options mean for a node. The error names every option
@@ -138,7 +149,7 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	h := hosted{repo: r, debug: o.debug, http: o.http, ready: func(_ context.Context, n *node.Online, s started) error {
+	h := hosted{repo: r, debug: o.debug, http: o.http, drain: o.drain, ready: func(_ context.Context, n *node.Online, s started) error {
 		reload.begin(&running{node: n, logs: cfg.Logs})
 		return s.print(a)
 	}}

@@ -80,7 +80,7 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 		cfg.Tracker = &souk.TrackerConfig{}
 		cfg.Tracker.Limits.TableBytes = shareMemory
 	}
-	h := hosted{repo: r, debug: o.debug, ready: func(ctx context.Context, n *node.Online, _ started) error {
+	h := hosted{repo: r, debug: o.debug, drain: o.drain, ready: func(ctx context.Context, n *node.Online, _ started) error {
 		err := o.through(ctx, a, n, cfg, paths)
 		if err == nil && !a.json {
 			fmt.Fprintln(a.err, "sharing until it is interrupted")
@@ -107,7 +107,7 @@ func (o *shareOptions) config(a *app, f *pflag.FlagSet, paths []string) (cfg nod
 
 // warnOfFlags names the flags that say how to start a node, where one runs.
 func (o *shareOptions) warnOfFlags(a *app, f *pflag.FlagSet) {
-	for _, flag := range []string{"listen", "peer", "debug", "log", "log-format", "tracker-list-key"} {
+	for _, flag := range []string{"listen", "peer", "debug", "drain", "log", "log-format", "tracker-list-key"} {
 		if f.Changed(flag) {
 			fmt.Fprintf(a.err, "souk: a node runs on this repository already: --%s is not used\n", flag)
 		}
