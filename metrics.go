@@ -115,6 +115,7 @@ func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, n int, labels ...st
 // load is what an actor tells of how busy it is.
 type load interface {
 	Busy() time.Duration
+	Turn(now time.Time) time.Duration
 	Depth() int
 	Load(now time.Time) actor.Load
 }

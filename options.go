@@ -24,6 +24,7 @@ type Option func(*options)
 type options struct {
 	logger     *zap.Logger
 	registerer prometheus.Registerer
+	hook       FetchHook
 
 	finders    []providers.Finder
 	namespace  string

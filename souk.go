@@ -83,6 +83,7 @@ type Exchange struct {
 	sessions map[*session.Session]struct{} // nil once closing
 	closed   chan struct{}                 // closed at the end of Close
 	broken   error                         // why an actor broke
+	inquiry  *inquiry                      // the last question whether the store answers
 }
 
 // New starts an exchange on a host and a block store, neither of which it
@@ -402,7 +403,7 @@ func (x *Exchange) stop(open map[*session.Session]struct{}) error {
 	var errs []error
 	for _, stop := range []func(context.Context) error{
 		x.unregister, closeAll(open), x.withdrawAll, x.stopTracker, x.wants.Stop, x.trackers.Stop, x.network.Stop,
-		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.StopKeeping, x.ledger.Stop,
+		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.StopKeeping, x.ledger.Stop, x.endInquiry,
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(end), closeStep))
 		// What panics does not keep the others from ending.

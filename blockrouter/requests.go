@@ -154,3 +154,6 @@ func (r *Router) Load(now time.Time) actor.Load { return r.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (r *Router) Depth() int { return r.inbox.Depth() + r.inbound.Depth() }
+
+// Turn is how long the actor has been at work on what it last received.
+func (r *Router) Turn(now time.Time) time.Duration { return r.loop.Turn(now) }

@@ -222,3 +222,6 @@ func (sentReport) isRequest()    {}
 func (wantlistQuery) isRequest() {}
 func (countQuery) isRequest()    {}
 func (drainRequest) isRequest()  {}
+
+// Turn is how long the actor has been at work on what it last received.
+func (e *Engine) Turn(now time.Time) time.Duration { return e.loop.Turn(now) }

@@ -258,3 +258,6 @@ func (unkeptQuery) isRequest()   {}
 func (faultsQuery) isRequest()   {}
 func (receiptQuery) isRequest()  {}
 func (receiptsQuery) isRequest() {}
+
+// Turn is how long the actor has been at work on what it last received.
+func (l *Ledger) Turn(now time.Time) time.Duration { return l.loop.Turn(now) }

@@ -276,3 +276,6 @@ func (d *Directory) Load(now time.Time) actor.Load { return d.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (d *Directory) Depth() int { return d.inbox.Depth() }
+
+// Turn is how long the actor has been at work on what it last received.
+func (d *Directory) Turn(now time.Time) time.Duration { return d.loop.Turn(now) }

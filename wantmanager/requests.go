@@ -204,3 +204,6 @@ func (m *Manager) Load(now time.Time) actor.Load { return m.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (m *Manager) Depth() int { return m.inbox.Depth() + m.heard.Depth() }
+
+// Turn is how long the actor has been at work on what it last received.
+func (m *Manager) Turn(now time.Time) time.Duration { return m.loop.Turn(now) }

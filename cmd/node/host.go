@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/debug"
+	"github.com/souk-p2p/souk/health"
 )
 
 const (
@@ -69,7 +71,7 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := debug.Listen(life, h.debug, debug.Handler(n.Page()), debug.ListenConfig{Log: cfg.Log.Named("debug")})
+		page, err := debug.Listen(life, h.debug, pages(n), debug.ListenConfig{Log: cfg.Log.Named("debug")})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
@@ -91,7 +93,10 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 	s.Control = l.Addr().String()
 	c := commands{
 		server: control.NewServer(n, release(), cfg.Log.Named("control")), listener: l, broken: n.Exchange.Done(),
-		ready: func() error { return h.ready(ctx, n, s) },
+		ready: func() error {
+			n.TakesCommands(true)
+			return h.ready(ctx, n, s)
+		},
 		drain: func() { h.finish(n, cfg.Log) },
 	}
 	return c.serve(ctx)
@@ -99,6 +104,16 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 
 // errBroken is why run ends by itself; closing the exchange says more.
 var errBroken = errors.New("the exchange has ended by itself")
+
+// pages are the debug pages, with what tells supervisors how the node is.
+func pages(n *node.Online) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", debug.Handler(n.Page()))
+	for _, path := range []string{"/livez", "/readyz"} {
+		mux.Handle(path, health.Handler(n))
+	}
+	return mux
+}
 
 // finish lets peers have what they were promised.
 func (h *hosted) finish(n *node.Online, log *zap.Logger) {

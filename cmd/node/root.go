@@ -86,7 +86,7 @@ running node.
 	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
+		newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newHealth(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
 		newShare(a), newTrackers(a), newVersion(a),
 	)
 	root.AddCommand(newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newStat(a))

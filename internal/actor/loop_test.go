@@ -118,3 +118,12 @@ func closed(c <-chan struct{}) bool {
 		return false
 	}
 }
+
+func TestATurnLastsAsLongAsTheWork(t *testing.T) {
+	l, now := NewLoop("test", nil), time.Unix(1000, 0)
+	require.Zero(t, l.Turn(now))
+	l.Working(now)
+	require.Equal(t, time.Second, l.Turn(now.Add(time.Second)))
+	l.Waiting(now.Add(2 * time.Second))
+	require.Zero(t, l.Turn(now.Add(3*time.Second)))
+}

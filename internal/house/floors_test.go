@@ -31,8 +31,10 @@ var floors = map[string]int{
 
 	".": 4, // the root package, which embedders import
 
+	"health":           5,
 	"adapter/boxo":     5,
 	"adapter/dag":      5,
+	"adapter/otel":     5,
 	"adapter/pebbledb": 5,
 	"adapter/unixfs":   5,
 

@@ -120,3 +120,6 @@ func (a *Announcer) Load(now time.Time) actor.Load { return a.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (a *Announcer) Depth() int { return a.inbox.Depth() }
+
+// Turn is how long the actor has been at work on what it last received.
+func (a *Announcer) Turn(now time.Time) time.Duration { return a.loop.Turn(now) }

@@ -247,3 +247,6 @@ func (t *Tracker) Load(now time.Time) actor.Load { return t.loop.Load(now) }
 
 // Depth is the number of requests that wait.
 func (t *Tracker) Depth() int { return t.inbox.Depth() }
+
+// Turn is how long the actor has been at work on what it last received.
+func (t *Tracker) Turn(now time.Time) time.Duration { return t.loop.Turn(now) }

@@ -4,6 +4,7 @@
 //
 //	GET    /version                  which control API the node speaks; the one call that never changes
 //	GET    /v2/node                  node.Info
+//	GET    /v2/health                Health
 //	GET    /v2/ledgers               []ledger.Receipt
 //	GET    /v2/ledgers/{peer}        ledger.Receipt
 //	POST   /v2/blocks                store the blocks of the body

@@ -73,6 +73,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
 	mux.HandleFunc("POST /v2/searches", s.call(s.find))
 	s.insideRoutes(mux)
+	s.healthRoutes(mux)
 	s.loggingRoutes(mux)
 	s.settingsRoutes(mux)
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -78,6 +79,7 @@ type Online struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
+	commands      atomic.Bool // are taken
 	isTracker     bool
 	trackerMemory int // that its table may take
 	mu            sync.Mutex
