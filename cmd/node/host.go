@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,8 @@ type hosted struct {
 	debug string        // where the debug page is, or debugOff
 	http  string        // where a tracker answers over HTTP; empty for nowhere
 	drain time.Duration // at most, for what peers were promised
+
+	manager supervisor
 
 	// ready is called once the node serves its peers and other commands. With an
 	// error the node ends.
@@ -65,37 +68,45 @@ func heapFloor() []byte { return make([]byte, 32<<20) }
 // ready, and waits for the end. The pages are there until the node has drained.
 func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (err error) {
 	s := started{}
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	if s.Info, err = n.Info(ctx); err != nil {
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := debug.Listen(life, h.debug, pages(n), debug.ListenConfig{Log: cfg.Log.Named("debug")})
+		page, err := h.page(life, n, debug.ListenConfig{Log: cfg.Log.Named("debug")})
 		if err != nil {
 			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
 		}
 		defer page.Close()
 		s.Debug = page.URL()
 	}
-	if h.http != "" {
-		routing, err := serveRouting(ctx, h.http, n.Exchange.Tracker(), cfg.Log.Named("routing"))
+	if tracker := n.Exchange.Tracker(); tracker != nil && (h.http != "" || h.manager.sockets[socketRouting] != nil) {
+		routing, err := serveRouting(ctx, h.http, h.manager.sockets.Take(socketRouting), tracker, cfg.Log.Named("routing"))
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, routing.Close()) }()
 		s.Routing = routing.url()
 	}
-	l, err := h.repo.Listen()
+	l, err := h.listen()
 	if err != nil {
 		return err
 	}
 	s.Control = l.Addr().String()
+	h.manager.dismiss()
 	c := commands{
 		server: control.NewServer(n, release(), cfg.Log.Named("control")), listener: l, broken: n.Exchange.Done(),
 		ready: func() error {
 			n.TakesCommands(true)
-			return h.ready(ctx, n, s)
+			err := h.ready(ctx, n, s)
+			if err == nil {
+				h.manager.ready()
+				watching.Go(func() { h.manager.watch(life, n) })
+			}
+			return err
 		},
 		drain: func() { h.finish(n, cfg.Log) },
 	}
@@ -104,6 +115,23 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 
 // errBroken is why run ends by itself; closing the exchange says more.
 var errBroken = errors.New("the exchange has ended by itself")
+
+// page serves the debug pages, at a socket that was opened for them or at their address.
+func (h *hosted) page(ctx context.Context, n *node.Online, cfg debug.ListenConfig) (*debug.Server, error) {
+	if l := h.manager.sockets.Take(socketDebug); l != nil {
+		return debug.Serve(ctx, l, pages(n), cfg)
+	}
+	return debug.Listen(ctx, h.debug, pages(n), cfg)
+}
+
+// listen opens the control socket, or takes the one that was opened for it.
+func (h *hosted) listen() (net.Listener, error) {
+	l := h.manager.sockets.Take(socketControl)
+	if l == nil {
+		return h.repo.Listen()
+	}
+	return h.repo.Adopt(l)
+}
 
 // pages are the debug pages, with what tells supervisors how the node is.
 func pages(n *node.Online) http.Handler {
@@ -117,6 +145,7 @@ func pages(n *node.Online) http.Handler {
 
 // finish lets peers have what they were promised.
 func (h *hosted) finish(n *node.Online, log *zap.Logger) {
+	h.manager.stopping(h.drain)
 	ctx, cancel := context.WithTimeout(context.Background(), h.drain)
 	defer cancel()
 	began := time.Now()

@@ -18,8 +18,9 @@ import (
 
 // running is a node that runs, with what a reload can change about it.
 type running struct {
-	node *node.Online
-	logs *logs.Logs
+	node    *node.Online
+	logs    *logs.Logs
+	manager *supervisor // is told
 }
 
 // reloadable are settings that can change while the node runs.
@@ -76,7 +77,9 @@ func (r *reloader) begin(n *running) {
 		for {
 			select {
 			case <-r.signals:
+				n.manager.reloading()
 				r.reload(n)
+				n.manager.ready()
 			case <-r.ctx.Done():
 				return
 			}

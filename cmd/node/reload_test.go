@@ -66,7 +66,7 @@ func reloading(t *testing.T, repo string, args ...string) (*reloader, *running, 
 	core, seen := observer.New(zapcore.DebugLevel)
 	r := newReloader(p, a.sources(repo), zap.New(core))
 	t.Cleanup(r.stop)
-	return r, &running{logs: logs.New(io.Discard, o.levels, o.format)}, seen
+	return r, &running{logs: logs.New(io.Discard, o.levels, o.format), manager: &supervisor{}}, seen
 }
 
 func told(seen *observer.ObservedLogs) map[string]string {

@@ -28,13 +28,15 @@ type routingServer struct {
 	done     chan error
 }
 
-// serveRouting answers at an address, which may be a public one, until it is
-// closed.
-func serveRouting(ctx context.Context, address string, from routingv1.Source, log *zap.Logger) (*routingServer, error) {
-	var l net.ListenConfig
-	listener, err := l.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("answer over HTTP: %w (choose another address with --tracker-http)", err)
+// serveRouting answers on a listener, or when there is none at an address, which may
+// be a public one, until it is closed.
+func serveRouting(ctx context.Context, address string, listener net.Listener, from routingv1.Source, log *zap.Logger) (*routingServer, error) {
+	if listener == nil {
+		var l net.ListenConfig
+		var err error
+		if listener, err = l.Listen(ctx, "tcp", address); err != nil {
+			return nil, fmt.Errorf("answer over HTTP: %w (choose another address with --tracker-http)", err)
+		}
 	}
 	s := &routingServer{listener: listener, http: routingv1.NewServer(routingv1.Handler(from, routingv1.WithLogger(log))), done: make(chan error, 1)}
 	s.http.ErrorLog = zap.NewStdLog(log)

@@ -28,7 +28,7 @@ func (o oneProvider) Providers(context.Context, netip.Addr, record.Namespace, ci
 func TestATrackerAnswersOverHTTP(t *testing.T) {
 	info, err := peer.AddrInfoFromP2pAddr(ma.StringCast(trackerA))
 	require.NoError(t, err)
-	s, err := serveRouting(t.Context(), "127.0.0.1:0", oneProvider{*info}, zaptest.NewLogger(t))
+	s, err := serveRouting(t.Context(), "127.0.0.1:0", nil, oneProvider{*info}, zaptest.NewLogger(t))
 	require.NoError(t, err)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get(s.url() + "/ns/photos/routing/v1/providers/" + helloCID)
@@ -39,7 +39,7 @@ func TestATrackerAnswersOverHTTP(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Contains(t, string(body), info.ID.String())
 
-	_, err = serveRouting(t.Context(), s.listener.Addr().String(), oneProvider{}, zaptest.NewLogger(t))
+	_, err = serveRouting(t.Context(), s.listener.Addr().String(), nil, oneProvider{}, zaptest.NewLogger(t))
 	require.ErrorContains(t, err, "--tracker-http")
 	require.NoError(t, s.Close())
 	_, err = net.Dial("tcp", s.listener.Addr().String())

@@ -141,6 +141,10 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	}
 	o.logTo(a.err, &cfg)
 	defer cfg.Logs.TakeLibp2p()()
+	manager, err := supervised(cfg.Log)
+	if err != nil {
+		return err
+	}
 	reload := newReloader(p, a.sources(dir), cfg.Log)
 	defer reload.stop()
 	cfg.Settings = reload.current
@@ -149,8 +153,8 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	h := hosted{repo: r, debug: o.debug, http: o.http, drain: o.drain, ready: func(_ context.Context, n *node.Online, s started) error {
-		reload.begin(&running{node: n, logs: cfg.Logs})
+	h := hosted{repo: r, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, ready: func(_ context.Context, n *node.Online, s started) error {
+		reload.begin(&running{node: n, logs: cfg.Logs, manager: manager})
 		return s.print(a)
 	}}
 	return h.run(ctx, cfg)

@@ -42,6 +42,19 @@ func (r *Repo) Listen() (net.Listener, error) {
 	return &listener{Listener: l, dir: r.dir}, nil
 }
 
+// Adopt checks that a listener that was opened for this process is where commands
+// look for the control socket. Closing it leaves its file to who has opened it.
+func (r *Repo) Adopt(l net.Listener) (net.Listener, error) {
+	at, err := filepath.Abs(filepath.Join(r.dir, socketFile))
+	if err == nil && l.Addr().String() != at {
+		err = fmt.Errorf("the control socket was opened at %s, and commands look for it at %s", l.Addr(), at)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
 // Dial connects to the control socket of the node that has the repository in
 // dir open.
 func Dial(ctx context.Context, dir string) (net.Conn, error) {
