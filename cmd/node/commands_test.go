@@ -96,6 +96,7 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk config check":  {"config", "check"},
 		"souk config set":    {"config", "set", "log", "info"},
 		"souk config unset":  {"config", "unset", "log"},
+		"souk health":        {"health"},
 		"souk id":            {"id"},
 		"souk log ls":        {"log", "ls"},
 		"souk log level":     {"log", "level", "info"},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/blockstore"
@@ -29,9 +30,10 @@ const (
 // hosted is a node that this process runs on a repository.
 type hosted struct {
 	repo  *repo.Repo
-	debug string        // where the debug page is, or debugOff
-	http  string        // where a tracker answers over HTTP; empty for nowhere
-	drain time.Duration // at most, for what peers were promised
+	key   crypto.PrivKey // who the node is
+	debug string         // where the debug page is, or debugOff
+	http  string         // where a tracker answers over HTTP; empty for nowhere
+	drain time.Duration  // at most, for what peers were promised
 
 	manager supervisor
 
@@ -43,7 +45,7 @@ type hosted struct {
 // run runs the node until ctx ends or the exchange has ended by itself.
 func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 	defer runtime.KeepAlive(heapFloor())
-	n, err := node.Start(ctx, h.repo.Key(), blockstore.New(h.repo.Blocks(), blockstore.WithTrustedReads()), remembering(cfg, h.repo))
+	n, err := node.Start(ctx, h.key, blockstore.New(h.repo.Blocks(), blockstore.WithTrustedReads()), remembering(cfg, h.repo))
 	var deaf *node.ListenError
 	if errors.As(err, &deaf) {
 		return fmt.Errorf("%w (choose other addresses with --listen)", err)

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
-	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
 
 func newID(a *app) *cobra.Command {
@@ -26,7 +25,7 @@ addresses at which its node listens if it runs.`,
 			if err != nil {
 				return err
 			}
-			info, err := identify(cmd.Context(), dir)
+			info, err := a.identify(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
@@ -37,8 +36,8 @@ addresses at which its node listens if it runs.`,
 
 // identify asks the running node and otherwise reads the identity, for which it
 // needs no lock.
-func identify(ctx context.Context, dir string) (node.Info, error) {
-	key, err := repo.Identity(dir)
+func (a *app) identify(ctx context.Context, dir string) (node.Info, error) {
+	key, err := a.identity("", dir)
 	if err != nil {
 		return node.Info{}, err
 	}

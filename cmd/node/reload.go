@@ -34,6 +34,7 @@ type reloadable struct {
 // reloads are all settings that can. Those of other keys wait for the next start.
 var reloads = []reloadable{
 	{keys: []string{"log", "log-format"}, apply: applyLog},
+	{keys: []string{"allow-peers"}, apply: applyAllowed},
 }
 
 func applyLog(r *running, p *plan) error {

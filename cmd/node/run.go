@@ -31,7 +31,9 @@ const drainTime = 7 * time.Second
 type runOptions struct {
 	hostOptions
 	trackerOptions
-	flood bool
+	privateOptions
+	flood    bool
+	identity string // file with the private key
 }
 
 // hostOptions say how a node is run in this process.
@@ -98,6 +100,8 @@ func (o *runOptions) flagSet() *pflag.FlagSet {
 func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.hostOptions.flags(f, "127.0.0.1:4180")
 	o.trackerOptions.flags(f)
+	o.privateOptions.flags(f)
+	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
 }
 
@@ -130,6 +134,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 	err = errors.Join(
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
+		o.privateOptions.configure(&cfg),
 	)
 	return cfg, err
 }
@@ -153,7 +158,14 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	h := hosted{repo: r, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, ready: func(_ context.Context, n *node.Online, s started) error {
+	key, err := a.identity(o.identity, dir)
+	if err != nil {
+		return err
+	}
+	if cfg.PSK != nil {
+		cfg.Log.Info("in a private network: QUIC is off, connections are over TCP")
+	}
+	h := hosted{repo: r, key: key, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, ready: func(_ context.Context, n *node.Online, s started) error {
 		reload.begin(&running{node: n, logs: cfg.Logs, manager: manager})
 		return s.print(a)
 	}}

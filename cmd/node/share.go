@@ -80,7 +80,7 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 		cfg.Tracker = &souk.TrackerConfig{}
 		cfg.Tracker.Limits.TableBytes = shareMemory
 	}
-	h := hosted{repo: r, debug: o.debug, drain: o.drain, ready: func(ctx context.Context, n *node.Online, _ started) error {
+	h := hosted{repo: r, key: r.Key(), debug: o.debug, drain: o.drain, ready: func(ctx context.Context, n *node.Online, _ started) error {
 		err := o.through(ctx, a, n, cfg, paths)
 		if err == nil && !a.json {
 			fmt.Fprintln(a.err, "sharing until it is interrupted")

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -48,6 +49,10 @@ type Config struct {
 	// fetches. With a ListKey, those in the lists that this key signed are, too.
 	Trackers []peer.AddrInfo
 	ListKey  peer.ID
+	// PSK is the key of a private network, or nil. Private networks have no QUIC.
+	PSK pnet.PSK
+	// Allowed are those who may be connected, everybody when there are none.
+	Allowed []peer.ID
 	// Tracker makes the node one, unless it is nil, with the memory for its table
 	// that Limits.TableBytes says.
 	Tracker *souk.TrackerConfig
@@ -79,6 +84,7 @@ type Online struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
+	gate          *Gate
 	commands      atomic.Bool // are taken
 	isTracker     bool
 	trackerMemory int // that its table may take
@@ -90,7 +96,9 @@ type Online struct {
 // Noise or TLS, without relays, discovery or bootstrap peers, and an exchange
 // over store. The caller closes the node and after that the store.
 func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore, cfg Config) (*Online, error) {
-	h, err := newHost(key, cfg)
+	gate := &Gate{}
+	gate.Allow(cfg.Allowed)
+	h, err := newHost(key, cfg, gate)
 	if err != nil {
 		return nil, fmt.Errorf("start the network: %w", err)
 	}
@@ -101,7 +109,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	}
 	n := &Online{
 		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
-		isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+		gate: gate, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {
 		n.trackerMemory = cfg.Tracker.Limits.TableBytes
@@ -124,18 +132,23 @@ func (cfg *Config) options(log *zap.Logger) []souk.Option {
 	return append(options, cfg.Exchange...)
 }
 
-func newHost(key crypto.PrivKey, cfg Config) (host.Host, error) {
+func newHost(key crypto.PrivKey, cfg Config, gate *Gate) (host.Host, error) {
 	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.UserAgent(cfg.Agent),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a second node shares the port unnoticed
-		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Muxer(yamux.ID, windows(cfg)),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.NoListenAddrs, // a New that cannot listen leaks its goroutines
+		libp2p.ConnectionGater(gate),
+	}
+	if cfg.PSK != nil {
+		options = append(options, libp2p.PrivateNetwork(cfg.PSK))
+	} else {
+		options = append(options, libp2p.Transport(quic.NewTransport))
 	}
 	h, err := libp2p.New(options...)
 	if err != nil || len(cfg.Listen) == 0 {

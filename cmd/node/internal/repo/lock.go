@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,13 +16,15 @@ import (
 type LockedError struct {
 	Path string // of the lock file
 	PID  int    // of the holder, 0 when it is not known
+	// Since is when the holder took it, zero when that is not known.
+	Since time.Time
 }
 
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
 		return fmt.Sprintf("the repository is in use by another process (%s is locked)", e.Path)
 	}
-	return fmt.Sprintf("the repository is in use by process %d (%s is locked)", e.PID, e.Path)
+	return fmt.Sprintf("the repository is in use by process %d since %s (%s is locked)", e.PID, e.Since.Format(time.RFC3339), e.Path)
 }
 
 // acquire takes the lock without waiting. The lock is the kernel's, on the open
@@ -35,7 +38,7 @@ func acquire(path string) (*os.File, error) {
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		defer f.Close()
-		return nil, &LockedError{Path: path, PID: holder(f)}
+		return nil, &LockedError{Path: path, PID: holder(f), Since: written(f)}
 	}
 	if err == nil {
 		err = sign(f)
@@ -53,6 +56,15 @@ func sign(f *os.File) error {
 	}
 	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return err
+}
+
+// written is when the holder wrote into the file, which it does once.
+func written(f *os.File) time.Time {
+	info, err := f.Stat()
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 func holder(f *os.File) int {
