@@ -189,7 +189,7 @@ text
 }
 
 func checkFolders(m *module) []fault {
-	known := []string{".ci", "docs"}
+	known := []string{".ci", "dist", "docs"}
 	for dir := range floors {
 		known = append(known, top(dir))
 	}
