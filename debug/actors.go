@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/souk-p2p/souk"
 )
 
 // What an actor is called busy from on: it has no time left for a burst, or what
@@ -13,22 +15,22 @@ const (
 	longWaited = time.Second
 )
 
-// Late reports whether what the actor is told has to wait.
-func (a Actor) Late() bool { return a.Saturation >= saturated || a.Oldest >= longWaited }
+// late reports whether what the actor is told has to wait.
+func late(a souk.ActorStat) bool { return a.Saturation10s >= saturated || a.Oldest >= longWaited }
 
 // working is the page of the actors.
 type working struct {
-	Actors []Actor `json:"actors"`
+	Actors []souk.ActorStat `json:"actors"`
 	page
 }
 
-func (p *pages) actors(ctx context.Context, q *query, _ *http.Request) (answer, error) {
+func (p *pages) actors(_ context.Context, q *query, _ *http.Request) (answer, error) {
 	if p.Actors == nil {
 		return p.silent(q, "actors", "Actors")
 	}
-	w := working{Actors: p.Actors.Actors(ctx), page: p.page(q, "actors", "Actors")}
+	w := working{Actors: p.Actors.Actors(), page: p.page(q, "actors", "Actors")}
 	if w.Actors == nil {
-		w.Actors = []Actor{}
+		w.Actors = []souk.ActorStat{}
 	}
 	return answer{name: "actors.html", html: w, json: w}, nil
 }

@@ -60,13 +60,22 @@ func unknown(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusNotFound, "there is no page "+plain(r.URL.Path))
 }
 
+// readable is up to what size JSON is written in lines: nobody reads more, and to
+// break it takes as long as to make it.
+const readable = 64 << 10
+
 // writeJSON and writeHTML write an answer. That the client is gone by then is
 // its own affair.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.MarshalIndent(v, "", "  ")
+	body, err := json.Marshal(v)
 	if err != nil { // Half an answer would look like a whole one.
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
+	}
+	if len(body) <= readable {
+		var lines bytes.Buffer
+		_ = json.Indent(&lines, body, "", "  ") // It is JSON.
+		body = lines.Bytes()
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

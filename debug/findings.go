@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
+	"strconv"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/ledger"
 )
 
 // level is how bad a finding is.
@@ -43,7 +46,7 @@ func (f findings) worstFirst() []Finding {
 }
 
 // peers tells of those who do wrong, and of there being nobody.
-func (f *findings) peers(rows []Row) {
+func (f *findings) peers(rows []ledger.Receipt) {
 	if len(rows) > 0 && connected(rows) == 0 {
 		f.add(warn, "/debug/ledgers", "No peer is connected.")
 	}
@@ -58,27 +61,32 @@ func (f *findings) peers(rows []Row) {
 	}
 }
 
-// sessions names the one that has waited longest, if any has for long.
-func (f *findings) sessions(all []Session, now time.Time) {
-	stuck := slices.DeleteFunc(slices.Clone(all), func(s Session) bool { return !s.Stuck(now) })
-	if len(stuck) == 0 {
-		return
+// sessions tells of those that are stuck, and leads to the one if there is but one.
+func (f *findings) sessions(all []fetch) {
+	page, stuck := "", 0
+	for _, s := range all {
+		if s.Stuck {
+			stuck++
+			page = "/debug/sessions/" + strconv.FormatUint(s.ID, 10)
+		}
 	}
-	page := "/debug/sessions"
-	if len(stuck) == 1 {
-		page += "/" + stuck[0].ID
+	switch {
+	case stuck > 1:
+		page = "/debug/sessions"
+		fallthrough
+	case stuck == 1:
+		f.add(warn, page, "%s waits for blocks and gets none, for %d s or longer.", plural(stuck, "session"), int(stuckAfter.Seconds()))
 	}
-	f.add(warn, page, "%s got no block for %d s or longer and still waits for some.", plural(len(stuck), "session"), int(stuckAfter.Seconds()))
 }
 
-func (f *findings) actors(all []Actor) {
+func (f *findings) actors(all []souk.ActorStat) {
 	for _, a := range all {
 		switch {
 		case a.Panics > 0:
 			f.add(bad, "/debug/actors", "%s has panicked, %s: the log says why.", a.Name, times(a.Panics))
-		case a.Saturation >= saturated:
-			f.add(warn, "/debug/actors", "%s is saturated: busy %s of the time.", a.Name, percent(a.Saturation))
-		case a.Late():
+		case a.Saturation10s >= saturated:
+			f.add(warn, "/debug/actors", "%s is saturated: busy %s of the time.", a.Name, percent(a.Saturation10s))
+		case late(a):
 			f.add(warn, "/debug/actors", "%s is late: a message has waited %s.", a.Name, span(a.Oldest))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -42,7 +43,9 @@ var formats = template.FuncMap{
 	"since":     func(now, t time.Time) string { return uptime(now.Sub(t)) },
 	"uptime":    uptime,
 	"talkers":   talkers,
-	"wanttable": func(wants []Want, now time.Time, peers bool) wantTable { return wantTable{wants, now, peers} },
+	"wanttable": func(wants []souk.WantStat, peers bool) wantTable { return wantTable{wants, peers} },
+	"late":      late,
+	"minute":    func(t time.Time) string { return t.UTC().Format("15:04 UTC") },
 	"clock":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"part":      func(n, of uint64) float64 { return float64(n) / float64(max(of, 1)) },
 }
@@ -226,12 +229,13 @@ type talker struct {
 	Speed float64
 }
 
-func talkers(rows []Row, down bool) []talker {
+func talkers(rows []ledger.Receipt, down bool) []talker {
 	out := make([]talker, len(rows))
-	for i, r := range rows {
-		out[i] = talker{r.Peer, r.Agent, r.Rate.Sent10s}
+	for i := range rows {
+		r := &rows[i]
+		out[i] = talker{r.Peer, r.Agent, r.Rates.Sent10s}
 		if down {
-			out[i].Speed = r.Rate.Received10s
+			out[i].Speed = r.Rates.Received10s
 		}
 	}
 	return out
@@ -239,7 +243,6 @@ func talkers(rows []Row, down bool) []talker {
 
 // wantTable is a table of wants, with a column for their peers or without.
 type wantTable struct {
-	Wants []Want
-	Now   time.Time
+	Wants []souk.WantStat
 	Peers bool
 }

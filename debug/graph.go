@@ -2,9 +2,10 @@ package debug
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
+
+	"github.com/souk-p2p/souk/ledger"
 )
 
 // The size of a graph in units of its own; the page stretches it.
@@ -24,41 +25,41 @@ type graph struct {
 }
 
 // draw returns nil for a history that has nothing in it.
-func draw(history []Sample) *graph {
-	var top float64
-	var received, sent uint64
-	for _, s := range history {
-		top = max(top, s.rate(s.Received), s.rate(s.Sent))
-		received += s.Received
-		sent += s.Sent
+func draw(history []ledger.Traffic, each time.Duration) *graph {
+	var most, received, sent uint64
+	for _, of := range history {
+		most = max(most, of.Received, of.Sent)
+		received += of.Received
+		sent += of.Sent
 	}
-	if len(history) == 0 || top == 0 {
+	if most == 0 {
 		return nil
 	}
-	first, last := history[0], history[len(history)-1]
-	g := &graph{Width: graphWidth, Height: graphHeight, Middle: graphHeight / 2, From: first.Start, To: last.Start.Add(last.Length), Top: top}
-	g.Received = g.path(history, func(s Sample) float64 { return -s.rate(s.Received) })
-	g.Sent = g.path(history, func(s Sample) float64 { return s.rate(s.Sent) })
-	g.Sum = fmt.Sprintf("%s received and %s sent, at most %s", size(float64(received), "B"), size(float64(sent), "B"), rate(top))
+	from, top := history[0].From, float64(most)/each.Seconds()
+	g := &graph{
+		Width: graphWidth, Height: graphHeight, Middle: graphHeight / 2, Top: top,
+		From: from, To: history[len(history)-1].From.Add(each),
+		Sum: fmt.Sprintf("%s received and %s sent, at most %s", size(float64(received), "B"), size(float64(sent), "B"), rate(top)),
+	}
+	g.Received = g.path(history, each, func(of ledger.Traffic) float64 { return -float64(of.Received) / float64(most) })
+	g.Sent = g.path(history, each, func(of ledger.Traffic) float64 { return float64(of.Sent) / float64(most) })
 	return g
 }
 
-// rate is in bytes a second.
-func (s Sample) rate(bytes uint64) float64 { return float64(bytes) / max(s.Length.Seconds(), 1) }
-
-// path draws one step for each sample, from the middle line and back to it.
-func (g *graph) path(history []Sample, of func(Sample) float64) string {
+// path draws one step for each part of the history, from the middle line and back
+// to it; share is from -1 to 1.
+func (g *graph) path(history []ledger.Traffic, each time.Duration, share func(ledger.Traffic) float64) string {
 	var d strings.Builder
 	fmt.Fprintf(&d, "M0 %d", g.Middle)
-	for _, s := range history {
-		y := float64(g.Middle) * (1 + of(s)/g.Top)
-		fmt.Fprintf(&d, "L%.1f %.1fL%.1f %.1f", g.x(s.Start), y, g.x(s.Start.Add(s.Length)), y)
+	for _, of := range history {
+		y := float64(g.Middle) * (1 + share(of))
+		fmt.Fprintf(&d, "L%.1f %.1fL%.1f %.1f", g.x(of.From), y, g.x(of.From.Add(each)), y)
 	}
 	fmt.Fprintf(&d, "L%d %dZ", g.Width, g.Middle)
 	return d.String()
 }
 
 func (g *graph) x(at time.Time) float64 {
-	share := float64(at.Sub(g.From)) / math.Max(float64(g.To.Sub(g.From)), 1)
+	share := float64(at.Sub(g.From)) / float64(g.To.Sub(g.From))
 	return float64(g.Width) * min(max(share, 0), 1)
 }

@@ -15,7 +15,6 @@ type Config struct {
 	Source   Source // needed
 	Tracker  TrackerSource
 	Peers    PeerSource
-	Rates    RateSource
 	Wants    WantSource
 	Sessions SessionSource
 	Actors   ActorSource
@@ -76,6 +75,7 @@ func (p *pages) route(mux *http.ServeMux) {
 	mux.HandleFunc("POST /debug/bundle", p.bundle)
 	mux.HandleFunc("GET /debug/style.css", asset("style.css"))
 	mux.HandleFunc("GET /debug/souk.js", asset("souk.js"))
+	mux.HandleFunc("GET /debug/icon.svg", asset("icon.svg"))
 	mux.HandleFunc("/", unknown)
 }
 

@@ -48,7 +48,7 @@ func newGate(token string, secure bool, at net.Addr) *gate {
 // lives.
 func (g *gate) require(h http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	for _, open := range []string{"GET /livez", "GET /readyz", "GET /debug/style.css"} {
+	for _, open := range []string{"GET /livez", "GET /readyz", "GET /debug/style.css", "GET /debug/souk.js", "GET /debug/icon.svg"} {
 		mux.Handle(open, h)
 	}
 	mux.HandleFunc("GET "+loginPath, func(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/ledger"
 )
 
 // topTalkers is how many peers are named: more do not fit beside the rest.
@@ -15,22 +18,22 @@ const topTalkers = 5
 
 // overview is the first page: what the node does, and what is wrong.
 type overview struct {
-	Self     peer.ID       `json:"self"`
-	Version  string        `json:"version"`
-	Uptime   time.Duration `json:"uptime_ns"`
-	Stat     Stat          `json:"stat"`
-	Rate     Rate          `json:"rate"`
-	Peers    int           `json:"peers"`
-	Up       int           `json:"connected"`
-	Findings []Finding     `json:"findings"` // the worst first
-	Down     []Row         `json:"top_down"` // who sends us most, lately
-	Give     []Row         `json:"top_up"`   // who gets most of us, lately
+	Self     peer.ID          `json:"self"`
+	Version  string           `json:"version"`
+	Uptime   time.Duration    `json:"uptime_ns"`
+	Stat     Stat             `json:"stat"`
+	Rates    ledger.Rates     `json:"rates"`
+	Peers    int              `json:"peers"`
+	Up       int              `json:"connected"`
+	Findings []Finding        `json:"findings"` // the worst first
+	Down     []ledger.Receipt `json:"top_down"` // who sends us most, lately
+	Give     []ledger.Receipt `json:"top_up"`   // who gets most of us, lately
 
-	Sessions *int           `json:"sessions,omitempty"` // that are open
-	Wants    *WantList      `json:"wants,omitempty"`
-	Store    *Store         `json:"store,omitempty"`
-	Busiest  *Actor         `json:"busiest,omitempty"`
-	Trackers []TrackerState `json:"trackers,omitempty"`
+	Sessions *int            `json:"sessions,omitempty"` // that are open
+	Wants    *wantCounts     `json:"wants,omitempty"`
+	Store    *Store          `json:"store,omitempty"`
+	Busiest  *souk.ActorStat `json:"busiest,omitempty"`
+	Trackers []TrackerState  `json:"trackers,omitempty"`
 	page
 }
 
@@ -38,34 +41,31 @@ func (p *pages) overview(ctx context.Context, q *query, _ *http.Request) (answer
 	rows := p.ledgers(q)
 	now := p.Now()
 	o := overview{
-		Self: p.Source.Self(), Version: p.version(), Uptime: now.Sub(p.started), Stat: p.Source.Stat(), Rate: total(rows).Rate,
+		Self: p.Source.Self(), Version: p.version(), Uptime: now.Sub(p.started), Stat: p.Source.Stat(), Rates: total(rows).Rates,
 		Peers: len(rows), Up: connected(rows), page: p.page(q, "overview", "Overview"),
-		Down: top(rows, func(r Rate) float64 { return r.Received10s }),
-		Give: top(rows, func(r Rate) float64 { return r.Sent10s }),
+		Down: top(rows, func(r ledger.Rates) float64 { return r.Received10s }),
+		Give: top(rows, func(r ledger.Rates) float64 { return r.Sent10s }),
 	}
 	found := findings{}
 	found.peers(rows)
 	p.askSessions(ctx, &o, &found)
-	p.askActors(ctx, &o, &found)
+	p.askActors(&o, &found)
+	p.askWants(ctx, &o)
 	p.askStore(ctx, &o, &found)
 	p.askTrackers(ctx, &o, &found)
-	if p.Wants != nil {
-		wants := p.Wants.Wants(ctx, WantQuery{})
-		o.Wants = &wants
-	}
 	o.Findings = found.worstFirst()
 	return answer{name: "overview.html", html: o, json: o}, nil
 }
 
 // top returns the peers with the highest rates above zero.
-func top(rows []Row, of func(Rate) float64) []Row {
-	busy := []Row{}
+func top(rows []ledger.Receipt, of func(ledger.Rates) float64) []ledger.Receipt {
+	busy := []ledger.Receipt{}
 	for i := range rows {
-		if of(rows[i].Rate) > 0 {
+		if of(rows[i].Rates) > 0 {
 			busy = append(busy, rows[i])
 		}
 	}
-	slices.SortStableFunc(busy, func(a, b Row) int { return cmp.Compare(of(b.Rate), of(a.Rate)) })
+	slices.SortStableFunc(busy, func(a, b ledger.Receipt) int { return cmp.Compare(of(b.Rates), of(a.Rates)) })
 	return slices.Clip(busy[:min(len(busy), topTalkers)])
 }
 
@@ -73,20 +73,38 @@ func (p *pages) askSessions(ctx context.Context, o *overview, found *findings) {
 	if p.Sessions == nil {
 		return
 	}
-	all := p.Sessions.Sessions(ctx)
+	all, err := p.fetches(ctx, listed)
+	if err != nil {
+		return // Whoever asked is gone, or the node is closing.
+	}
 	open := len(all)
 	o.Sessions = &open
-	found.sessions(all, p.Now())
+	found.sessions(all)
 }
 
-func (p *pages) askActors(ctx context.Context, o *overview, found *findings) {
+// wantCounts is how many wants there are.
+type wantCounts struct {
+	Sent     int `json:"sent"`     // ours, at peers
+	Received int `json:"received"` // of peers
+}
+
+func (p *pages) askWants(ctx context.Context, o *overview) {
+	if p.Wants == nil {
+		return
+	}
+	if ours, theirs, err := p.bothWants(ctx, souk.WantQuery{Limit: 1}); err == nil {
+		o.Wants = &wantCounts{ours.Total, theirs.Total}
+	}
+}
+
+func (p *pages) askActors(o *overview, found *findings) {
 	if p.Actors == nil {
 		return
 	}
-	all := p.Actors.Actors(ctx)
+	all := p.Actors.Actors()
 	found.actors(all)
 	if len(all) > 0 {
-		busiest := slices.MaxFunc(all, func(a, b Actor) int { return cmp.Compare(a.Saturation, b.Saturation) })
+		busiest := slices.MaxFunc(all, func(a, b souk.ActorStat) int { return cmp.Compare(a.Saturation10s, b.Saturation10s) })
 		o.Busiest = &busiest
 	}
 }

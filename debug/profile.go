@@ -36,10 +36,10 @@ func (p *pages) vars(w http.ResponseWriter, r *http.Request) {
 func (p *pages) variables() map[string]any {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	rows := p.rows(p.Source.Ledgers())
+	rows := p.Source.Ledgers()
 	return map[string]any{
 		"memstats": &memory, "goroutines": runtime.NumGoroutine(), "gomaxprocs": runtime.GOMAXPROCS(0),
 		"version": p.version(), "uptime_seconds": p.Now().Sub(p.started).Seconds(),
-		"stat": p.Source.Stat(), "rate": total(rows).Rate, "peers": len(rows), "connected": connected(rows),
+		"stat": p.Source.Stat(), "rates": total(rows).Rates, "peers": len(rows), "connected": connected(rows),
 	}
 }

@@ -116,3 +116,15 @@ func (p page) Value(name string) string { return p.query.values.Get(name) }
 
 // LoggedIn is whether there is somebody to log out.
 func (p page) LoggedIn() bool { return p.query.cookie }
+
+// Then is, for templates, the address of the wants in one direction that come after
+// a cursor.
+func (p page) Then(direction, after string) template.URL {
+	v := url.Values{"dir": {direction}, "after": {after}}
+	for _, key := range []string{"limit", "peer"} {
+		if text := p.query.values.Get(key); text != "" {
+			v.Set(key, text)
+		}
+	}
+	return template.URL("?" + v.Encode())
+}

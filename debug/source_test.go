@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multihash"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -16,12 +17,11 @@ import (
 type source struct {
 	ledgers  []ledger.Receipt
 	tracker  *Tracker // nil when it is none
-	agents   map[peer.ID]string
-	rates    map[peer.ID]Rate
-	history  []Sample
-	wants    []Want
-	sessions []SessionDetail
-	actors   []Actor
+	peers    []souk.PeerStat
+	sent     []souk.WantStat
+	received []souk.WantStat
+	sessions []souk.SessionDetail
+	actors   []souk.ActorStat
 	store    Store
 	broken   error // of the store
 	trackers []TrackerState
@@ -31,7 +31,7 @@ type source struct {
 // config has every topic.
 func (s *source) config() Config {
 	return Config{
-		Source: s, Tracker: s, Peers: s, Rates: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s,
+		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s,
 		Version: "souk 1.2.3", Now: func() time.Time { return noon },
 	}
 }
@@ -63,30 +63,40 @@ func node() *source {
 // busy has something on every page.
 func busy() *source {
 	s := node()
-	s.agents = map[peer.ID]string{id("a"): "kubo/0.42.0", id("b"): "souk/1.2.3"}
-	s.rates = map[peer.ID]Rate{
-		id("a"): {Received10s: 3 << 20, Received1m: 2 << 20, Sent10s: 1000},
-		id("b"): {Received10s: 1 << 20, Sent10s: 5 << 20, Sent1m: 1 << 20},
-	}
+	a, b := &s.ledgers[0], &s.ledgers[1]
+	a.Agent, a.Rates = "kubo/0.42.0", ledger.Rates{Received10s: 3 << 20, Received1m: 2 << 20, Sent10s: 1000}
+	b.Agent, b.Rates = "souk/1.2.3", ledger.Rates{Received10s: 1 << 20, Sent10s: 5 << 20, Sent1m: 1 << 20}
+	a.History = &ledger.History{}
 	for i := range 60 {
-		s.history = append(s.history, Sample{Start: noon.Add(time.Duration(i-60) * time.Minute), Length: time.Minute, Received: uint64(i * i << 16), Sent: uint64(60-i) << 20})
+		a.History.Minutes = append(a.History.Minutes, ledger.Traffic{From: noon.Add(time.Duration(i-60) * time.Minute), Received: uint64(i * i << 16), Sent: uint64(60-i) << 20})
 	}
-	s.wants = []Want{
-		{CID: block("x"), Peer: id("a"), Direction: WantSent, Block: true, Since: noon.Add(-90 * time.Second), State: "asked", Session: "7"},
-		{CID: block("y"), Peer: id("b"), Direction: WantReceived, Since: noon.Add(-5 * time.Second), State: "not here"},
+	for i := range 48 {
+		a.History.HalfHours = append(a.History.HalfHours, ledger.Traffic{From: noon.Add(time.Duration(i-48) * 30 * time.Minute), Received: uint64(i%13) << 26, Sent: uint64(i%7) << 26})
 	}
-	s.sessions = []SessionDetail{
+	s.peers = []souk.PeerStat{{
+		Peer: a.Peer, Protocol: "/ipfs/bitswap/1.2.0", Class: "proven", StrikeLimit: 64, Strikes: 3, Window: 8 << 20, Since: noon.Add(-time.Hour),
+		Connections:   []souk.ConnectionStat{{Address: "/ip4/192.0.2.7/tcp/4101", Inbound: true, Opened: noon.Add(-time.Hour), Streams: 3}},
+		WantsReceived: 1,
+	}}
+	s.sent = []souk.WantStat{{CID: block("x"), Peer: id("a"), Kind: "block", Priority: 7, Age: 90 * time.Second, State: "written"}}
+	s.received = []souk.WantStat{{CID: block("y"), Peer: id("b"), Kind: "have", Age: 5 * time.Second, State: "absent"}}
+	s.sessions = []souk.SessionDetail{
 		{
-			Session: Session{ID: "7", Started: noon.Add(-5 * time.Minute), Namespace: "photos", Wants: 2, Asked: 1, Blocks: 1234, Bytes: 300 << 20, Duplicates: 3, Peers: 2, LastBlock: noon.Add(-time.Minute)},
-			Waiting: []SessionWant{{CID: block("x"), Since: noon.Add(-90 * time.Second), State: "asked", Asked: []Asked{{Peer: id("a")}, {Peer: id("b"), Answer: "don't have"}}}},
-			Tried:   []SessionPeer{{Peer: id("a"), State: "active", Asked: 1240, Blocks: 1234, Bytes: 300 << 20, Haves: 1, DontHaves: 2, Latency: 12 * time.Millisecond}},
-			Time:    []TimeSpent{{What: "waiting for peers", Time: 4 * time.Minute}},
+			SessionStat: souk.SessionStat{
+				ID: 7, Opened: noon.Add(-5 * time.Minute), Namespace: "photos", WantsLeft: 2, Calls: 1, Blocks: 1234, Bytes: 300 << 20, Duplicates: 3, Peers: 2,
+				Doing: "answers", Spent: souk.TimeSpent{Answers: 4 * time.Minute, Transferring: time.Minute},
+			},
+			Tried: []souk.TriedPeer{
+				{Peer: id("a"), Answer: "blocks", Connected: true, Source: "directory", Blocks: 1234, Bytes: 300 << 20, Haves: 1, DontHaves: 2, RTT: 12 * time.Millisecond},
+				{Peer: id("b"), Answer: "unreachable", Error: "dial: <timeout>", Source: "named"},
+			},
+			Oldest: []souk.OldWant{{CID: block("x"), Age: 90 * time.Second, Waits: "for answers", Peers: []peer.ID{id("b")}}},
 		},
-		{Session: Session{ID: "8", Started: noon.Add(-2 * time.Second), Wants: 1}},
+		{SessionStat: souk.SessionStat{ID: 8, Opened: noon.Add(-2 * time.Second), WantsLeft: 1, Doing: "transferring"}, Oldest: []souk.OldWant{{CID: block("z"), Age: time.Hour}}},
 	}
-	s.actors = []Actor{
-		{Name: "engine", Saturation: 0.97, Depth: 60, High: 64, Room: 64, Oldest: 3200 * time.Millisecond},
-		{Name: "ledger", Saturation: 0.02, High: 7, Room: 64, Restarts: 1},
+	s.actors = []souk.ActorStat{
+		{Name: "engine", Instances: 1, Saturation10s: 0.97, Saturation1m: 0.5, Depth: 60, HighWater: 64, Capacity: 64, Oldest: 3200 * time.Millisecond},
+		{Name: "ledger", Instances: 1, Saturation10s: 0.02, HighWater: 7, Capacity: 64, Restarts: 1},
 	}
 	s.store = Store{Bytes: 99, Quota: 100, Blocks: 12}
 	s.trackers = []TrackerState{{ID: id("tracker"), State: "does not answer"}, {ID: id("other"), Reachable: true, State: "12 ms"}}
@@ -118,53 +128,56 @@ func (s *source) Tracker(_ context.Context, most int) (Tracker, bool) {
 	return t, true
 }
 
-func (s *source) Agent(p peer.ID) string { return s.agents[p] }
+func (s *source) Peers(context.Context) ([]souk.PeerStat, error) { return s.peers, nil }
 
-func (s *source) Connections(p peer.ID) []Connection {
-	if r, ok := s.Ledger(p); !ok || !r.Connected {
-		return nil
-	}
-	return []Connection{{Address: "/ip4/192.0.2.7/tcp/4101", Inbound: true, Opened: noon.Add(-time.Hour), Streams: 3}}
+func (s *source) WantsSent(_ context.Context, q souk.WantQuery) (souk.WantPage, error) {
+	return wantPage(s.sent, q), nil
 }
 
-func (s *source) Rates() map[peer.ID]Rate { return s.rates }
+func (s *source) WantsReceived(_ context.Context, q souk.WantQuery) (souk.WantPage, error) {
+	return wantPage(s.received, q), nil
+}
 
-func (s *source) History(peer.ID) []Sample { return s.history }
-
-func (s *source) Wants(_ context.Context, q WantQuery) (list WantList) {
-	for _, w := range s.wants {
-		if q.Peer != "" && w.Peer != q.Peer || q.Direction != "" && w.Direction != q.Direction {
+// wantPage is a page of wants in the order that they have.
+func wantPage(all []souk.WantStat, q souk.WantQuery) souk.WantPage {
+	page := souk.WantPage{Wants: []souk.WantStat{}}
+	begun := q.After == souk.WantCursor{}
+	for _, w := range all {
+		if q.Peer != "" && w.Peer != q.Peer {
 			continue
 		}
-		if w.Direction == WantSent {
-			list.Sent++
-		} else {
-			list.Received++
-		}
-		if len(list.Wants) < q.Most {
-			list.Wants = append(list.Wants, w)
+		page.Total++
+		switch {
+		case !begun:
+			begun = w.Peer == q.After.Peer && w.CID == q.After.CID
+		case len(page.Wants) < q.Limit:
+			page.Wants = append(page.Wants, w)
+		case page.Next == souk.WantCursor{}:
+			last := page.Wants[q.Limit-1]
+			page.Next = souk.WantCursor{Peer: last.Peer, CID: last.CID}
 		}
 	}
-	return list
+	return page
 }
 
-func (s *source) Sessions(context.Context) (all []Session) {
-	for _, d := range s.sessions {
-		all = append(all, d.Session)
+func (s *source) Sessions(_ context.Context, _ uint64, most int) ([]souk.SessionStat, error) {
+	all := []souk.SessionStat{}
+	for _, d := range s.sessions[:min(most, len(s.sessions))] {
+		all = append(all, d.SessionStat)
 	}
-	return all
+	return all, nil
 }
 
-func (s *source) Session(_ context.Context, id string) (SessionDetail, bool) {
+func (s *source) Session(_ context.Context, id uint64) (souk.SessionDetail, bool) {
 	for _, d := range s.sessions {
 		if d.ID == id {
 			return d, true
 		}
 	}
-	return SessionDetail{}, false
+	return souk.SessionDetail{}, false
 }
 
-func (s *source) Actors(context.Context) []Actor { return s.actors }
+func (s *source) Actors() []souk.ActorStat { return s.actors }
 
 func (s *source) Store(context.Context) (Store, error) { return s.store, s.broken }
 

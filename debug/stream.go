@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -102,34 +100,18 @@ const recentTime = time.Second
 type recent struct {
 	mu   sync.Mutex
 	at   time.Time
-	rows []Row
+	rows []ledger.Receipt
 }
 
-// ledgers returns a row for each peer; nobody may change them.
-func (p *pages) ledgers(q *query) []Row {
+// ledgers returns the account of each peer; nobody may change them.
+func (p *pages) ledgers(q *query) []ledger.Receipt {
 	if !q.events {
-		return p.rows(p.Source.Ledgers())
+		return p.Source.Ledgers()
 	}
 	p.recent.mu.Lock()
 	defer p.recent.mu.Unlock()
 	if now := p.Now(); p.recent.rows == nil || now.Sub(p.recent.at) >= recentTime {
-		p.recent.rows, p.recent.at = p.rows(p.Source.Ledgers()), now
+		p.recent.rows, p.recent.at = p.Source.Ledgers(), now
 	}
 	return p.recent.rows
-}
-
-// rows joins ledgers with what else is known of their peers.
-func (p *pages) rows(all []ledger.Receipt) []Row {
-	var rates map[peer.ID]Rate
-	if p.Rates != nil {
-		rates = p.Rates.Rates()
-	}
-	rows := make([]Row, len(all))
-	for i := range all {
-		rows[i] = Row{Receipt: all[i], Rate: rates[all[i].Peer]}
-		if p.Peers != nil {
-			rows[i].Agent = p.Peers.Agent(all[i].Peer)
-		}
-	}
-	return rows
 }

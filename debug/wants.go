@@ -4,16 +4,30 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk"
 )
 
-// mostWants is how many wants are answered with; a node may have millions.
+// The directions of a want.
+const (
+	wantSent     = "sent"     // we want it of a peer
+	wantReceived = "received" // a peer wants it of us
+)
+
+// mostWants is how many wants in each direction are answered with; a node may have
+// millions.
 const mostWants = 1000
 
-// wanting is the page of the wants.
+// wanting is the page of the wants; what has a JSON name is its JSON form.
 type wanting struct {
-	WantList
+	Sent         *souk.WantPage `json:"sent,omitempty"`
+	SentNext     string         `json:"sent_next,omitempty"` // cursor for those that come after
+	Received     *souk.WantPage `json:"received,omitempty"`
+	ReceivedNext string         `json:"received_next,omitempty"`
 	page
 }
 
@@ -21,32 +35,71 @@ func (p *pages) wants(ctx context.Context, q *query, _ *http.Request) (answer, e
 	if p.Wants == nil {
 		return p.silent(q, "wants", "Wants")
 	}
-	asked, err := q.wants()
+	direction, asked, err := q.wants()
 	if err != nil {
 		return answer{}, err
 	}
-	list := p.Wants.Wants(ctx, asked)
-	if list.Wants == nil {
-		list.Wants = []Want{}
+	w := wanting{page: p.page(q, "wants", "Wants")}
+	w.Sent, w.Received, err = p.bothWants(ctx, asked)
+	switch direction {
+	case wantSent:
+		w.Received = nil
+	case wantReceived:
+		w.Sent = nil
 	}
-	return answer{name: "wants.html", html: wanting{list, p.page(q, "wants", "Wants")}, json: list}, nil
+	if w.Sent != nil {
+		w.SentNext = place(w.Sent.Next)
+	}
+	if w.Received != nil {
+		w.ReceivedNext = place(w.Received.Next)
+	}
+	return answer{name: "wants.html", html: w, json: w}, err
 }
 
-func (q *query) wants() (WantQuery, error) {
-	asked := WantQuery{Direction: q.values.Get("dir"), Most: min(q.limit, mostWants)}
-	switch asked.Direction {
-	case "", WantSent, WantReceived:
-	default:
-		return asked, fmt.Errorf("dir: %q is not %s or %s", asked.Direction, WantSent, WantReceived)
-	}
-	text := q.values.Get("peer")
-	if text == "" {
-		return asked, nil
-	}
-	id, err := peer.Decode(text)
+func (p *pages) bothWants(ctx context.Context, asked souk.WantQuery) (sent, received *souk.WantPage, err error) {
+	ours, err := p.Wants.WantsSent(ctx, asked)
 	if err != nil {
-		return asked, fmt.Errorf("peer: %q is not a peer ID", text)
+		return nil, nil, err
 	}
-	asked.Peer = id
-	return asked, nil
+	theirs, err := p.Wants.WantsReceived(ctx, asked)
+	return &ours, &theirs, err
+}
+
+func (q *query) wants() (direction string, asked souk.WantQuery, err error) {
+	asked.Limit = min(q.limit, mostWants)
+	direction = q.values.Get("dir")
+	switch direction {
+	case "", wantSent, wantReceived:
+	default:
+		return "", asked, fmt.Errorf("dir: %q is not %s or %s", direction, wantSent, wantReceived)
+	}
+	if text := q.values.Get("peer"); text != "" {
+		if asked.Peer, err = peer.Decode(text); err != nil {
+			return "", asked, fmt.Errorf("peer: %q is not a peer ID", text)
+		}
+	}
+	if q.after != "" {
+		asked.After, err = placeOf(q.after)
+	}
+	return direction, asked, err
+}
+
+// place is a cursor as text; empty for none.
+func place(c souk.WantCursor) string {
+	if c == (souk.WantCursor{}) {
+		return ""
+	}
+	return c.Peer.String() + "." + c.CID.String()
+}
+
+func placeOf(text string) (c souk.WantCursor, err error) {
+	id, of, _ := strings.Cut(text, ".")
+	c.Peer, err = peer.Decode(id)
+	if err == nil {
+		c.CID, err = cid.Decode(of)
+	}
+	if err != nil {
+		return c, fmt.Errorf("after: %q is no cursor that a page gave", text)
+	}
+	return c, nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk"
@@ -19,8 +17,9 @@ import (
 // Page is what the debug pages show of the node.
 func (n *Online) Page() debug.Config {
 	p := page{n.Exchange, n.Host.ID(), n.trackerMemory}
-	known := acquaintances{n.Host}
-	return debug.Config{Source: p, Tracker: p, Peers: known, Trackers: trackersPage{n}}
+	return debug.Config{
+		Source: p, Tracker: p, Peers: n.Exchange, Wants: n.Exchange, Sessions: n.Exchange, Actors: n.Exchange, Trackers: trackersPage{n},
+	}
 }
 
 type page struct {
@@ -48,31 +47,6 @@ func (p page) Tracker(ctx context.Context, most int) (debug.Tracker, bool) {
 		return debug.Tracker{}, false
 	}
 	return trackerPage(t.Stat(ctx), t.Top(ctx, most), p.trackerMemory), true
-}
-
-// acquaintances is what a host knows of its peers.
-type acquaintances struct{ host host.Host }
-
-// Agent implements [debug.PeerSource].
-func (a acquaintances) Agent(p peer.ID) string {
-	v, err := a.host.Peerstore().Get(p, "AgentVersion") // where identify puts it
-	if err != nil {
-		return "" // It has not said.
-	}
-	text, _ := v.(string)
-	return text
-}
-
-// Connections implements [debug.PeerSource].
-func (a acquaintances) Connections(p peer.ID) []debug.Connection {
-	var open []debug.Connection
-	for _, c := range a.host.Network().ConnsToPeer(p) {
-		stat := c.Stat()
-		open = append(open, debug.Connection{
-			Address: c.RemoteMultiaddr().String(), Inbound: stat.Direction == network.DirInbound, Opened: stat.Opened, Streams: stat.NumStreams,
-		})
-	}
-	return open
 }
 
 // trackersPage is how the trackers are that a node uses.
