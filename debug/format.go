@@ -45,6 +45,7 @@ var formats = template.FuncMap{
 	"talkers":   talkers,
 	"wanttable": func(wants []souk.WantStat, peers bool) wantTable { return wantTable{wants, peers} },
 	"late":      late,
+	"doing":     doing,
 	"minute":    func(t time.Time) string { return t.UTC().Format("15:04 UTC") },
 	"clock":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"part":      func(n, of uint64) float64 { return float64(n) / float64(max(of, 1)) },
@@ -245,4 +246,25 @@ func talkers(rows []ledger.Receipt, down bool) []talker {
 type wantTable struct {
 	Wants []souk.WantStat
 	Peers bool
+}
+
+// doing says in words what a session waits for.
+func doing(what string) string {
+	switch what {
+	case "store":
+		return "asks our store"
+	case "searching":
+		return "asks the directory"
+	case "dialling":
+		return "dials peers"
+	case "answers":
+		return "waits for answers"
+	case "transferring":
+		return "receives blocks"
+	case "caller":
+		return "waits for its caller"
+	case "nobody":
+		return "has nobody to ask"
+	}
+	return what
 }

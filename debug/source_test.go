@@ -147,6 +147,7 @@ func wantPage(all []souk.WantStat, q souk.WantQuery) souk.WantPage {
 			continue
 		}
 		page.Total++
+		page.Peers = 1
 		switch {
 		case !begun:
 			begun = w.Peer == q.After.Peer && w.CID == q.After.CID
