@@ -105,7 +105,7 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk trackers sign": {"trackers", "sign", "-o", filepath.Join(dir, "list"), trackerA},
 		"souk trackers show": {"trackers", "show", filepath.Join(dir, "list")},
 		"souk version":       {"version"},
-		"souk ledger":        {"ledger"},
+		"souk ledger":        {"ledger", absentPeer},
 		"souk ls":            {"ls", helloCID},
 		"souk get":           {"get", helloCID},
 		"souk find":          {"find", "photos"},
@@ -117,6 +117,13 @@ var elsewhere = map[string]string{
 	"souk run":   "start, in the harness",
 	"souk share": "TestWhatIsSharedIsFetchedElsewhere",
 	"souk demo":  "TestTheDemo",
+
+	"souk connect":    "TestPeersAreConnectedListedAndDisconnected",
+	"souk disconnect": "TestPeersAreConnectedListedAndDisconnected",
+	"souk peers":      "TestPeersAreConnectedListedAndDisconnected",
+	"souk sessions":   "TestAFetchThatHangsIsSeenOnBothSides",
+	"souk stat":       "TestStatTellsTotalsAndGoesOn",
+	"souk wants":      "TestAFetchThatHangsIsSeenOnBothSides",
 }
 
 func TestEveryCommandPrintsJSONOrSaysWhyNot(t *testing.T) {
