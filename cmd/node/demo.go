@@ -149,10 +149,10 @@ type demoProgress struct {
 
 func (a *app) newDemoProgress(what string) *demoProgress {
 	p := &demoProgress{what: what, out: a.err, next: 1}
-	if a.terminal {
+	if a.terminal || a.progress == progressJSON {
 		p.progress = a.newProgress(what)
 	}
-	if a.json {
+	if a.json || a.progress == progressNone {
 		p.out = io.Discard
 	}
 	return p

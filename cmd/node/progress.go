@@ -9,27 +9,68 @@ import (
 	"github.com/souk-p2p/souk/adapter/unixfs"
 )
 
-// progress draws a bar while something is added or fetched. A nil progress draws
-// nothing.
+// How progress is shown.
+const (
+	progressBar  = "bar"  // on terminals, where the output is meant for people
+	progressJSON = "json" // lines on standard error, for programs
+	progressNone = "none"
+)
+
+// progressEvery is how often a line is written while something goes on.
+const progressEvery = 200 * time.Millisecond
+
+// progressLine is a line of JSON about what goes on. The last is there in any case,
+// and says nothing about whether it went well.
+type progressLine struct {
+	Event   string  `json:"event"` // "progress", and "end" for the last
+	What    string  `json:"what"`  // in words
+	Done    uint64  `json:"done"`  // bytes
+	Total   uint64  `json:"total"` // bytes; 0 while not known
+	Files   uint64  `json:"files"` // that are complete
+	Seconds float64 `json:"seconds"`
+}
+
+// progress draws a bar while something is added or fetched, or writes lines. A nil
+// progress does nothing.
 type progress struct {
 	what string
 	out  io.Writer
 	bar  *progressbar.ProgressBar // from the first event on
+
+	lines bool
+	began time.Time
+	wrote time.Time
+	last  unixfs.Event
 }
 
-// newProgress returns a bar on standard error if that is a terminal and the
-// output is meant for people, and nil otherwise.
+// newProgress returns what shows progress on standard error: a bar if that is a
+// terminal and the output is meant for people, lines if they were asked for, or nil.
 func (a *app) newProgress(what string) *progress {
-	if !a.terminal || a.json {
+	switch {
+	case a.progress == progressJSON:
+		return &progress{what: what, out: a.err, lines: true, began: time.Now()}
+	case a.progress == progressNone, !a.terminal, a.json:
 		return nil
 	}
 	return &progress{what: what, out: a.err}
 }
 
-// hook is what the bar listens to.
-func (p *progress) hook() func(unixfs.Event) {
-	if p == nil {
+// checkProgress finds out whether --progress is one of its values.
+func (a *app) checkProgress() error {
+	switch a.progress {
+	case progressBar, progressJSON, progressNone:
 		return nil
+	}
+	return usagef("--progress %q is not %s, %s or %s", a.progress, progressBar, progressJSON, progressNone)
+}
+
+// hook is what the progress listens to.
+func (p *progress) hook() func(unixfs.Event) {
+	switch {
+	case p == nil:
+		return nil
+	case p.lines:
+		return p.line
 	}
 	return func(e unixfs.Event) {
 		total := int64(e.Total)
@@ -41,6 +82,21 @@ func (p *progress) hook() func(unixfs.Event) {
 		}
 		p.bar.Set64(int64(e.Done)) // fails only in drawing
 	}
+}
+
+// line writes a line, unless it has written one just before.
+func (p *progress) line(e unixfs.Event) {
+	p.last = e
+	if now := time.Now(); now.Sub(p.wrote) >= progressEvery {
+		p.wrote = now
+		p.write("progress", now)
+	}
+}
+
+func (p *progress) write(event string, now time.Time) {
+	printJSON(p.out, progressLine{
+		Event: event, What: p.what, Done: p.last.Done, Total: p.last.Total, Files: p.last.Files, Seconds: now.Sub(p.began).Seconds(),
+	}) // Who does not read it has no use for it.
 }
 
 // begin draws the bar for a total, or a spinner where that is not known.
@@ -58,8 +114,11 @@ func (p *progress) begin(total int64) {
 	)
 }
 
-// end takes the bar away.
+// end takes the bar away, or writes the last line.
 func (p *progress) end() {
+	if p != nil && p.lines {
+		p.write("end", time.Now())
+	}
 	if p != nil && p.bar != nil {
 		p.bar.Finish()
 	}

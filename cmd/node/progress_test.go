@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,4 +56,49 @@ func TestLinesAreWrittenElsewhere(t *testing.T) {
 	}
 	require.Len(t, lines(err.String()), 10)
 	require.Contains(t, err.String(), "fetching: 30 %, 30 files, 30 B\n")
+}
+
+func TestProgressAsJSONIsLinesOnStandardError(t *testing.T) {
+	repo := t.TempDir()
+	o := command(t, repo, "add", "-q", "--progress", "json", tree(t))
+	require.Equal(t, exitOK, o.code)
+	require.Empty(t, o.err, "quiet is quiet")
+	o = command(t, repo, "add", "--progress=json", tree(t))
+	require.Equal(t, exitOK, o.code)
+	var last progressLine
+	for _, text := range lines(o.err) {
+		last = progressLine{}
+		require.NoError(t, json.Unmarshal([]byte(text), &last))
+		require.Contains(t, []string{"progress", "end"}, last.Event)
+	}
+	require.Equal(t, "end", last.Event)
+	require.Equal(t, last.Total, last.Done)
+	require.Greater(t, last.Done, uint64(1_600_000))
+	require.EqualValues(t, 4, last.Files)
+
+	root := strings.Fields(o.out)[1]
+	o = command(t, repo, "get", root, "--progress", "json", "--json", "-o", filepath.Join(t.TempDir(), "out"))
+	require.Equal(t, exitOK, o.code)
+	require.Contains(t, o.err, `"event":"end"`, "beside the JSON of the output")
+	require.Equal(t, exitUsage, command(t, repo, "get", root, "--progress", "dots").code)
+}
+
+func TestTheLinesOfProgressAreStable(t *testing.T) {
+	var err bytes.Buffer
+	a := newApp(nil, nil, &err)
+	a.progress = progressJSON
+	p := a.newProgress("getting x")
+	p.hook()(unixfs.Event{Done: 1, Total: 2, Files: 3})
+	p.hook()(unixfs.Event{Done: 2, Total: 2, Files: 4})
+	p.end()
+	all := lines(err.String())
+	require.Len(t, all, 2, "one in a while, and the last")
+	require.Regexp(t, `^\{"event":"progress","what":"getting x","done":1,"total":2,"files":3,"seconds":-?[0-9.e-]+\}$`, all[0])
+	require.Regexp(t, `^\{"event":"end","what":"getting x","done":2,"total":2,"files":4,"seconds":-?[0-9.e-]+\}$`, all[1])
+}
+
+func TestNoProgressIsShownWhereNoneIsAskedFor(t *testing.T) {
+	a := newApp(nil, nil, &bytes.Buffer{})
+	a.terminal, a.progress = true, progressNone
+	require.Nil(t, a.newProgress("x"))
 }

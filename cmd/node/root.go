@@ -23,9 +23,10 @@ type app struct {
 
 	environment func(name string) (value string, ok bool)
 
-	repo    string
-	json    bool
-	started bool // the command line was understood and a verb runs
+	repo     string
+	json     bool
+	progress string // progressBar, progressJSON or progressNone
+	started  bool   // the command line was understood and a verb runs
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {
@@ -75,8 +76,9 @@ running node.
 		Version:       release(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(*cobra.Command, []string) error {
 			a.started = true
+			return a.checkProgress()
 		},
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpWidth)))
@@ -84,6 +86,7 @@ running node.
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.PersistentFlags().StringVar(&a.repo, "repo", "", "repository directory (default $SOUK_REPO, or ~/.souk)")
+	root.PersistentFlags().StringVar(&a.progress, "progress", progressBar, "show how far it is on standard error: as a bar, on terminals only, as json, a value a line, or none")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
 		newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newHealth(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
