@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -35,12 +34,9 @@ func TestNoDefaultOfAnyCommandFloods(t *testing.T) {
 	require.Equal(t, []string{"run=false"}, floods)
 	require.Greater(t, commands, 12)
 
-	var out bytes.Buffer
-	a := newApp(nil, &out, &out)
-	for _, cfg := range []node.Config{runConfig(t), shareConfig(t, a)} {
+	for _, cfg := range []node.Config{runConfig(t), shareConfig(t)} {
 		require.Empty(t, cfg.Exchange, "what a node is tuned with, flooding among it")
 	}
-	require.Empty(t, out.String())
 	require.Len(t, runConfig(t, "--flood").Exchange, 1)
 }
 
@@ -55,12 +51,12 @@ func runConfig(t *testing.T, flags ...string) node.Config {
 	return cfg
 }
 
-func shareConfig(t *testing.T, a *app) node.Config {
+func shareConfig(t *testing.T) node.Config {
 	t.Helper()
 	var o shareOptions
-	f := pflag.NewFlagSet("share", pflag.ContinueOnError)
-	o.flags(f)
-	cfg, err := o.config(a, f, []string{stdin})
+	f := o.flagSet()
+	o.layoutFlags(f)
+	cfg, err := o.configure(f)
 	require.NoError(t, err)
 	return cfg
 }

@@ -27,7 +27,8 @@ func (s sources) read() (config.Sources, error) {
 	if errors.As(err, &unusable) {
 		err = &usageError{err}
 	}
-	return config.Sources{Environment: s.environment, File: file, Reloadable: isReloadable}, err
+	known := new(runOptions).flagSet()
+	return config.Sources{Environment: s.environment, File: file, Reloadable: isReloadable, Known: known}, err
 }
 
 // plan is what a node is run with.

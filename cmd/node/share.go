@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
@@ -32,6 +33,7 @@ type offer struct {
 
 func newShare(a *app) *cobra.Command {
 	var o shareOptions
+	settings := o.flagSet()
 	cmd := &cobra.Command{
 		Use:   "share PATH...",
 		Short: "Add files and directories and serve them, with a line that fetches them elsewhere",
@@ -42,27 +44,31 @@ machine has to reach one of its addresses. A repository has one dataset, whateve
 is shared from it, which is announced again whenever its node runs.
 
 While a node runs on the repository already, that one adds, announces and serves,
-and this command ends once it has.`,
+and this command ends once it has. Flags that "souk run" has, too, are settings here
+as well: see "souk help config".`,
 		Example: `  souk share photos/
   souk share photos/ --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, paths []string) error { return o.share(cmd.Context(), a, cmd.Flags(), paths) },
+		RunE: func(cmd *cobra.Command, paths []string) error { return o.share(cmd.Context(), a, settings, paths) },
 	}
-	o.flags(cmd.Flags())
+	cmd.Flags().AddFlagSet(settings)
+	o.layoutFlags(cmd.Flags())
 	return cmd
 }
 
-func (o *shareOptions) flags(f *pflag.FlagSet) {
+// flagSet holds the flags that are settings.
+func (o *shareOptions) flagSet() *pflag.FlagSet {
+	f := pflag.NewFlagSet("share", pflag.ContinueOnError)
 	o.hostOptions.flags(f, debugOff)
 	o.clientFlags(f)
-	o.layoutFlags(f)
+	return f
 }
 
 // shareMemory is that of a tracker that is there for one repository.
 const shareMemory = 32 << 20
 
 func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, paths []string) (err error) {
-	cfg, err := o.config(a, f, paths)
+	settings, cfg, err := o.settle(a, f, paths)
 	if err != nil {
 		return err
 	}
@@ -72,7 +78,7 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 	}
 	if running != nil {
 		defer func() { err = errors.Join(err, running.Close()) }()
-		o.warnOfFlags(a, f)
+		warnOfFlags(a, settings)
 		return o.through(ctx, a, running, cfg, paths)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
@@ -90,26 +96,41 @@ func (o *shareOptions) share(ctx context.Context, a *app, f *pflag.FlagSet, path
 	return h.run(ctx, cfg)
 }
 
-// config finds out what is wrong before anything is stored.
-func (o *shareOptions) config(a *app, f *pflag.FlagSet, paths []string) (cfg node.Config, err error) {
+// settle finds out what is wrong before anything is stored.
+func (o *shareOptions) settle(a *app, f *pflag.FlagSet, paths []string) (*config.Settings, node.Config, error) {
+	dir, err := a.repoDir()
+	if err != nil {
+		return nil, node.Config{}, err
+	}
+	from, broken := a.sources(dir).read()
+	settings, wrong := config.Resolve(f, from)
+	if wrong != nil {
+		wrong = &usageError{wrong}
+	}
+	cfg, err := o.configure(f)
+	err = errors.Join(broken, wrong, settings.Explain(err))
+	if err == nil {
+		err = checkPaths(paths)
+	}
+	o.logTo(a.err, &cfg)
+	return settings, cfg, err
+}
+
+func (o *shareOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 	_, chunker := parseChunker(o.chunker)
 	err = errors.Join(
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
 		chunker,
 	)
-	if err == nil {
-		err = checkPaths(paths)
-	}
-	o.logTo(a.err, &cfg)
 	return cfg, err
 }
 
 // warnOfFlags names the flags that say how to start a node, where one runs.
-func (o *shareOptions) warnOfFlags(a *app, f *pflag.FlagSet) {
-	for _, flag := range []string{"listen", "peer", "debug", "drain", "log", "log-format", "tracker-list-key"} {
-		if f.Changed(flag) {
-			fmt.Fprintf(a.err, "souk: a node runs on this repository already: --%s is not used\n", flag)
+func warnOfFlags(a *app, settings *config.Settings) {
+	for _, s := range settings.All() {
+		if s.Origin == config.FromFlag && s.Key != "trackers" {
+			fmt.Fprintf(a.err, "souk: a node runs on this repository already: --%s is not used\n", s.Key)
 		}
 	}
 }

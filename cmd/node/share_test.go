@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"os/exec"
 	"testing"
 
@@ -70,4 +71,22 @@ func TestSharingWithANodeThatHasNoTrackerSaysWhatIsMissing(t *testing.T) {
 	require.Contains(t, o.err, "souk run --tracker")
 	require.Contains(t, o.err, "--listen is not used")
 	require.Empty(t, o.out)
+}
+
+func TestShareUsesTheSettingsThatItHas(t *testing.T) {
+	repo := t.TempDir()
+	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.1/tcp/0"], "flood": true, "log": "loud"}`)
+	o := command(t, repo, "share", tree(t))
+	require.Equal(t, exitUsage, o.code)
+	require.Contains(t, o.err, "--log comes from "+repo)
+
+	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.1/tcp/0"], "flood": true}`)
+	var d daemon
+	require.Contains(t, d.launch(t, "--repo", repo, "--json", "share", tree(t)), "/ip4/127.0.0.1/tcp/")
+	d.stop()
+
+	start(t, repo)
+	o = command(t, repo, "share", tree(t), "--listen", "/ip4/127.0.0.1/tcp/0", "--trackers", strings.Replace(trackerA, "192.0.2.1/tcp/4101", "127.0.0.1/tcp/1", 1))
+	require.Contains(t, o.err, "--listen is not used")
+	require.NotContains(t, o.err, "--trackers is not used")
 }

@@ -144,6 +144,16 @@ func TestEveryFaultIsNamedWithItsPlaceAndWhatIsRight(t *testing.T) {
 	require.ErrorContains(t, err, `"bandwidth" is no setting ("souk config show" lists them)`)
 }
 
+func TestACommandWithFewerFlagsTakesOnlyThose(t *testing.T) {
+	file := written(t, `{"log": "info", "memory": "lots", "listne": []}`)
+	var log string
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	flags.StringVar(&log, "log", "warn", "")
+	_, err := Resolve(flags, Sources{File: file, Known: new(options).flags()})
+	require.EqualError(t, err, file.Path()+`: "listne" is no setting: is it "listen"?`, "what is none of its own is another's to check")
+	require.Equal(t, "info", log)
+}
+
 func TestASecretIsNeverShown(t *testing.T) {
 	const secret = "hunter2"
 	flags := new(options).flags()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,7 @@ type Sources struct {
 	Environment func(name string) (value string, ok bool) // as os.LookupEnv; nil is an empty one
 	File        *File                                     // nil is an empty one
 	Reloadable  func(key string) bool                     // nil is never
+	Known       *pflag.FlagSet                            // those that the file may name; nil is those that are resolved
 }
 
 // Setting is a value and where it comes from.
@@ -98,7 +100,8 @@ type Settings struct{ all []Setting }
 // sources, and what is not wrong is set in spite of it.
 func Resolve(flags *pflag.FlagSet, from Sources) (*Settings, error) {
 	var s Settings
-	faults := append(from.File.unknown(flags), from.File.exposed(flags))
+	known := cmp.Or(from.Known, flags)
+	faults := append(from.File.unknown(known), from.File.exposed(known))
 	flags.VisitAll(func(f *pflag.Flag) {
 		one, err := from.resolve(f)
 		s.all = append(s.all, one)
