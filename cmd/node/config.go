@@ -130,6 +130,7 @@ type checked struct {
 	File   string   `json:"file"`
 	OK     bool     `json:"ok"`
 	Faults []string `json:"faults"`
+	Notes  []string `json:"notes,omitempty"` // what is not wrong, and may not be meant
 }
 
 func newConfigCheck(a *app) *cobra.Command {
@@ -137,7 +138,8 @@ func newConfigCheck(a *app) *cobra.Command {
 		Use:   "check",
 		Short: "Check the settings that the next start would use",
 		Long: `Checks the repository's file "config" and the environment as "souk run" does, without
-starting anything. It names everything that is wrong, and then ends with status 2.`,
+starting anything. It names everything that is wrong, and then ends with status 2. A
+variable that looks like that of a setting, and is none, is named as well.`,
 		Example: `  souk config check
   souk config check && systemctl reload souk`,
 		Args: cobra.NoArgs,
@@ -160,11 +162,17 @@ func printChecked(a *app, path string, wrong error) error {
 	for _, fault := range leaves(wrong) {
 		c.Faults = append(c.Faults, fault.Error())
 	}
+	for _, stray := range a.strays() {
+		c.Notes = append(c.Notes, stray.Error())
+	}
 	if wrong != nil {
 		wrong = &usageError{wrong}
 	}
 	if a.json {
 		return errors.Join(printJSON(a.out, c), wrong)
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintf(a.err, "souk: %s\n", note)
 	}
 	if wrong == nil {
 		_, err := fmt.Fprintf(a.out, "%s and the environment: nothing is wrong\n", printable(path))

@@ -119,6 +119,18 @@ func TestCheckNamesAllFaultsAsJSON(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist, "a check makes nothing")
 }
 
+func TestAMisspeltVariableIsNoted(t *testing.T) {
+	t.Setenv("SOUK_TRAKCER_MEMORY", "64")
+	o := command(t, t.TempDir(), "config", "check")
+	require.Equal(t, exitOK, o.code)
+	const says = "SOUK_TRAKCER_MEMORY has no effect: is it SOUK_TRACKER_MEMORY?"
+	require.Equal(t, "souk: "+says+"\n", o.err)
+	require.Contains(t, must(t, t.TempDir(), "config", "check", "--json"), says)
+	d := start(t, t.TempDir())
+	d.stop()
+	require.Contains(t, d.errors(), says)
+}
+
 func TestARunningNodeShowsWhatItUses(t *testing.T) {
 	repo := t.TempDir()
 	writeConfig(t, repo, `{"log": "error"}`)

@@ -22,6 +22,7 @@ type app struct {
 	terminal bool // err is one, so that progress can be drawn on it
 
 	environment func(name string) (value string, ok bool)
+	variables   func() []string // all of the environment, as NAME=value
 
 	repo     string
 	json     bool
@@ -31,7 +32,7 @@ type app struct {
 
 func newApp(in io.Reader, out, err io.Writer) *app {
 	f, ok := err.(*os.File)
-	return &app{in: in, out: out, err: err, environment: os.LookupEnv, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &app{in: in, out: out, err: err, environment: os.LookupEnv, variables: os.Environ, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
 // captureLibp2p gives what libp2p says to the node's log, where it is heard when the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -149,6 +150,9 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	manager, err := supervised(cfg.Log)
 	if err != nil {
 		return err
+	}
+	for _, stray := range a.strays() {
+		cfg.Log.Named("config").Warn("variable ignored", zap.Error(stray))
 	}
 	reload := newReloader(p, a.sources(dir), cfg.Log)
 	defer reload.stop()

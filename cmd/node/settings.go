@@ -31,6 +31,9 @@ func (s sources) read() (config.Sources, error) {
 	return config.Sources{Environment: s.environment, File: file, Reloadable: isReloadable, Known: known}, err
 }
 
+// strays are variables that look like those of settings and are none.
+func (a *app) strays() []error { return config.Strays(a.variables(), new(runOptions).flagSet()) }
+
 // plan is what a node is run with.
 type plan struct {
 	options  *runOptions

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"strings"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"

@@ -254,6 +254,14 @@ func TestASettingComesBackFromJSONAsItWas(t *testing.T) {
 	require.Error(t, json.Unmarshal([]byte(`{"key": 1}`), &broken))
 }
 
+func TestAVariableThatIsMisspeltIsFound(t *testing.T) {
+	strays := Strays([]string{
+		"SOUK_MEMROY=3", "SOUK_MEMORY=4", "SOUK_REPO=/x", "SOUK_PORT=tcp://10.0.0.1:4101", "SOUK_SERVICE_HOST=10.0.0.1", "HOME=/", "LOG=x", "SOUK_=",
+	}, new(options).flags())
+	require.Len(t, strays, 1)
+	require.EqualError(t, strays[0], "SOUK_MEMROY has no effect: is it SOUK_MEMORY?")
+}
+
 func TestTheNearestNameIsOneThatLooksLikeIt(t *testing.T) {
 	names := []string{"listen", "log", "log-format", "tracker", "trackers"}
 	for text, want := range map[string]string{

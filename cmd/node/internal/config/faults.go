@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,6 +104,29 @@ func Unknown(flags *pflag.FlagSet, key, place string) *UnknownError {
 	flags.VisitAll(func(f *pflag.Flag) { keys = append(keys, f.Name) })
 	return &UnknownError{Key: key, Place: place, Nearest: Nearest(key, keys)}
 }
+
+// Strays returns an error for each variable of an environment that looks like that
+// of a setting and is none. Others that begin in the same way are not ours to judge:
+// what runs containers sets variables that are named after services.
+func Strays(environment []string, flags *pflag.FlagSet) []error {
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, Variable(f.Name)[len(variablePrefix):]) })
+	var strays []error
+	for _, pair := range environment {
+		variable, _, _ := strings.Cut(pair, "=")
+		name, ours := strings.CutPrefix(variable, variablePrefix)
+		if !ours || slices.Contains(names, name) || variable == repoVariable {
+			continue
+		}
+		if nearest := Nearest(name, names); nearest != "" {
+			strays = append(strays, fmt.Errorf("%s has no effect: is it %s?", variable, variablePrefix+nearest))
+		}
+	}
+	return strays
+}
+
+// repoVariable names the repository, which is no setting.
+const repoVariable = variablePrefix + "REPO"
 
 // Nearest returns the name that most looks like text, or nothing when none does.
 func Nearest(text string, names []string) string {

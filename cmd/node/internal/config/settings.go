@@ -141,7 +141,7 @@ func (from Sources) assign(f *pflag.Flag) (Origin, string, error) {
 
 // Variable is the name of the environment variable of a setting.
 func Variable(key string) string {
-	return "SOUK_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
 // set gives a flag the value that a text stands for.
