@@ -11,6 +11,7 @@ import (
 
 // subsystems are the names of all loggers and what they tell of.
 var subsystems = map[string]string{
+	"access":              "who is refused what, and why",
 	"config":              "settings that are read again while the node runs",
 	"control":             "commands that use the running node",
 	"debug":               "the debug page",
