@@ -89,6 +89,7 @@ func TestTheExamplesAreCommandLines(t *testing.T) {
 // asJSON is a command line for each command that prints JSON and needs no other
 // than itself. Those that need a node that runs, or do much, have tests of theirs.
 func asJSON(t *testing.T, dir string) map[string][]string {
+	const somebody = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
 	return map[string][]string{
 		"souk add":           {"add", tree(t)},
 		"souk announce":      {"announce", "photos", "--withdraw"},
@@ -109,6 +110,12 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk ls":            {"ls", helloCID},
 		"souk get":           {"get", helloCID},
 		"souk find":          {"find", "photos"},
+		"souk connect":       {"connect", trackerA},
+		"souk disconnect":    {"disconnect", somebody},
+		"souk peers":         {"peers"},
+		"souk sessions":      {"sessions"},
+		"souk stat":          {"stat"},
+		"souk wants":         {"wants"},
 	}
 }
 
