@@ -29,12 +29,25 @@ type reloadable struct {
 	// apply gives the node what was planned. It is called once when one of the keys
 	// has changed, or several. With an error nothing may have changed.
 	apply func(*running, *plan) error
+	// files are those that the settings name. What they say may have changed though
+	// their names have not, so with any of them apply is called each time. May be nil.
+	files func(*runOptions) []string
+}
+
+// read lists the files that are read anew.
+func (r *reloadable) read(p *plan) []string {
+	if r.files == nil {
+		return nil
+	}
+	return r.files(p.options)
 }
 
 // reloads are all settings that can. Those of other keys wait for the next start.
 var reloads = []reloadable{
 	{keys: []string{"log", "log-format"}, apply: applyLog},
 	{keys: []string{"allow-peers"}, apply: applyAllowed},
+	{keys: []string{"upload-rate", "upload-rate-per-peer", "download-rate", "download-rate-per-peer"}, apply: applyRates},
+	{keys: []string{"access-rules"}, apply: applyAccess, files: func(o *runOptions) []string { return o.accessRules }},
 }
 
 func applyLog(r *running, p *plan) error {
@@ -105,7 +118,8 @@ func (r *reloader) reload(n *running) {
 	changed := r.settings.Load().Changes(next.settings)
 	for _, one := range reloads {
 		keys := slices.DeleteFunc(slices.Clone(changed), func(key string) bool { return !slices.Contains(one.keys, key) })
-		if len(keys) == 0 {
+		files := one.read(next)
+		if len(keys) == 0 && len(files) == 0 {
 			continue
 		}
 		if err := one.apply(n, next); err != nil {
@@ -114,6 +128,9 @@ func (r *reloader) reload(n *running) {
 		}
 		r.settings.Store(r.settings.Load().With(next.settings, keys...))
 		r.tell("setting applied", keys, next.settings)
+		if len(files) > 0 {
+			r.log.Warn("files read again", zap.Strings("keys", one.keys), zap.Strings("files", files))
+		}
 	}
 	r.tell("setting needs a restart", slices.DeleteFunc(slices.Clone(changed), isReloadable), next.settings)
 	if len(changed) == 0 {

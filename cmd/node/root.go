@@ -90,7 +90,7 @@ running node.
 	root.PersistentFlags().StringVar(&a.progress, "progress", progressBar, "show how far it is on standard error: as a bar, on terminals only, as json, a value a line, or none")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newHealth(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
+		newAccess(a), newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newHealth(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
 		newShare(a), newTrackers(a), newVersion(a),
 	)
 	root.AddCommand(newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newStat(a))

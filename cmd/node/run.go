@@ -33,6 +33,7 @@ type runOptions struct {
 	hostOptions
 	trackerOptions
 	privateOptions
+	limitOptions
 	flood    bool
 	identity string // file with the private key
 }
@@ -103,6 +104,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.trackerOptions.flags(f)
 	o.privateOptions.flags(f)
 	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
+	o.limitOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
 }
 
@@ -136,6 +138,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
 		o.privateOptions.configure(&cfg),
+		o.limitOptions.configure(&cfg),
 	)
 	return cfg, err
 }
