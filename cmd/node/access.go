@@ -38,6 +38,9 @@ func newAccess(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "access",
 		Short: "See what the access rules say",
+		Long: `Access rules say who may have which blocks, and in which class a peer is. They are
+lines in files that "souk run" is given with --access-rules.`,
+		Example: `  souk access check 12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X`,
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
