@@ -41,8 +41,8 @@ func newAccess(a *app) *cobra.Command {
 		Long: `Access rules say who may have which blocks, and in which class a peer is. They are
 lines in files that "souk run" is given with --access-rules.`,
 		Example: `  souk access check 12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X`,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newAccessCheck(a))
 	return cmd

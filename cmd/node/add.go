@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/adapter/unixfs"
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
 
 // stdin is the PATH that stands for standard input.
@@ -26,6 +28,7 @@ type addOptions struct {
 	onlyHash bool
 	quiet    bool
 	quieter  bool
+	pin      bool
 }
 
 // added is what is printed for each path.
@@ -44,7 +47,8 @@ func newAdd(a *app) *cobra.Command {
 		Long: `Stores files, directories and symbolic links as UnixFS and prints the CID of each
 PATH. The CIDs are those of "ipfs add -r --cid-version=1 --raw-leaves". A PATH of -
 is standard input. Names that begin with a dot are left out unless --hidden is
-given or they are a PATH themselves.`,
+given or they are a PATH themselves. Each PATH is pinned under its last element, so
+that it stays in the repository until "souk pin rm".`,
 		Example: `  souk add photos/
   souk add -Q video.mp4                print nothing but the CID
   echo hello | souk add -`,
@@ -55,6 +59,7 @@ given or they are a PATH themselves.`,
 	o.layoutFlags(f)
 	f.BoolVarP(&o.onlyHash, "only-hash", "n", false, "store nothing")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print only CIDs")
+	f.BoolVar(&o.pin, "pin", true, "pin each PATH under its name")
 	f.BoolVarP(&o.quieter, "quieter", "Q", false, "print only the CID of the last PATH")
 	return cmd
 }
@@ -74,14 +79,14 @@ func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error
 		return err
 	}
 	if o.onlyHash {
-		return o.add(ctx, a, discard{}, size, paths)
+		return o.add(a, paths, func(path string) (unixfs.Root, error) { return o.addOne(ctx, a, discard{}, size, path) })
 	}
 	n, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	return o.add(ctx, a, n, size, paths)
+	return o.add(a, paths, func(path string) (unixfs.Root, error) { return o.keep(ctx, a, n, size, path) })
 }
 
 // checkPaths finds out what is missing before anything is stored.
@@ -97,9 +102,9 @@ func checkPaths(paths []string) error {
 	return nil
 }
 
-func (o *addOptions) add(ctx context.Context, a *app, put unixfs.Putter, size int, paths []string) error {
+func (o *addOptions) add(a *app, paths []string, one func(path string) (unixfs.Root, error)) error {
 	for i, path := range paths {
-		root, err := o.addOne(ctx, a, put, size, path)
+		root, err := one(path)
 		if err != nil {
 			return err
 		}
@@ -111,6 +116,27 @@ func (o *addOptions) add(ctx context.Context, a *app, put unixfs.Putter, size in
 		}
 	}
 	return nil
+}
+
+// keep adds one path and pins it, unless it is not to be pinned.
+func (o *addOptions) keep(ctx context.Context, a *app, n node.Node, size int, path string) (root unixfs.Root, err error) {
+	if !o.pin {
+		return o.addOne(ctx, a, n, size, path)
+	}
+	release, err := n.Hold(ctx)
+	if err != nil {
+		return root, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if root, err = o.addOne(ctx, a, n, size, path); err != nil {
+		return root, err
+	}
+	r := node.PinRequest{CID: root.CID, Kind: roots.Recursive, Complete: true}
+	if path != stdin {
+		r.Name = pinName(nameOf(path, root.CID))
+	}
+	_, err = n.Pin(ctx, r, nil)
+	return root, err
 }
 
 func (o *addOptions) addOne(ctx context.Context, a *app, put unixfs.Putter, size int, path string) (unixfs.Root, error) {

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
+	"github.com/souk-p2p/souk/adapter/dag/pins"
+	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/adapter/unixfs"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 )
@@ -16,6 +20,8 @@ type getOptions struct {
 	sourceOptions
 	output    string
 	overwrite bool
+	pin       bool
+	pinName   string
 }
 
 // got is what is printed when everything is there.
@@ -45,18 +51,56 @@ where it stopped when it is run again.`,
     --namespace photos --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.fetch(cmd.Context(), a, func(ctx context.Context, f node.Fetcher) error {
-				return o.get(ctx, a, f, args[0])
-			})
+			return o.run(cmd.Context(), a, args[0])
 		},
 	}
 	o.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.pin, "pin", false, "pin it, so that it stays in the repository")
+	cmd.Flags().StringVar(&o.pinName, "pin-name", "", "name of the pin")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "where to write (default: the last element of the argument)")
 	cmd.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace files that exist")
 	return cmd
 }
 
-func (o *getOptions) get(ctx context.Context, a *app, f node.Fetcher, path string) error {
+func (o *getOptions) run(ctx context.Context, a *app, path string) error {
+	if o.pinName != "" && !o.pin {
+		return usagef("--pin-name is the name of a pin: give --pin, too")
+	}
+	if err := pins.CheckName(o.pinName); err != nil {
+		return usagef("--pin-name: %w", err)
+	}
+	from, err := o.source()
+	if err != nil {
+		return err
+	}
+	return o.within(ctx, func(ctx context.Context) error {
+		return a.withNode(ctx, func(n node.Node) error { return o.getFrom(ctx, a, n, from, path) })
+	})
+}
+
+// getFrom gets what is to be got, and pins it if it is to be pinned.
+func (o *getOptions) getFrom(ctx context.Context, a *app, n node.Node, from node.Source, path string) (err error) {
+	var root cid.Cid
+	get := func(ctx context.Context, f node.Fetcher) (err error) {
+		root, err = o.get(ctx, a, f, path)
+		return err
+	}
+	if !o.pin {
+		return fetchWith(ctx, n, from, get)
+	}
+	release, err := n.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if err := fetchWith(ctx, n, from, get); err != nil {
+		return err
+	}
+	_, err = n.Pin(ctx, node.PinRequest{CID: root, Name: o.pinName, Kind: roots.Recursive, From: from}, nil)
+	return err
+}
+
+func (o *getOptions) get(ctx context.Context, a *app, f node.Fetcher, path string) (cid.Cid, error) {
 	output := o.output
 	if output == "" {
 		output = lastElement(path)
@@ -64,19 +108,19 @@ func (o *getOptions) get(ctx context.Context, a *app, f node.Fetcher, path strin
 	begin := time.Now()
 	root, err := resolve(ctx, f, path)
 	if err != nil {
-		return err
+		return root, err
 	}
 	bar := a.newProgress("getting " + printable(output))
 	summary, err := unixfs.Get(ctx, f, root, output, unixfs.GetOptions{Overwrite: o.overwrite, Progress: bar.hook()})
 	bar.end()
 	if err != nil {
-		return err
+		return root, err
 	}
 	done := got{
 		CID: root.String(), Output: output, Seconds: time.Since(begin).Seconds(),
 		Files: summary.Files, Dirs: summary.Dirs, Symlinks: summary.Symlinks, Bytes: summary.Bytes, Blocks: summary.Blocks,
 	}
-	return done.print(a)
+	return root, done.print(a)
 }
 
 func (g *got) print(a *app) error {

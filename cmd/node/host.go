@@ -36,6 +36,7 @@ type hosted struct {
 	drain time.Duration  // at most, for what peers were promised
 
 	manager supervisor
+	quota   blockstore.Quota
 
 	// ready is called once the node serves its peers and other commands. With an
 	// error the node ends.
@@ -45,7 +46,11 @@ type hosted struct {
 // run runs the node until ctx ends or the exchange has ended by itself.
 func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 	defer runtime.KeepAlive(heapFloor())
-	n, err := node.Start(ctx, h.key, blockstore.New(h.repo.Blocks(), blockstore.WithTrustedReads()), remembering(cfg, h.repo))
+	cfg.Storage = node.NewStorage(h.repo)
+	if err := cfg.Storage.Blocks.SetQuota(ctx, h.quota); err != nil {
+		return err
+	}
+	n, err := node.Start(ctx, h.key, cfg.Storage.Blocks, remembering(cfg, h.repo))
 	var deaf *node.ListenError
 	if errors.As(err, &deaf) {
 		return fmt.Errorf("%w (choose other addresses with --listen)", err)

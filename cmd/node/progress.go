@@ -123,3 +123,33 @@ func (p *progress) end() {
 		p.bar.Finish()
 	}
 }
+
+// status is a line about what goes on, which changes. A nil one shows nothing.
+type status struct{ bar *progressbar.ProgressBar }
+
+// newStatus returns a line where [app.newProgress] would return a bar.
+func (a *app) newStatus(what string) *status {
+	p := a.newProgress(what)
+	if p == nil {
+		return nil
+	}
+	return &status{bar: progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(p.out),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+func (s *status) show(text string) {
+	if s != nil {
+		s.bar.Describe(text)
+		s.bar.Add(1) // fails only in drawing
+	}
+}
+
+func (s *status) end() {
+	if s != nil {
+		s.bar.Finish()
+	}
+}

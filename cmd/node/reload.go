@@ -48,6 +48,7 @@ var reloads = []reloadable{
 	{keys: []string{"allow-peers"}, apply: applyAllowed},
 	{keys: []string{"upload-rate", "upload-rate-per-peer", "download-rate", "download-rate-per-peer"}, apply: applyRates},
 	{keys: []string{"access-rules"}, apply: applyAccess, files: func(o *runOptions) []string { return o.accessRules }},
+	{keys: []string{"storage-max", "storage-high"}, apply: applyQuota},
 }
 
 func applyLog(r *running, p *plan) error {

@@ -90,10 +90,12 @@ running node.
 	root.PersistentFlags().StringVar(&a.progress, "progress", progressBar, "show how far it is on standard error: as a bar, on terminals only, as json, a value a line, or none")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAccess(a), newAdd(a), newAnnounce(a), newCat(a), newCompletion(a), newConfig(a), newDemo(a), newExitCodes(), newFind(a), newGet(a), newHealth(a), newID(a), newLedger(a), newLog(a), newLs(a), newMan(a), newRun(a),
-		newShare(a), newTrackers(a), newVersion(a),
+		newAdd(a), newGet(a), newCat(a), newLs(a), newBlock(a), newPin(a), newGC(a), newShare(a),
+		newRun(a), newHealth(a), newStat(a), newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newLedger(a),
+		newAnnounce(a), newFind(a), newTrackers(a),
+		newAccess(a), newConfig(a), newLog(a), newID(a), newVersion(a),
+		newDemo(a), newCompletion(a), newMan(a), newExitCodes(),
 	)
-	root.AddCommand(newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newStat(a))
 	return root
 }
 

@@ -34,6 +34,7 @@ type runOptions struct {
 	trackerOptions
 	privateOptions
 	limitOptions
+	storageOptions
 	flood    bool
 	identity string // file with the private key
 }
@@ -105,6 +106,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.privateOptions.flags(f)
 	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
 	o.limitOptions.flags(f)
+	o.storageOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
 }
 
@@ -139,6 +141,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 		o.trackerOptions.configure(f, &cfg),
 		o.privateOptions.configure(&cfg),
 		o.limitOptions.configure(&cfg),
+		o.storageOptions.configure(&cfg),
 	)
 	return cfg, err
 }
@@ -172,7 +175,7 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	if cfg.PSK != nil {
 		cfg.Log.Info("in a private network: QUIC is off, connections are over TCP")
 	}
-	h := hosted{repo: r, key: key, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, ready: func(_ context.Context, n *node.Online, s started) error {
+	h := hosted{repo: r, key: key, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, quota: o.quota(), ready: func(_ context.Context, n *node.Online, s started) error {
 		reload.begin(&running{node: n, logs: cfg.Logs, manager: manager})
 		return s.print(a)
 	}}

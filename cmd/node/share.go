@@ -53,6 +53,7 @@ as well: see "souk help config".`,
 	}
 	cmd.Flags().AddFlagSet(settings)
 	o.layoutFlags(cmd.Flags())
+	o.pin = true // what is shared is to stay
 	return cmd
 }
 
@@ -176,7 +177,7 @@ func (o *shareOptions) addAll(ctx context.Context, a *app, n node.Node, paths []
 	}
 	offers := make([]offer, len(paths))
 	for i, path := range paths {
-		root, err := o.addOne(ctx, a, n, size, path)
+		root, err := o.keep(ctx, a, n, size, path)
 		if err != nil {
 			return nil, err
 		}

@@ -36,12 +36,17 @@ func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Conte
 	if err != nil {
 		return err
 	}
+	return o.within(ctx, func(ctx context.Context) error { return withFetcher(ctx, a, from, do) })
+}
+
+// within gives do the time that the command has.
+func (o *sourceOptions) within(ctx context.Context, do func(context.Context) error) error {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	err = withFetcher(ctx, a, from, do)
+	err := do(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return &timeoutError{after: o.timeout, error: err}
 	}
@@ -68,12 +73,11 @@ func (o *sourceOptions) source() (from node.Source, err error) {
 }
 
 // withFetcher opens the node and a fetcher for as long as do runs.
-func withFetcher(ctx context.Context, a *app, from node.Source, do func(context.Context, node.Fetcher) error) (err error) {
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
+func withFetcher(ctx context.Context, a *app, from node.Source, do func(context.Context, node.Fetcher) error) error {
+	return a.withNode(ctx, func(n node.Node) error { return fetchWith(ctx, n, from, do) })
+}
+
+func fetchWith(ctx context.Context, n node.Node, from node.Source, do func(context.Context, node.Fetcher) error) (err error) {
 	f, err := n.Fetch(ctx, from)
 	if err != nil {
 		return err

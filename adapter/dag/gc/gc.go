@@ -28,7 +28,8 @@ import (
 var ErrNoRoots = errors.New("no root says that anything is to stay")
 
 // IncompleteError says that something on the way from a root is not stored, so that it is
-// not known what else belongs to it.
+// not known what else belongs to it. It is a fault of the store, and does not count as "not
+// found".
 type IncompleteError struct {
 	Root    roots.Root
 	Missing cid.Cid
@@ -38,9 +39,6 @@ type IncompleteError struct {
 func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("block %s of %s cannot be read, so nothing was removed: %v", e.Missing, e.Root, e.Err)
 }
-
-// Unwrap returns why the block could not be read.
-func (e *IncompleteError) Unwrap() error { return e.Err }
 
 // Options tune a collection. The zero value is ready to use.
 type Options struct {

@@ -10,6 +10,14 @@
 //	POST   /v2/blocks                store the blocks of the body
 //	POST   /v2/sessions              open a fetching session; lasts as long as the connection of the call
 //	POST   /v2/sessions/{id}/blocks  fetch blocks within a session
+//	GET    /v2/blocks/{cid}          size of a block that is stored
+//	POST   /v2/blocks/removals       remove single blocks
+//	POST   /v2/holds                 keep garbage collection away; lasts as long as the connection of the call
+//	GET    /v2/pins[?verify=true]    node.PinStatus, one a line
+//	POST   /v2/pins                  fetch and pin: progress, and then the pin
+//	POST   /v2/pins/removals         unpin
+//	POST   /v2/garbage               collect garbage: progress, and then node.GarbageResult
+//	GET    /v2/usage                 node.Usage
 //	GET    /v2/trackers              []node.Tracker
 //	GET    /v2/announcements         []node.Announced
 //	POST   /v2/announcements         announce a namespace: repo.Announcement
@@ -31,7 +39,11 @@
 //	'b' uvarint(length) CID  uvarint(length) data      a block
 //	'e' uvarint(length) JSON                           the end: {} or an error
 //
-// A body without its end frame was cut off. Everything else is JSON; what fails
+// What comes bit by bit is JSON, one object a line, of type application/x-ndjson:
+//
+//	{"progress": …}  {"value": …}  {"end": true}  {"end": true, "error": {…}}
+//
+// A body without its end frame, or the line with "end", was cut off. Everything else is JSON; what fails
 // before a body began has a status of 400 or more and an error for its body:
 //
 //	{"code": "not_found", "message": "…"}

@@ -21,6 +21,8 @@ const (
 	CodeBusy        = "busy"      // too many sessions are open
 	CodeDenied      = "denied"    // a file, or somebody who was asked, does not allow it
 	CodeCancelled   = "cancelled" // the node is stopping
+	CodeFull        = "full"      // the storage quota
+	CodePinned      = "pinned"    // a block that was to be removed is a root
 	CodeInternal    = "internal"
 )
 
@@ -34,6 +36,8 @@ var statuses = map[string]int{
 	CodeBusy:        http.StatusServiceUnavailable,
 	CodeDenied:      http.StatusForbidden,
 	CodeCancelled:   http.StatusServiceUnavailable,
+	CodeFull:        http.StatusInsufficientStorage,
+	CodePinned:      http.StatusConflict,
 	CodeInternal:    http.StatusInternalServerError,
 }
 
@@ -87,7 +91,13 @@ func codeOf(err error) string {
 	var tooLong *http.MaxBytesError
 	var invalid *node.InvalidError
 	var denied interface{ Denied() bool }
+	var full *node.FullError
+	var root *node.RootError
 	switch {
+	case errors.As(err, &full):
+		return CodeFull
+	case errors.As(err, &root):
+		return CodePinned
 	case errors.As(err, &invalid):
 		return CodeBadRequest
 	case errors.As(err, &missing) && missing.NotFound():

@@ -17,9 +17,7 @@ import (
 
 // Fetch implements [node.Node]: it opens a session in the running node.
 func (c *Client) Fetch(ctx context.Context, from node.Source) (node.Fetcher, error) {
-	resp, err := c.postJSON(ctx, "/v2/sessions", sessionRequest{
-		Peers: node.Addresses(from.Peers...), Namespace: from.Namespace, Trackers: node.Addresses(from.Trackers...),
-	})
+	resp, err := c.postJSON(ctx, "/v2/sessions", requestFor(from))
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +26,12 @@ func (c *Client) Fetch(ctx context.Context, from node.Source) (node.Fetcher, err
 		return nil, errors.Join(fmt.Errorf("open a session in the running node: %w", cut(err)), resp.Body.Close())
 	}
 	return &remoteFetcher{client: c, path: "/v2/sessions/" + info.ID + "/blocks", hold: resp.Body}, nil
+}
+
+func requestFor(from node.Source) sessionRequest {
+	return sessionRequest{
+		Peers: node.Addresses(from.Peers...), Namespace: from.Namespace, Trackers: node.Addresses(from.Trackers...),
+	}
 }
 
 // remoteFetcher fetches within a session of the running node. Every fetch is a

@@ -49,6 +49,7 @@ type Node interface {
 	Inside
 	Logging
 	Configured
+	Keeper
 	Close() error
 }
 

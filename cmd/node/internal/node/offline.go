@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/ledger"
@@ -21,6 +22,7 @@ var ErrNotRunning = errors.New("no node is running on this repository: start one
 // Offline is a repository that is open for one command. It has a network only
 // while something is fetched from named peers or searched for at named trackers.
 type Offline struct {
+	*Storage
 	repo  *repo.Repo
 	store blockstore.Blockstore
 	cfg   Config
@@ -31,12 +33,18 @@ type Offline struct {
 // listen.
 func NewOffline(r *repo.Repo, cfg Config) *Offline {
 	cfg.Listen = nil
-	return &Offline{repo: r, store: blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), cfg: cfg}
+	cfg.Storage = NewStorage(r)
+	return &Offline{Storage: cfg.Storage, repo: r, store: cfg.Storage.Blocks, cfg: cfg}
 }
 
 // PutMany implements [Node].
 func (n *Offline) PutMany(ctx context.Context, bs []blocks.Block) error {
-	return n.store.PutMany(ctx, bs)
+	return orFull(n.store.PutMany(ctx, bs))
+}
+
+// Pin implements [Keeper].
+func (n *Offline) Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error) {
+	return n.pin(ctx, r, n.Fetch, progress)
 }
 
 // Fetch implements [Node]. The network of a fetcher with named peers or trackers

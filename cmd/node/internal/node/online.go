@@ -12,6 +12,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -26,6 +28,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
@@ -59,6 +62,10 @@ type Config struct {
 	// Memory is where the node notes what it announces. Without one it is not
 	// announced again after a restart.
 	Memory Memory
+	// Storage is what the store is a part of. Without one, pins are forgotten with the node.
+	Storage *Storage
+	// CollectGarbage has the node collect garbage by itself when much is stored.
+	CollectGarbage bool
 	// Exchange tunes the exchange.
 	Exchange []souk.Option
 	// Log is silent when nil.
@@ -71,6 +78,7 @@ type Config struct {
 
 // Online is a node with a host and an exchange of its own.
 type Online struct {
+	*Storage
 	Host     host.Host
 	Exchange *souk.Exchange
 
@@ -98,6 +106,11 @@ type Online struct {
 func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore, cfg Config) (*Online, error) {
 	gate := &Gate{}
 	gate.Allow(cfg.Allowed)
+	storage := cfg.Storage
+	if storage == nil {
+		storage = newStorage(store, dssync.MutexWrap(datastore.NewMapDatastore()))
+		store = storage.Blocks
+	}
 	h, err := newHost(key, cfg, gate)
 	if err != nil {
 		return nil, fmt.Errorf("start the network: %w", err)
@@ -108,7 +121,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
 	}
 	n := &Online{
-		Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
+		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
 		gate: gate, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {
@@ -120,6 +133,9 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, p := range cfg.Peers {
 		n.Keep(p)
+	}
+	if cfg.CollectGarbage {
+		n.work.Go(func() { storage.collectWhenHigh(n.ctx, log) })
 	}
 	return n, nil
 }
@@ -185,7 +201,12 @@ func (e *ListenError) Unwrap() error { return e.Err }
 
 // PutMany implements [Node].
 func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
-	return n.Exchange.Put(ctx, bs...)
+	return orFull(n.Exchange.Put(ctx, bs...))
+}
+
+// Pin implements [Keeper].
+func (n *Online) Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error) {
+	return n.pin(ctx, r, n.Fetch, progress)
 }
 
 // Fetch implements [Node].

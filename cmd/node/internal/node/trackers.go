@@ -60,12 +60,16 @@ func (e *NoTrackersError) Error() string {
 	return "this node knows no tracker: name one with --trackers /ip4/ADDRESS/tcp/PORT/p2p/ID, here or to `souk run`, or make the node one with `souk run --tracker`"
 }
 
-// InvalidError says that what is to be announced is against the rules.
+// InvalidError says that what was asked for is against the rules.
 type InvalidError struct{ Err error }
 
-func (e *InvalidError) Error() string { return "cannot be announced: " + e.Err.Error() }
+func (e *InvalidError) Error() string { return e.Err.Error() }
 
 func (e *InvalidError) Unwrap() error { return e.Err }
+
+func cannotAnnounce(err error) error {
+	return &InvalidError{Err: fmt.Errorf("cannot be announced: %w", err)}
+}
 
 // UnheardError says that no tracker has taken an announcement, which is repeated
 // until one does.
@@ -98,7 +102,7 @@ func (forgetful) Withdraw(string) (bool, error)           { return true, nil }
 // Announce implements [Node].
 func (n *Online) Announce(ctx context.Context, a repo.Announcement, trackers ...peer.AddrInfo) error {
 	if err := a.Check(); err != nil {
-		return &InvalidError{err}
+		return cannotAnnounce(err)
 	}
 	if err := n.AddTrackers(trackers...); err != nil {
 		return err
@@ -125,7 +129,7 @@ func (n *Online) tell(ctx context.Context, a repo.Announcement) error {
 	var unheard *souk.AnnounceError
 	switch {
 	case errors.As(err, &wrong), errors.Is(err, announcer.ErrTooMany):
-		return &InvalidError{err}
+		return cannotAnnounce(err)
 	case errors.As(err, &unheard), errors.Is(err, souk.ErrNoTrackers):
 		return &UnheardError{Namespace: a.Namespace, Err: err}
 	default:

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ipfs/go-datastore"
+	"go.uber.org/zap"
+
+	"github.com/souk-p2p/souk/adapter/dag/gc"
+)
+
+// GarbageRequest says how garbage is collected.
+type GarbageRequest struct {
+	DryRun bool `json:"dry_run,omitempty"` // removes nothing
+	All    bool `json:"all,omitempty"`     // also when nothing is to stay
+}
+
+// GarbageResult is what a collection did.
+type GarbageResult struct {
+	gc.Result
+	DryRun  bool    `json:"dry_run"`
+	Seconds float64 `json:"seconds"`
+	// DiskBefore and DiskAfter are what the database took and takes; 0 when that is not
+	// known.
+	DiskBefore uint64 `json:"disk_before,omitempty"`
+	DiskAfter  uint64 `json:"disk_after,omitempty"`
+}
+
+// NothingPinnedError says that garbage was not collected because it would be everything.
+type NothingPinnedError struct{}
+
+func (e *NothingPinnedError) Error() string {
+	return "nothing is pinned, so every block would be removed: pin what is to stay (souk pin add), or give --all"
+}
+
+// CollectGarbage implements [Keeper].
+func (s *Storage) CollectGarbage(ctx context.Context, r GarbageRequest, progress func(gc.Progress)) (done GarbageResult, err error) {
+	begin := time.Now()
+	done.DryRun = r.DryRun
+	if done.DiskBefore, err = s.diskUsage(ctx); err != nil {
+		return done, err
+	}
+	done.Result, err = gc.Collect(ctx, s.Blocks, &s.Roots, gc.Options{DryRun: r.DryRun, All: r.All, Progress: progress})
+	if errors.Is(err, gc.ErrNoRoots) {
+		return done, &NothingPinnedError{}
+	}
+	if err == nil && done.RemovedBlocks > 0 && !r.DryRun {
+		err = s.reclaim(ctx)
+	}
+	if err != nil {
+		return done, err
+	}
+	done.DiskAfter, err = s.diskUsage(ctx)
+	done.Seconds = time.Since(begin).Seconds()
+	return done, err
+}
+
+// The database removes files in the background once nothing needs them.
+const (
+	reclaimPatience = 2 * time.Second
+	reclaimPause    = 100 * time.Millisecond
+)
+
+// reclaim gives the disk back what was removed, and waits for a moment until it has it.
+func (s *Storage) reclaim(ctx context.Context) error {
+	if s.disk == nil {
+		return nil
+	}
+	if err := s.disk.Reclaim(ctx, datastore.NewKey("/blocks")); err != nil {
+		return err
+	}
+	last, err := s.diskUsage(ctx)
+	for end := time.Now().Add(reclaimPatience); err == nil && time.Now().Before(end); {
+		before := last
+		select {
+		case <-time.After(reclaimPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if last, err = s.diskUsage(ctx); last == before {
+			break
+		}
+	}
+	return err
+}
+
+// collectPause is how long the node waits after a collection that could not get below the
+// threshold: until then little will have changed.
+const collectPause = 10 * time.Minute
+
+// collectWhenHigh collects garbage whenever much is stored, until ctx ends.
+func (s *Storage) collectWhenHigh(ctx context.Context, log *zap.Logger) {
+	high := s.Blocks.High()
+	for {
+		select {
+		case <-high:
+		case <-ctx.Done():
+			return
+		}
+		if s.collectOnce(ctx, log) {
+			continue
+		}
+		select {
+		case <-time.After(collectPause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// collectOnce collects garbage if much is stored, and reports whether it is not any more.
+func (s *Storage) collectOnce(ctx context.Context, log *zap.Logger) bool {
+	if u, err := s.Blocks.Usage(ctx); err == nil && (u.High == 0 || u.Bytes < u.High) {
+		return true
+	}
+	done, err := s.CollectGarbage(ctx, GarbageRequest{}, nil)
+	if ctx.Err() != nil {
+		return false
+	}
+	if err != nil {
+		log.Warn("garbage was not collected", zap.Error(err))
+		return false
+	}
+	log.Info("garbage collected", zap.Int64("blocks", done.RemovedBlocks), zap.Int64("bytes", done.RemovedBytes),
+		zap.Uint64("disk_before", done.DiskBefore), zap.Uint64("disk_after", done.DiskAfter))
+	u, err := s.Blocks.Usage(ctx)
+	if err == nil && u.High > 0 && u.Bytes >= u.High {
+		err = fmt.Errorf("%d bytes are pinned or in use, of %d that may be stored: unpin what is not needed, or run the node with a higher --storage-max", u.Bytes, u.Max)
+	}
+	if err != nil {
+		log.Warn("the store stays above its threshold", zap.Error(err))
+	}
+	return err == nil
+}

@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+
+	"github.com/souk-p2p/souk/adapter/dag/gc"
+	"github.com/souk-p2p/souk/adapter/dag/pins"
+	"github.com/souk-p2p/souk/adapter/dag/roots"
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+)
+
+// Keeper is what a node does with what it stores.
+type Keeper interface {
+	// BlockSize returns the size of a block that is stored here, or [NotStoredError].
+	BlockSize(ctx context.Context, c cid.Cid) (int, error)
+	// RemoveBlocks removes single blocks. It removes none of them when one is a root, a
+	// [RootError], unless it is forced to.
+	RemoveBlocks(ctx context.Context, cs []cid.Cid, force bool) ([]RemovedBlock, error)
+	// Hold keeps garbage collection from what is stored or found from now on until release
+	// is called or ctx ends, so that it can be pinned when all of it is there.
+	Hold(ctx context.Context) (release func() error, err error)
+	// Pin makes something stay, and fetches what is missing of it. progress may be nil.
+	Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error)
+	// Pins yields every pin. With verify each comes with what is missing of it.
+	Pins(ctx context.Context, verify bool) iter.Seq2[PinStatus, error]
+	// Unpin removes pins and returns them: [NotPinnedError] when there is none.
+	Unpin(ctx context.Context, which PinFilter) ([]pins.Pin, error)
+	// CollectGarbage removes what no root leads to. progress may be nil.
+	CollectGarbage(ctx context.Context, r GarbageRequest, progress func(gc.Progress)) (GarbageResult, error)
+	// Usage tells how much is stored. The first time it may have to count.
+	Usage(ctx context.Context) (Usage, error)
+}
+
+// Storage is what a node stores, what of it is to stay, and how much it may be.
+type Storage struct {
+	Blocks *blockstore.Guarded
+	// Roots are what is to stay. Whoever relies on stored blocks registers a source.
+	Roots roots.Registry
+
+	pins *pins.Set
+	disk disk // nil when the datastore does not know it
+}
+
+// disk is a datastore that knows what it takes on the disk and can give it back.
+type disk interface {
+	DiskUsage(ctx context.Context) (uint64, error)
+	Reclaim(ctx context.Context, prefix datastore.Key) error
+}
+
+// NewStorage returns the storage of a repository, which stays the caller's.
+func NewStorage(r *repo.Repo) *Storage {
+	return newStorage(blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), r.Blocks())
+}
+
+// newStorage keeps blocks in a store, and what belongs to them in a datastore.
+func newStorage(store blockstore.Blockstore, data datastore.Datastore) *Storage {
+	s := &Storage{Blocks: blockstore.NewGuarded(store), pins: pins.New(data)}
+	s.disk, _ = data.(disk)
+	if err := s.Roots.Register(s.pins); err != nil {
+		panic(err) // it is the first
+	}
+	return s
+}
+
+// Usage is how much is stored.
+type Usage struct {
+	Blocks int64 `json:"blocks"`
+	Bytes  int64 `json:"bytes"` // of blocks
+	// DiskBytes is what the repository's database takes, with what it has not given back
+	// yet; 0 when that is not known.
+	DiskBytes uint64 `json:"disk_bytes,omitempty"`
+	// MaxBytes is --storage-max, 0 for no limit. Garbage is collected at HighBytes.
+	MaxBytes  int64 `json:"max_bytes,omitempty"`
+	HighBytes int64 `json:"high_bytes,omitempty"`
+}
+
+// Usage implements [Keeper].
+func (s *Storage) Usage(ctx context.Context) (Usage, error) {
+	u, err := s.Blocks.Usage(ctx)
+	if err != nil {
+		return Usage{}, err
+	}
+	on, err := s.diskUsage(ctx)
+	return Usage{Blocks: u.Blocks, Bytes: u.Bytes, DiskBytes: on, MaxBytes: u.Max, HighBytes: u.High}, err
+}
+
+func (s *Storage) diskUsage(ctx context.Context) (uint64, error) {
+	if s.disk == nil {
+		return 0, nil
+	}
+	on, err := s.disk.DiskUsage(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("disk usage: %w", err)
+	}
+	return on, nil
+}
+
+// Hold implements [Keeper].
+func (s *Storage) Hold(ctx context.Context) (release func() error, err error) {
+	let := s.Blocks.Hold()
+	stop := context.AfterFunc(ctx, let)
+	return func() error {
+		stop()
+		let()
+		return nil
+	}, nil
+}
+
+// FullError says that blocks were not stored because of the storage quota.
+type FullError struct{ Err *blockstore.QuotaError }
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("the store holds %d bytes of the %d that it may hold (--storage-max), and %d more do not fit: unpin what is not needed (souk pin ls, souk pin rm) and run souk gc, or run the node with a higher --storage-max",
+		e.Err.Used, e.Err.Max, e.Err.Size)
+}
+
+// Unwrap returns the error of the store.
+func (e *FullError) Unwrap() error { return e.Err }
+
+// orFull says what to do about a store that is full.
+func orFull(err error) error {
+	var full *blockstore.QuotaError
+	if errors.As(err, &full) {
+		return &FullError{Err: full}
+	}
+	return err
+}
