@@ -80,7 +80,8 @@ func (g *Guarded) Usage(ctx context.Context) (Usage, error) {
 	return Usage{Blocks: a.blocks, Bytes: a.bytes, Quota: a.quota}, nil
 }
 
-// High is ready when the store holds as much as the quota's High, or comes to hold it.
+// High is ready when the store holds as much as the quota's High, and again when something
+// is stored or refused then.
 func (g *Guarded) High() <-chan struct{} {
 	a := &g.account
 	a.mu.Lock()
@@ -160,6 +161,7 @@ func (g *Guarded) reserve(ctx context.Context, bs []blocks.Block) (blocks, bytes
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if limited && a.quota.Max > 0 && bytes > 0 && a.bytes+bytes > a.quota.Max {
+		a.look()
 		return 0, 0, &QuotaError{Max: a.quota.Max, Used: a.bytes, Size: bytes}
 	}
 	a.blocks, a.bytes = a.blocks+blocks, a.bytes+bytes

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ipfs/go-datastore"
@@ -87,51 +86,58 @@ func (s *Storage) reclaim(ctx context.Context) error {
 	return err
 }
 
-// collectPause is how long the node waits after a collection that could not get below the
-// threshold: until then little will have changed.
-const collectPause = 10 * time.Minute
+// collectPause is the least time between two collections of which the first could not get
+// below the threshold, unless much was stored in between.
+const collectPause = time.Minute
+
+// collector collects garbage when much is stored.
+type collector struct {
+	s     *Storage
+	log   *zap.Logger
+	last  time.Time // when it has collected and much was left
+	floor int64     // bytes from which on it tries again before the pause is over
+}
 
 // collectWhenHigh collects garbage whenever much is stored, until ctx ends.
 func (s *Storage) collectWhenHigh(ctx context.Context, log *zap.Logger) {
-	high := s.Blocks.High()
-	for {
+	c := collector{s: s, log: log}
+	for high := s.Blocks.High(); ; {
 		select {
 		case <-high:
-		case <-ctx.Done():
-			return
-		}
-		if s.collectOnce(ctx, log) {
-			continue
-		}
-		select {
-		case <-time.After(collectPause):
+			c.look(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// collectOnce collects garbage if much is stored, and reports whether it is not any more.
-func (s *Storage) collectOnce(ctx context.Context, log *zap.Logger) bool {
-	if u, err := s.Blocks.Usage(ctx); err == nil && (u.High == 0 || u.Bytes < u.High) {
-		return true
+// look collects garbage if much is stored.
+func (c *collector) look(ctx context.Context) {
+	u, err := c.s.Blocks.Usage(ctx)
+	if err != nil || u.High == 0 || u.Bytes < u.High || u.Bytes < c.floor && time.Since(c.last) < collectPause {
+		return
 	}
-	done, err := s.CollectGarbage(ctx, GarbageRequest{}, nil)
-	if ctx.Err() != nil {
-		return false
+	done, err := c.s.CollectGarbage(ctx, GarbageRequest{}, nil)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		c.log.Warn("garbage was not collected", zap.Error(err))
+	default:
+		c.log.Info("garbage collected", zap.Int64("blocks", done.RemovedBlocks), zap.Int64("bytes", done.RemovedBytes),
+			zap.Uint64("disk_before", done.DiskBefore), zap.Uint64("disk_after", done.DiskAfter))
 	}
-	if err != nil {
-		log.Warn("garbage was not collected", zap.Error(err))
-		return false
+	c.rest(ctx)
+}
+
+// rest finds out when to try again.
+func (c *collector) rest(ctx context.Context) {
+	u, err := c.s.Blocks.Usage(ctx)
+	if err != nil || u.Bytes < u.High {
+		c.floor = 0
+		return
 	}
-	log.Info("garbage collected", zap.Int64("blocks", done.RemovedBlocks), zap.Int64("bytes", done.RemovedBytes),
-		zap.Uint64("disk_before", done.DiskBefore), zap.Uint64("disk_after", done.DiskAfter))
-	u, err := s.Blocks.Usage(ctx)
-	if err == nil && u.High > 0 && u.Bytes >= u.High {
-		err = fmt.Errorf("%d bytes are pinned or in use, of %d that may be stored: unpin what is not needed, or run the node with a higher --storage-max", u.Bytes, u.Max)
-	}
-	if err != nil {
-		log.Warn("the store stays above its threshold", zap.Error(err))
-	}
-	return err == nil
+	c.last, c.floor = time.Now(), u.Bytes+(u.Max-u.High)/4
+	c.log.Warn("the store stays above its threshold: unpin what is not needed, or run the node with a higher --storage-max",
+		zap.Int64("bytes", u.Bytes), zap.Int64("high", u.High), zap.Int64("max", u.Max))
 }

@@ -117,9 +117,11 @@ func (s *Storage) Hold(ctx context.Context) (release func() error, err error) {
 type FullError struct{ Err *blockstore.QuotaError }
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("the store holds %d bytes of the %d that it may hold (--storage-max), and %d more do not fit: unpin what is not needed (souk pin ls, souk pin rm) and run souk gc, or run the node with a higher --storage-max",
-		e.Err.Used, e.Err.Max, e.Err.Size)
+	return fmt.Sprintf("the store holds %s of the %s that it may hold (--storage-max), and %s more do not fit: unpin what is not needed (souk pin ls, souk pin rm) and run souk gc, or run the node with a higher --storage-max",
+		mebibytes(e.Err.Used), mebibytes(e.Err.Max), mebibytes(e.Err.Size))
 }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 // Unwrap returns the error of the store.
 func (e *FullError) Unwrap() error { return e.Err }
