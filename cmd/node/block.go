@@ -24,8 +24,11 @@ func newBlock(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "block",
 		Short: "Get, put, look at and remove single blocks",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Works with single blocks, as they are stored and travel: files and directories are made
+of many. See "souk add" and "souk get" for these.`,
+		Example: `  souk block stat bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBlockGet(a), newBlockPut(a), newBlockStat(a), newBlockRm(a))
 	return cmd
@@ -71,8 +74,11 @@ func newBlockGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get CID",
 		Short: "Write the bytes of one block to standard output or a file",
+		Long: `Writes the bytes of one block as they are, with --json as well. A block that is not stored
+here is fetched, from where "souk get" would fetch it.`,
 		Example: `  souk block get bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e
-  souk block get CID -o FILE --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
+  souk block get bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e -o hello \
+    --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := parseCID(args[0])
@@ -235,9 +241,10 @@ func readBlock(in io.Reader, file string) ([]byte, error) {
 
 func newBlockStat(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "stat CID...",
-		Short:   "Tell the sizes of blocks, and whether they are stored here",
-		Long:    `Prints the size in bytes of each block that is stored here. It fetches nothing: when one is not stored the exit status is 3.`,
+		Use:   "stat CID...",
+		Short: "Tell the sizes of blocks, and whether they are stored here",
+		Long: `Prints the size in bytes of each block that is stored here. It fetches
+nothing: when one is not stored the exit status is 3.`,
 		Example: `  souk block stat bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

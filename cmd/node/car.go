@@ -23,6 +23,8 @@ func newCAR(a *app) *cobra.Command {
 		Short: "Write data to CAR files, and read it from them",
 		Long: `CAR files carry blocks between programs and machines. "ipfs dag export" writes what
 "souk car import" reads, and "ipfs dag import" reads what "souk car export" writes.`,
+		Example: `  souk car export bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 -o photos.car
+  souk car import photos.car`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -25,6 +25,8 @@ func newPin(a *app) *cobra.Command {
 stores is pinned under the name of the file; what "souk get" fetches is not, unless --pin
 is given. The same data may be pinned under several names: it stays as long as one of
 these pins is there.`,
+		Example: `  souk pin ls
+  souk pin rm --name photos && souk gc`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
