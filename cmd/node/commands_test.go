@@ -114,6 +114,7 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk trackers":      {"trackers"},
 		"souk trackers sign": {"trackers", "sign", "-o", filepath.Join(dir, "list"), trackerA},
 		"souk trackers show": {"trackers", "show", filepath.Join(dir, "list")},
+		"souk verify":        {"verify"},
 		"souk version":       {"version"},
 		"souk ledger":        {"ledger", absentPeer},
 		"souk ls":            {"ls", helloCID},

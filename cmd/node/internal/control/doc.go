@@ -17,6 +17,7 @@
 //	POST   /v2/pins                  fetch and pin: progress, and then the pin
 //	POST   /v2/pins/removals         unpin
 //	POST   /v2/garbage               collect garbage: progress, and then node.GarbageResult
+//	POST   /v2/verifications         hash what is stored: progress, broken blocks, and then node.VerifyResult
 //	GET    /v2/usage                 node.Usage
 //	GET    /v2/trackers              []node.Tracker
 //	GET    /v2/announcements         []node.Announced

@@ -25,6 +25,7 @@ func (s *Server) storageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v2/pins", s.call(s.pin))
 	mux.HandleFunc("POST /v2/pins/removals", s.call(s.unpin))
 	mux.HandleFunc("POST /v2/garbage", s.call(s.collectGarbage))
+	mux.HandleFunc("POST /v2/verifications", s.call(s.verify))
 	mux.HandleFunc("GET /v2/usage", s.call(s.getUsage))
 }
 

@@ -34,6 +34,9 @@ type Keeper interface {
 	Unpin(ctx context.Context, which PinFilter) ([]pins.Pin, error)
 	// CollectGarbage removes what no root leads to. progress may be nil.
 	CollectGarbage(ctx context.Context, r GarbageRequest, progress func(gc.Progress)) (GarbageResult, error)
+	// Verify hashes what is stored, and tells of what is broken. It goes on where one ended
+	// that was interrupted. progress and broken may be nil.
+	Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress), broken func(BrokenBlock)) (VerifyResult, error)
 	// Usage tells how much is stored. The first time it may have to count.
 	Usage(ctx context.Context) (Usage, error)
 }
@@ -44,6 +47,7 @@ type Storage struct {
 	// Roots are what is to stay. Whoever relies on stored blocks registers a source.
 	Roots roots.Registry
 
+	data datastore.Datastore
 	pins *pins.Set
 	disk disk // nil when the datastore does not know it
 }
@@ -61,7 +65,7 @@ func NewStorage(r *repo.Repo) *Storage {
 
 // newStorage keeps blocks in a store, and what belongs to them in a datastore.
 func newStorage(store blockstore.Blockstore, data datastore.Datastore) *Storage {
-	s := &Storage{Blocks: blockstore.NewGuarded(store), pins: pins.New(data)}
+	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data)}
 	s.disk, _ = data.(disk)
 	if err := s.Roots.Register(s.pins); err != nil {
 		panic(err) // it is the first
