@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"runtime"
 	"sync"
 	"time"
@@ -17,8 +16,6 @@ import (
 	"github.com/souk-p2p/souk/cmd/node/internal/control"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
-	"github.com/souk-p2p/souk/debug"
-	"github.com/souk-p2p/souk/health"
 )
 
 const (
@@ -37,6 +34,7 @@ type hosted struct {
 
 	manager supervisor
 	quota   blockstore.Quota
+	pages   served // what is on the debug page, and who may see it
 
 	// ready is called once the node serves its peers and other commands. With an
 	// error the node ends.
@@ -83,9 +81,9 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 		return err
 	}
 	if h.debug != debugOff {
-		page, err := h.page(life, n, debug.ListenConfig{Log: cfg.Log.Named("debug")})
+		page, err := h.pages.listen(life, h.debug, h.manager.sockets.Take(socketDebug), n, cfg.Log)
 		if err != nil {
-			return fmt.Errorf("%w (choose another address with --debug, or --debug=off)", err)
+			return err
 		}
 		defer page.Close()
 		s.Debug = page.URL()
@@ -123,14 +121,6 @@ func (h *hosted) serve(ctx context.Context, n *node.Online, cfg node.Config) (er
 // errBroken is why run ends by itself; closing the exchange says more.
 var errBroken = errors.New("the exchange has ended by itself")
 
-// page serves the debug pages, at a socket that was opened for them or at their address.
-func (h *hosted) page(ctx context.Context, n *node.Online, cfg debug.ListenConfig) (*debug.Server, error) {
-	if l := h.manager.sockets.Take(socketDebug); l != nil {
-		return debug.Serve(ctx, l, pages(n), cfg)
-	}
-	return debug.Listen(ctx, h.debug, pages(n), cfg)
-}
-
 // listen opens the control socket, or takes the one that was opened for it.
 func (h *hosted) listen() (net.Listener, error) {
 	l := h.manager.sockets.Take(socketControl)
@@ -138,16 +128,6 @@ func (h *hosted) listen() (net.Listener, error) {
 		return h.repo.Listen()
 	}
 	return h.repo.Adopt(l)
-}
-
-// pages are the debug pages, with what tells supervisors how the node is.
-func pages(n *node.Online) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", debug.Handler(n.Page()))
-	for _, path := range []string{"/livez", "/readyz"} {
-		mux.Handle(path, health.Handler(n))
-	}
-	return mux
 }
 
 // finish lets peers have what they were promised.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 )
@@ -35,6 +37,7 @@ type runOptions struct {
 	privateOptions
 	limitOptions
 	storageOptions
+	pageOptions
 	flood    bool
 	identity string // file with the private key
 }
@@ -107,6 +110,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
 	o.limitOptions.flags(f)
 	o.storageOptions.flags(f)
+	o.pageOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
 }
 
@@ -114,7 +118,7 @@ func (o *hostOptions) flags(f *pflag.FlagSet, debug string) {
 	f.StringArrayVar(&o.listen, "listen", defaultListen, "accept connections at this address; may be repeated")
 	f.Lookup("listen").DefValue = "port 4101 of all addresses, over TCP and QUIC" // for the help; the four are too long
 	f.StringArrayVar(&o.peers, "peer", nil, "stay connected to this peer, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
-	f.StringVar(&o.debug, "debug", debug, "show the debug page at this loopback address, or \"off\"")
+	f.StringVar(&o.debug, "debug", debug, "show the debug pages at this loopback address, at the socket unix:PATH, or not (off); at any other address with --debug-token or --debug-client-ca")
 	f.DurationVar(&o.drain, "drain", drainTime, "when it is to end, let peers have what they were promised for at most this long; 0s ends at once")
 	o.logOptions.flags(f)
 }
@@ -142,6 +146,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 		o.privateOptions.configure(&cfg),
 		o.limitOptions.configure(&cfg),
 		o.storageOptions.configure(&cfg),
+		o.pageOptions.configure(),
 	)
 	return cfg, err
 }
@@ -151,7 +156,8 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	if o.flood {
 		fmt.Fprintln(a.err, "souk: FLOODING: every connected peer is asked for every block; this is for debugging only")
 	}
-	o.logTo(a.err, &cfg)
+	tail := &logs.Tail{}
+	o.logTo(io.MultiWriter(tail, a.err), &cfg)
 	defer cfg.Logs.TakeLibp2p()()
 	manager, err := supervised(cfg.Log)
 	if err != nil {
@@ -175,7 +181,8 @@ func (p *plan) run(ctx context.Context, a *app, dir string) (err error) {
 	if cfg.PSK != nil {
 		cfg.Log.Info("in a private network: QUIC is off, connections are over TCP")
 	}
-	h := hosted{repo: r, key: key, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, quota: o.quota(), ready: func(_ context.Context, n *node.Online, s started) error {
+	shown := served{pageOptions: o.pageOptions, settings: p.settings, tail: tail}
+	h := hosted{repo: r, key: key, debug: o.debug, http: o.http, drain: o.drain, manager: *manager, quota: o.quota(), pages: shown, ready: func(_ context.Context, n *node.Online, s started) error {
 		reload.begin(&running{node: n, logs: cfg.Logs, manager: manager})
 		return s.print(a)
 	}}
