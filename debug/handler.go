@@ -22,6 +22,10 @@ type Config struct {
 	Trackers TrackersSource
 	Refusals RefusalSource
 
+	// Draining tells whether the node finishes what it was doing and then ends. May be
+	// nil.
+	Draining func() bool
+
 	// Version is that of the program.
 	Version string
 	// Settings returns those that the node runs with, for a bundle: what looks like

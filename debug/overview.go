@@ -3,6 +3,7 @@ package debug
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -12,6 +13,10 @@ import (
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/ledger"
 )
+
+// storeTime is how long the first page waits for the size of the store, which may
+// have to be counted the first time.
+const storeTime = 100 * time.Millisecond
 
 // topTalkers is how many peers are named: more do not fit beside the rest.
 const topTalkers = 5
@@ -47,6 +52,9 @@ func (p *pages) overview(ctx context.Context, q *query, _ *http.Request) (answer
 		Give: top(rows, func(r ledger.Rates) float64 { return r.Sent10s }),
 	}
 	found := findings{}
+	if p.Draining != nil && p.Draining() {
+		found.add(note, "/debug/wants?dir=received", "The node drains: it finishes what peers were promised, and then ends.")
+	}
 	found.peers(rows)
 	p.askSessions(ctx, &o, &found)
 	p.askActors(&o, &found)
@@ -113,7 +121,12 @@ func (p *pages) askStore(ctx context.Context, o *overview, found *findings) {
 	if p.Store == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
 	s, err := p.Store.Store(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return // It is being counted.
+	}
 	if err != nil {
 		found.add(bad, "/debug/", "The store does not answer: %v", err)
 		return
@@ -128,7 +141,7 @@ func (p *pages) askTrackers(ctx context.Context, o *overview, found *findings) {
 		found.trackers(o.Trackers)
 	}
 	if p.Refusals != nil {
-		found.refused(p.Refusals.Refused(ctx))
+		found.refused(p.Refusals.Refused())
 	}
 	if p.Tracker == nil {
 		return

@@ -109,6 +109,22 @@ func TestTheFirstPageSaysThatNothingIsWrong(t *testing.T) {
 	requireHas(t, get(t, src, "/debug/", "").Body.String(), `"findings": []`)
 }
 
+func TestTheFirstPageDoesNotWaitForAStoreThatCounts(t *testing.T) {
+	src := busy()
+	src.broken = context.DeadlineExceeded
+	page := get(t, src, "/debug/", browser)
+	require.Equal(t, http.StatusOK, page.Code)
+	requireHasNot(t, page.Body.String(), "The store does not answer")
+}
+
+func TestTheFirstPageSaysThatTheNodeDrains(t *testing.T) {
+	cfg := node().config()
+	cfg.Draining = func() bool { return true }
+	w := httptest.NewRecorder()
+	Handler(cfg).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/", nil))
+	requireHas(t, w.Body.String(), "The node drains")
+}
+
 func TestTheFirstPageNamesWhoMovesMost(t *testing.T) {
 	page := get(t, busy(), "/debug/", browser).Body.String()
 	for _, want := range []string{"4.00 MiB/s", "5.00 MiB/s", "kubo/0.42.0", "souk 1.2.3", "12 ms"} {

@@ -84,7 +84,8 @@ type TrackerState struct {
 	State     string  `json:"state"` // in a word or two
 }
 
-// RefusalSource tells what peers were refused, by reason, since the start.
+// RefusalSource tells what peers were refused, by reason, since the start. A
+// *[souk.Exchange] is one.
 type RefusalSource interface {
-	Refused(ctx context.Context) map[string]uint64
+	Refused() map[string]uint64
 }

@@ -184,7 +184,7 @@ func (s *source) Store(context.Context) (Store, error) { return s.store, s.broke
 
 func (s *source) Trackers(context.Context) []TrackerState { return s.trackers }
 
-func (s *source) Refused(context.Context) map[string]uint64 { return s.refused }
+func (s *source) Refused() map[string]uint64 { return s.refused }
 
 // id returns a peer ID that is made from a name.
 func id(name string) peer.ID { return peer.ID(digest(name)) }
