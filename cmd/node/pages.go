@@ -30,7 +30,7 @@ type pageOptions struct {
 }
 
 func (o *pageOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.token, "debug-token", "", "show the debug pages to who knows this token, of 16 characters or more; others may read it on a command line, so put it in the environment or in a file")
+	f.StringVar(&o.token, "debug-token", "", "show the debug pages to who knows this token of 16 characters or more; on a command line others may read it")
 	f.StringVar(&o.tokenFile, "debug-token-file", "", "read the token from this file, which nobody else may read")
 	f.StringSliceVar(&o.hosts, "debug-host", nil, "answer at the debug address also to this name, as a proxy or a certificate has it; may be repeated")
 	f.StringVar(&o.cert, "debug-tls-cert", "", "serve the debug pages over HTTPS with this certificate (PEM)")

@@ -19,8 +19,8 @@ func TestAScriptForKuboFindsWhatItAsksFor(t *testing.T) {
 	holder, reader := t.TempDir(), t.TempDir()
 	root := add(t, holder, tree(t))
 	h := start(t, holder)
-	r := start(t, reader, "--kubo-api", "--peer", h.address())
-	must(t, reader, "get", "-o", filepath.Join(t.TempDir(), "out"), root)
+	r := start(t, reader, "--kubo-api")
+	must(t, reader, "get", "--peer", h.address(), "-o", filepath.Join(t.TempDir(), "out"), root)
 
 	var stat struct {
 		Wantlist       []map[string]string
