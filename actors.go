@@ -54,7 +54,7 @@ func (x *Exchange) Actors() []ActorStat {
 
 // sessionsStat is how the open sessions are doing.
 func (x *Exchange) sessionsStat(now time.Time) ActorStat {
-	s := ActorStat{Name: "session"}
+	s := ActorStat{Name: sessionActor}
 	open, restarts := x.openSessions()
 	s.Instances, s.Restarts = len(open), restarts
 	for _, o := range open {

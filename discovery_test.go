@@ -112,7 +112,7 @@ func TestAnnouncementsAgainstTheRulesNameTheField(t *testing.T) {
 func TestATrackerHasMetricsOfItsOwn(t *testing.T) {
 	r := prometheus.NewRegistry()
 	start(t, souk.WithTracker(), souk.WithRegisterer(r))
-	for _, name := range []string{"souk_tracker_size", "souk_tracker_bytes", "souk_tracker_total", "souk_tracker_refused_total", "souk_tracker_probes_total"} {
+	for _, name := range []string{"souk_tracker_entries", "souk_tracker_bytes", "souk_tracker_events_total", "souk_tracker_refused_total", "souk_tracker_probes_total"} {
 		n, err := testutil.GatherAndCount(r, name)
 		require.NoError(t, err)
 		require.NotZero(t, n, name)

@@ -11,31 +11,21 @@ import (
 )
 
 var (
-	trackersDesc = desc("trackers", "Trackers that are known: up or down.", "state")
-	lookupsDesc  = desc("directory_total", "Questions to trackers, by what came of them.", "what")
-	saidDesc     = desc("announcer_total", "What was told to trackers: announcements, touches, withdrawals, and what failed.", "what")
+	trackersDesc = desc("trackers", "Trackers that are known, by whether they answer. \"souk trackers\" tells which do not.", "state")
+	lookupsDesc  = desc("directory_events_total", "Questions to trackers, and what came of them.", "event")
+	saidDesc     = desc("announcer_events_total", "What was told to trackers, and how often that failed.", "event")
 	saidNoDesc   = desc("announcer_refused_total", "Rows that trackers have refused, by reason.", "reason")
 
-	trackerSizeDesc    = desc("tracker_size", "What this node keeps as a tracker.", "what")
+	discoveryDescs = []*prometheus.Desc{trackersDesc, lookupsDesc, saidDesc, saidNoDesc}
+
+	trackerEntriesDesc = desc("tracker_entries", "What this node keeps as a tracker.", "kind")
 	trackerBytesDesc   = desc("tracker_bytes", "Memory of this node's table as a tracker.")
-	trackerDoneDesc    = desc("tracker_total", "What this node did as a tracker.", "what")
+	trackerDoneDesc    = desc("tracker_events_total", "What this node did as a tracker.", "event")
 	trackerRefusedDesc = desc("tracker_refused_total", "What this node refused as a tracker, by reason.", "reason")
 	trackerProbesDesc  = desc("tracker_probes_total", "Announcers that this node asked as a tracker for what they announce, by result.", "result")
-)
 
-func (m metrics) describeDiscovery(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{trackersDesc, lookupsDesc, saidDesc, saidNoDesc} {
-		out <- d
-	}
-	if m.x.tracker == nil {
-		return
-	}
-	for _, d := range []*prometheus.Desc{
-		trackerSizeDesc, trackerBytesDesc, trackerDoneDesc, trackerRefusedDesc, trackerProbesDesc,
-	} {
-		out <- d
-	}
-}
+	trackerDescs = []*prometheus.Desc{trackerEntriesDesc, trackerBytesDesc, trackerDoneDesc, trackerRefusedDesc, trackerProbesDesc}
+)
 
 func (m metrics) collectDiscovery(out chan<- prometheus.Metric) {
 	d, a := m.x.providers.Stat(), m.x.announcer.Stat()
@@ -56,17 +46,18 @@ func (m metrics) collectDiscovery(out chan<- prometheus.Metric) {
 	up, down := m.x.trackerStates()
 	gauge(out, trackersDesc, up, "up")
 	gauge(out, trackersDesc, down, "down")
-	if m.x.tracker != nil {
-		collectTracker(out, m.x.tracker.Stat(context.Background()))
-	}
 }
 
-func collectTracker(out chan<- prometheus.Metric, s tracker.Stat) {
+func (m metrics) collectOwnTracker(ctx context.Context, out chan<- prometheus.Metric) {
+	s := m.x.tracker.Stat(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	for what, n := range map[string]int{
 		"namespaces": s.Table.Namespaces, "announcers": s.Table.Announcers, "prefixes": s.Table.Prefixes, "rows": s.Table.Rows,
 		"withdrawn": s.Table.Withdrawn, "watches": s.Table.Watches, "streams": s.Streams, "probing": s.Probing,
 	} {
-		gauge(out, trackerSizeDesc, n, what)
+		gauge(out, trackerEntriesDesc, n, what)
 	}
 	gauge(out, trackerBytesDesc, s.Table.Bytes)
 	for what, n := range map[string]uint64{

@@ -25,7 +25,19 @@ type panics struct {
 }
 
 func newPanics(log *zap.Logger) *panics {
-	return &panics{log: log, count: make(map[string]uint64), logged: make(map[string]time.Time)}
+	p := &panics{log: log, count: make(map[string]uint64), logged: make(map[string]time.Time)}
+	for _, where := range panicPlaces {
+		p.count[where] = 0
+	}
+	return p
+}
+
+// panicPlaces are those that every node has. They are counted from zero on, because
+// what goes from nothing to one has no rate.
+var panicPlaces = []string{
+	"ledger", "peerrouter", "blockrouter", "wantmanager", "engine", "providers", "announcer", "session",
+	"call", "store", "access", "finder", "trackers", "teller", "addresses", "dial",
+	"reader", "writer", "watcher", "streams", "events", "hold", "host", "close",
 }
 
 // contained is told of a panic that harmed only what it was about.

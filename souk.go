@@ -73,6 +73,7 @@ type Exchange struct {
 	announcer *announcer.Announcer
 	tracker   *tracker.Tracker // nil unless this node is one
 	inside    *actor.Crew      // streams of this node to its own tracker
+	fetches   *fetchTimes      // nil where nobody gathers metrics
 
 	draining atomic.Bool
 
@@ -104,6 +105,9 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	x.inside = actor.NewCrew("tracker", x.panics.contained)
 	if x.opts.flood {
 		x.log.Warn("flooding is on: every connected peer is asked for every block that a session wants which names no peers")
+	}
+	if x.opts.registerer != nil {
+		x.fetches = newFetchTimes()
 	}
 	if err := x.build(ctx); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
@@ -286,7 +290,7 @@ func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *sess
 		ID: x.opened, Self: x.host.ID(), Blocks: x.blocks, Peers: x.peers, Wants: x.wants, Providers: x.providers,
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
 		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
-		Logger: x.log.Named("sessions"), Progress: x.network.Progress,
+		Logger: x.log.Named("sessions"), Progress: x.network.Progress, Took: x.fetches.observer(),
 	}
 	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
 	if x.sessions != nil {

@@ -15,14 +15,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/multiformats/go-multihash"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
-	"github.com/souk-p2p/souk/message"
-	"github.com/souk-p2p/souk/providers/wire"
 	"github.com/souk-p2p/souk/session"
 )
 
@@ -357,20 +353,6 @@ func TestFindAnswersFromTheFixedList(t *testing.T) {
 	found, err = c.Find(soon(t), "dataset", 1)
 	require.NoError(t, err)
 	require.Len(t, found, 1)
-}
-
-func TestMetricsComeAndGo(t *testing.T) {
-	const traffic, faults, refused, held, actors = 8, message.NumFaults - 1, 4, 5 + 3, 7
-	const trackers, directory, announcer, denied = 2, 8, 4 + wire.NumCodes, 3
-	r := prometheus.NewRegistry()
-	a := start(t, souk.WithRegisterer(r))
-	n, err := testutil.GatherAndCount(r)
-	require.NoError(t, err)
-	require.Equal(t, traffic+faults+refused+denied+held+2*actors+trackers+directory+announcer, n)
-	require.NoError(t, a.Close())
-	n, err = testutil.GatherAndCount(r)
-	require.NoError(t, err)
-	require.Zero(t, n)
 }
 
 // slowWrites is a store whose writes of fetched blocks take for ever.

@@ -27,6 +27,9 @@ type Config struct {
 	Ended     func(*Session)          // told when the session has ended; may be nil
 	Fail      func(error)             // told when the actor broke; may be nil
 	Panicked  func(error)             // told of a panic in a call's goroutine, which ends the call; may be nil
+	// Took is told for each block that came from a peer how long that took since its
+	// want, and whether it is the first of its call. It must not block; may be nil.
+	Took func(took time.Duration, first bool)
 
 	Candidates int  // peers asked for one want in a round, K; default 8
 	Flood      bool // ask every connected peer for everything: for debugging and simulation

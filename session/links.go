@@ -92,6 +92,7 @@ func (s *shell) results(out effects) {
 			s.due = append(s.due, c)
 		}
 		c.due = append(c.due, r.result)
+		s.timed(c, &r.result)
 	}
 	for i, c := range s.due {
 		c.slot.Publish(c.due, appendResults)
@@ -104,6 +105,15 @@ func (s *shell) results(out effects) {
 	for _, id := range out.gone {
 		s.calls.Remove(id)
 	}
+}
+
+// timed tells how long a block took to come from a peer.
+func (s *shell) timed(c *call, r *Result) {
+	if s.cfg.Took == nil || r.Block == nil || r.From == "" {
+		return
+	}
+	s.cfg.Took(r.Took, !c.served)
+	c.served = true
 }
 
 // leave takes leave of every actor that was opened and drains what it still

@@ -81,6 +81,7 @@ type call struct {
 
 	due    []Result // to be published
 	closed bool     // the slot is closed
+	served bool     // it has had a block from a peer
 }
 
 func newCall() *call { return &call{slot: actor.NewSlot[[]Result]()} }

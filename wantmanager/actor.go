@@ -194,8 +194,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.written(now, req.Peer, req.At, req.Err)
 	case setRates:
 		s.state.setRates(now, req.limits)
-	case count:
-		req.reply <- len(s.state.peers)
+	case totals:
+		req.reply <- s.state.totals()
 	case reports:
 		req.reply <- s.state.reports(req.peers)
 	case counts:

@@ -68,7 +68,7 @@ type (
 		bytes, budget int
 	}
 	written struct{ network.Sent }
-	count   struct{ reply chan<- int }
+	totals  struct{ reply chan<- Totals }
 	reports struct {
 		peers []peer.ID
 		reply chan<- []PeerReport
@@ -92,7 +92,7 @@ func (drop) isRequest()      {}
 func (cancelAll) isRequest() {}
 func (returned) isRequest()  {}
 func (written) isRequest()   {}
-func (count) isRequest()     {}
+func (totals) isRequest()    {}
 func (reports) isRequest()   {}
 func (counts) isRequest()    {}
 func (listed) isRequest()    {}
@@ -171,11 +171,10 @@ func (m *Manager) SetRates(ctx context.Context, limits rate.Limits) error {
 	return m.inbox.Send(ctx, setRates{limits})
 }
 
-// Count returns how many peers the manager keeps something of. It is zero when ctx
-// ends first and after the manager has ended.
-func (m *Manager) Count(ctx context.Context) int {
-	n, _ := actor.Ask(ctx, m.inbox, func(reply chan<- int) request { return count{reply} })
-	return n
+// Totals returns how all peers stand together. It costs the manager a look at each
+// peer that it keeps something of. The error is the context's or [actor.ErrClosed].
+func (m *Manager) Totals(ctx context.Context) (Totals, error) {
+	return actor.Ask(ctx, m.inbox, func(reply chan<- Totals) request { return totals{reply} })
 }
 
 // Reports returns how peers stand, in their order; one that the manager keeps

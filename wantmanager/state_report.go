@@ -22,6 +22,16 @@ type PeerReport struct {
 	Refused int // answered DONT_HAVE, and left with the peer
 }
 
+// Totals is how all peers stand together.
+type Totals struct {
+	Peers   int // of which something is kept
+	Late    int // of those, that are late
+	Window  int // bytes that those with wants may be asked for at a time
+	Queued  int // wants, as in a PeerReport
+	Flying  int
+	Refused int
+}
+
 // WantReport is a want at a peer.
 type WantReport struct {
 	CID      cid.Cid
@@ -44,6 +54,23 @@ func (s *state) reports(ids []peer.ID) []PeerReport {
 		}
 	}
 	return all
+}
+
+// totals tells how all peers stand together.
+func (s *state) totals() Totals {
+	t := Totals{Peers: len(s.peers)}
+	for _, p := range s.peers {
+		t.Queued += p.waiting
+		t.Flying += p.unanswered
+		t.Refused += p.answeredDH
+		if p.late {
+			t.Late++
+		}
+		if len(p.wants) > 0 {
+			t.Window += p.window.bytes
+		}
+	}
+	return t
 }
 
 // counts is how many wants are at each peer.

@@ -87,7 +87,9 @@ func (n *node) panics(t *testing.T) map[string]int {
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			counts[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
+			if n := int(m.GetCounter().GetValue()); n > 0 {
+				counts[m.GetLabel()[0].GetValue()] = n
+			}
 		}
 	}
 	return counts
