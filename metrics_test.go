@@ -74,7 +74,7 @@ func TestMetricsFollowWhatPasses(t *testing.T) {
 	require.GreaterOrEqual(t, counted(from, "souk_blocks_total sent"), 20.0)
 	require.GreaterOrEqual(t, from["souk_wants_received_total"].GetCounter().GetValue(), 20.0)
 	require.EqualValues(t, 1, at["souk_peers wantmanager"].GetGauge().GetValue())
-	require.Positive(t, at["souk_actor_inbox_high_water blockrouter"].GetGauge().GetValue())
+	require.Positive(t, at["souk_actor_inbox_capacity blockrouter"].GetGauge().GetValue())
 	require.Positive(t, at["souk_actor_busy_seconds_total wantmanager"].GetCounter().GetValue())
 }
 
