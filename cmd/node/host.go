@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/control"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -36,6 +39,8 @@ type hosted struct {
 	quota   blockstore.Quota
 	pages   served // what is on the debug page, and who may see it
 
+	metrics *prometheus.Registry // shown on the debug page
+
 	// ready is called once the node serves its peers and other commands. With an
 	// error the node ends.
 	ready func(ctx context.Context, n *node.Online, s started) error
@@ -47,6 +52,11 @@ func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 	cfg.Storage = node.NewStorage(h.repo)
 	if err := cfg.Storage.Blocks.SetQuota(ctx, h.quota); err != nil {
 		return err
+	}
+	if h.debug != debugOff {
+		h.metrics = newMetrics()
+		h.pages.metrics = metricsHandler(h.metrics)
+		cfg.Exchange = append(slices.Clip(cfg.Exchange), souk.WithRegisterer(h.metrics))
 	}
 	n, err := node.Start(ctx, h.key, cfg.Storage.Blocks, remembering(cfg, h.repo))
 	var deaf *node.ListenError

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 
@@ -84,6 +85,7 @@ type served struct {
 	pageOptions
 	settings *config.Settings // nil for none that are told
 	tail     *logs.Tail       // nil for no log
+	metrics  http.Handler     // nil for none
 }
 
 // listen serves the pages of a node at an address, or at a socket that was opened for
@@ -109,6 +111,7 @@ func (s *served) listen(ctx context.Context, at string, opened net.Listener, n *
 
 func (s *served) pages(n *node.Online) debug.Config {
 	cfg := n.Page()
+	cfg.Metrics = s.metrics
 	cfg.Live, cfg.Ready = health.Handler(n), health.Handler(n)
 	cfg.Version, cfg.Profiling = "souk "+release(), s.profiling
 	if s.kubo {
