@@ -8,9 +8,9 @@ import (
 
 var (
 	blocksDesc    = desc("blocks_total", "Blocks that came from peers, duplicates included, or were accepted by a stream to one.", "direction")
-	bytesDesc     = desc("block_bytes_total", "Bytes of those blocks.", "direction")
+	bytesDesc     = desc("block_bytes_total", "Bytes of the blocks that came, duplicates included, or were sent.", "direction")
 	dupDesc       = desc("duplicate_blocks_total", "Received blocks that nobody here waited for any more. If they are many, several peers are asked for the same: see /debug/sessions.")
-	dupBytesDesc  = desc("duplicate_block_bytes_total", "Bytes of those blocks.")
+	dupBytesDesc  = desc("duplicate_block_bytes_total", "Bytes of received blocks that nobody here waited for any more.")
 	messagesDesc  = desc("messages_total", "Bitswap messages.", "direction")
 	wireDesc      = desc("network_bytes_total", "Bytes on Bitswap streams, with blocks, wantlists and all else.", "direction")
 	streamsDesc   = desc("streams_total", "Bitswap streams, by who opened them.", "opener")

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/blockstore"
+)
+
+// allMetrics are those of a node that has everything: it is a tracker, too.
+func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	h, err := libp2p.New(libp2p.NoListenAddrs)
+	require.NoError(t, err)
+	store := blockstore.NewGuarded(blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
+	r := newMetrics()
+	r.MustRegister(storeMetrics{store})
+	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, x.Close())
+		require.NoError(t, h.Close())
+	})
+	return families(t, r)
+}
+
+func families(t *testing.T, r prometheus.Gatherer) map[string]*dto.MetricFamily {
+	t.Helper()
+	gathered, err := r.Gather()
+	require.NoError(t, err)
+	all := make(map[string]*dto.MetricFamily)
+	for _, f := range gathered {
+		all[f.GetName()] = f
+	}
+	return all
+}
+
+// labelsOf are the labels of a metric, in order.
+func labelsOf(f *dto.MetricFamily) []string {
+	names := make(map[string]struct{})
+	for _, m := range f.GetMetric() {
+		for _, l := range m.GetLabel() {
+			names[l.GetName()] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func TestARunningNodeAnswersAtMetrics(t *testing.T) {
+	d := start(t, t.TempDir())
+	resp, err := http.Get(strings.TrimSuffix(d.Debug, "/debug/") + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	page := readAll(t, resp.Body)
+	for _, line := range []string{"souk_build_info{", "souk_sessions 1\n", "go_goroutines ", "process_start_time_seconds ", `souk_panics_total{actor="engine"} 0`} {
+		require.Contains(t, page, line)
+	}
+}
+
+func TestTheStoreTellsHowFullItIs(t *testing.T) {
+	store := blockstore.NewGuarded(blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
+	require.NoError(t, store.SetQuota(t.Context(), blockstore.Quota{Max: 1000}))
+	require.NoError(t, store.PutMany(t.Context(), blocksOf("one", "three")))
+	require.NoError(t, testutil.CollectAndCompare(storeMetrics{store}, strings.NewReader(`
+# HELP souk_store_blocks Blocks in the store.
+# TYPE souk_store_blocks gauge
+souk_store_blocks 2
+# HELP souk_store_bytes Bytes of the blocks in the store.
+# TYPE souk_store_bytes gauge
+souk_store_bytes 8
+# HELP souk_store_quota_bytes Bytes that the blocks in the store may take; 0 for no limit.
+# TYPE souk_store_quota_bytes gauge
+souk_store_quota_bytes 1000
+`)))
+}
+
+// The table in the documentation is made of what a node tells.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	require.NoError(t, err)
+	var documented []string
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `souk_") {
+			documented = append(documented, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	var told []string
+	for name, f := range allMetrics(t) {
+		if strings.HasPrefix(name, "souk_") {
+			told = append(told, fmt.Sprintf("| `%s` | %s | %s | %s |", name, strings.ToLower(f.GetType().String()), strings.Join(labelsOf(f), ", "), f.GetHelp()))
+		}
+	}
+	slices.Sort(told)
+	slices.Sort(documented)
+	require.Equal(t, strings.Join(told, "\n"), strings.Join(documented, "\n"))
+}
+
+func TestTheAlertsAskForMetricsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("../../dist/prometheus/alerts.yml")
+	require.NoError(t, err)
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string
+				Expr        string
+				Labels      map[string]string
+				Annotations map[string]string
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &file))
+	require.NotEmpty(t, file.Groups)
+	all := allMetrics(t)
+	for _, r := range file.Groups[0].Rules {
+		require.NotEmpty(t, namesIn(r.Expr), r.Alert)
+		require.Empty(t, unknownIn(all, r.Expr), r.Alert)
+		require.Contains(t, []string{"critical", "warning", "info"}, r.Labels["severity"], r.Alert)
+		require.NotEmpty(t, r.Annotations["summary"], r.Alert)
+		require.NotEmpty(t, r.Annotations["description"], r.Alert)
+	}
+}
+
+func TestTheDashboardShowsMetricsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("../../dist/grafana/souk.json")
+	require.NoError(t, err)
+	var board struct {
+		Panels []struct {
+			ID      int
+			Type    string
+			Title   string
+			GridPos struct{ H, W, X, Y int }
+			Targets []struct{ Expr string }
+		}
+		Templating struct {
+			List []struct{ Name, Definition string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &board))
+	all, ids := allMetrics(t), make(map[int]bool)
+	for _, p := range board.Panels {
+		require.False(t, ids[p.ID], "two panels with one id")
+		ids[p.ID] = true
+		require.Contains(t, []string{"row", "stat", "timeseries"}, p.Type, "those that come with Grafana")
+		require.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, p.Title)
+		require.Equal(t, p.Type == "row", len(p.Targets) == 0, p.Title)
+		for _, target := range p.Targets {
+			require.NotEmpty(t, namesIn(target.Expr), p.Title)
+			require.Empty(t, unknownIn(all, target.Expr), p.Title)
+		}
+	}
+	var variables []string
+	for _, v := range board.Templating.List {
+		variables = append(variables, v.Name)
+		require.Empty(t, unknownIn(all, v.Definition), v.Name)
+	}
+	require.Equal(t, []string{"datasource", "job", "instance"}, variables)
+}
+
+func TestWhatIsNoMetricIsFoundInAnExpression(t *testing.T) {
+	all := allMetrics(t)
+	for expr, unknown := range map[string][]string{
+		`sum by (actor) (souk_actor_inbox_depth{job="a",actor=~"x.*"})`:                   nil,
+		`histogram_quantile(.9, sum by (le) (rate(souk_fetch_block_seconds_bucket[5m])))`: nil,
+		`up == 0 and on (job, instance) souk_build_info`:                                  nil,
+		`rate(souk_nothing_total[5m])`:                                                    {"souk_nothing_total"},
+		`souk_sessions{actor="x"}`:                                                        {"actor"},
+		`sum by (peer, reason) (souk_faults_total)`:                                       {"peer"},
+		`souk_sessions_bucket`:                                                            {"souk_sessions_bucket"},
+	} {
+		require.Equal(t, unknown, unknownIn(all, expr), expr)
+	}
+}
+
+var (
+	metricWord = regexp.MustCompile(`\b(?:souk|go|process)_[a-z0-9_]+\b|\bup\b`)
+	matchers   = regexp.MustCompile(`\{([^}]*)\}`)
+	matcher    = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)\s*"[^"]*"`)
+	grouping   = regexp.MustCompile(`\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)`)
+	seriesOf   = regexp.MustCompile(`_(?:bucket|sum|count)$`)
+	// What Prometheus adds by itself.
+	givenLabels = []string{"job", "instance", "le"}
+)
+
+// namesIn are the metrics that an expression asks for.
+func namesIn(expr string) []string {
+	return metricWord.FindAllString(matchers.ReplaceAllString(expr, ""), -1)
+}
+
+// unknownIn are the metrics and labels in an expression that no node tells.
+func unknownIn(all map[string]*dto.MetricFamily, expr string) (unknown []string) {
+	labels := slices.Clone(givenLabels)
+	for _, name := range namesIn(expr) {
+		f := all[name]
+		if base := all[seriesOf.ReplaceAllString(name, "")]; f == nil && base.GetType() == dto.MetricType_HISTOGRAM {
+			f = base
+		}
+		if f == nil && name != "up" {
+			unknown = append(unknown, name)
+			continue
+		}
+		labels = append(labels, labelsOf(f)...)
+	}
+	for _, l := range labelsIn(expr) {
+		if len(unknown) == 0 && !slices.Contains(labels, l) {
+			unknown = append(unknown, l)
+		}
+	}
+	return unknown
+}
+
+// labelsIn are the labels that an expression matches or groups by.
+func labelsIn(expr string) (names []string) {
+	for _, m := range matchers.FindAllStringSubmatch(expr, -1) {
+		for _, l := range matcher.FindAllStringSubmatch(m[1], -1) {
+			names = append(names, l[1])
+		}
+	}
+	for _, g := range grouping.FindAllStringSubmatch(expr, -1) {
+		for l := range strings.SplitSeq(g[1], ",") {
+			names = append(names, strings.TrimSpace(l))
+		}
+	}
+	return names
+}
+
+func readAll(t *testing.T, r io.Reader) string {
+	t.Helper()
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func blocksOf(texts ...string) (bs []blocks.Block) {
+	for _, text := range texts {
+		bs = append(bs, blocks.NewBlock([]byte(text)))
+	}
+	return bs
+}
