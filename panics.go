@@ -36,7 +36,7 @@ func newPanics(log *zap.Logger) *panics {
 // what goes from nothing to one has no rate.
 var panicPlaces = []string{
 	"ledger", "peerrouter", "blockrouter", "wantmanager", "engine", "providers", "announcer", "session",
-	"call", "store", "access", "finder", "trackers", "teller", "addresses", "dial",
+	"call", "hook", "store", "access", "finder", "trackers", "teller", "addresses", "dial",
 	"reader", "writer", "watcher", "streams", "events", "hold", "host", "close",
 }
 

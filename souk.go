@@ -291,6 +291,7 @@ func (x *Exchange) newSession(ctx context.Context, opts ...session.Option) *sess
 		Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
 		Ended: x.ended, Fail: x.sessionBroke, Panicked: x.panics.contained, Flood: x.opts.flood, Candidates: x.opts.candidates,
 		Logger: x.log.Named("sessions"), Progress: x.network.Progress, Took: x.fetches.observer(),
+		Hook: x.opts.hook,
 	}
 	s := session.New(ctx, cfg, append([]session.Option{session.WithNamespace(x.opts.namespace)}, opts...)...)
 	if x.sessions != nil {

@@ -33,6 +33,7 @@ type Config struct {
 
 	Candidates int  // peers asked for one want in a round, K; default 8
 	Flood      bool // ask every connected peer for everything: for debugging and simulation
+	Hook       Hook // told of each call; may be nil
 	Logger     *zap.Logger
 }
 
