@@ -1,0 +1,123 @@
+package otel_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/adapter/otel"
+	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/session"
+)
+
+func start(t *testing.T, opts ...souk.Option) (*souk.Exchange, host.Host) {
+	t.Helper()
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	require.NoError(t, err)
+	x, err := souk.New(t.Context(), h, blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())), opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, x.Close())
+		require.NoError(t, h.Close())
+	})
+	return x, h
+}
+
+// traced starts a node whose fetches are recorded, connected to one that has blocks.
+func traced(t *testing.T) (x, from *souk.Exchange, source peer.ID, provider *sdktrace.TracerProvider, spans *tracetest.SpanRecorder) {
+	t.Helper()
+	spans = tracetest.NewSpanRecorder()
+	provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	x, h := start(t, souk.WithFetchHook(otel.Hook(provider)))
+	from, other := start(t)
+	require.NoError(t, h.Connect(t.Context(), peer.AddrInfo{ID: other.ID(), Addrs: other.Addrs()}))
+	return x, from, other.ID(), provider, spans
+}
+
+func attributes(s sdktrace.ReadOnlySpan) map[string]any {
+	all := make(map[string]any)
+	for _, a := range s.Attributes() {
+		all[string(a.Key)] = a.Value.AsInterface()
+	}
+	return all
+}
+
+// nth waits for a span to end, which may come after the caller's last block.
+func nth(t *testing.T, spans *tracetest.SpanRecorder, n int) sdktrace.ReadOnlySpan {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(spans.Ended()) >= n }, 10*time.Second, time.Millisecond)
+	return spans.Ended()[n-1]
+}
+
+func TestAFetchIsASpanBelowThatOfItsCaller(t *testing.T) {
+	x, from, _, provider, spans := traced(t)
+	b := blocks.NewBlock([]byte("traced"))
+	require.NoError(t, from.Put(t.Context(), b))
+	ctx, parent := provider.Tracer("test").Start(t.Context(), "parent")
+	_, err := x.GetBlock(ctx, b.Cid())
+	require.NoError(t, err)
+	s := nth(t, spans, 1)
+	require.Equal(t, "souk.GetBlock", s.Name())
+	require.Equal(t, parent.SpanContext().SpanID(), s.Parent().SpanID())
+	require.Equal(t, codes.Unset, s.Status().Code)
+	says := attributes(s)
+	require.Equal(t, b.Cid().String(), says["souk.first_cid"])
+	require.EqualValues(t, 1, says["souk.blocks"])
+	require.EqualValues(t, 6, says["souk.bytes"])
+	require.EqualValues(t, 1, says["souk.peers"])
+	require.Zero(t, says["souk.local"])
+	require.Positive(t, says["souk.first_block_ms"])
+}
+
+func TestAFetchOfManyBlocksIsOneSpan(t *testing.T) {
+	x, from, _, _, spans := traced(t)
+	var cids []cid.Cid
+	for i := range 10 {
+		b := blocks.NewBlock([]byte{byte(i)})
+		require.NoError(t, from.Put(t.Context(), b))
+		cids = append(cids, b.Cid())
+	}
+	s := x.NewSession(t.Context(), session.WithNamespace("photos"))
+	out, err := s.GetBlocks(t.Context(), cids)
+	require.NoError(t, err)
+	for range out { // Until all are there.
+	}
+	says := attributes(nth(t, spans, 1))
+	require.Equal(t, "photos", says["souk.namespace"])
+	require.EqualValues(t, 10, says["souk.cids"])
+	require.EqualValues(t, 10, says["souk.blocks"])
+}
+
+func TestAFetchThatFailsIsASpanWithTheError(t *testing.T) {
+	x, _, source, _, spans := traced(t)
+	missing := blocks.NewBlock([]byte("nowhere")).Cid()
+	_, err := x.NewSession(t.Context(), session.WithPeers(source)).GetBlock(t.Context(), missing)
+	require.Error(t, err)
+	s := nth(t, spans, 1)
+	require.Equal(t, codes.Error, s.Status().Code)
+	require.Equal(t, err.Error(), s.Status().Description)
+	require.EqualValues(t, 1, attributes(s)["souk.failed"])
+
+	gone := errors.New("the caller is gone")
+	ctx, end := context.WithCancelCause(t.Context())
+	out, err := x.GetBlocks(ctx, []cid.Cid{missing})
+	require.NoError(t, err)
+	end(gone)
+	for range out { // It is closed.
+	}
+	require.Equal(t, gone.Error(), nth(t, spans, 2).Status().Description)
+}
