@@ -24,6 +24,7 @@ type Option func(*options)
 type options struct {
 	logger     *zap.Logger
 	registerer prometheus.Registerer
+	hook       FetchHook
 
 	finders    []providers.Finder
 	namespace  string
@@ -67,8 +68,8 @@ func (o *options) network(h host.Host) network.Config {
 }
 
 // WithLogger makes the exchange log. The default is silence. Below the logger's
-// name are "network", "discovery", "tracker" and "exchange", with the actors below
-// the last and the second.
+// name are "access", "discovery", "exchange", "network" and "tracker", with the
+// actors below the second and the third.
 func WithLogger(l *zap.Logger) Option { return func(o *options) { o.logger = l } }
 
 // WithRegisterer registers the metrics of the exchange, and takes them out again

@@ -61,6 +61,7 @@ type Session struct {
 	inbox *actor.Inbox[request]
 
 	opened time.Time
+	told   string // the namespace, as hooks are told it
 }
 
 // New starts a session, which ends with ctx or [Session.Close].
@@ -72,12 +73,13 @@ func New(ctx context.Context, cfg Config, opts ...Option) *Session {
 
 func build(cfg Config, opts []Option) *Session {
 	cfg.setDefaults()
-	loop := actor.NewLoop("session", cfg.Fail)
-	s := &Session{cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done()), opened: time.Now()}
-	loop.Watch(s.inbox)
+	var chosen options
 	for _, o := range opts {
-		o(&s.opts)
+		o(&chosen)
 	}
+	loop := actor.NewLoop("session", cfg.Fail)
+	s := &Session{cfg: cfg, opts: chosen, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Done()), opened: time.Now(), told: chosen.namespace}
+	loop.Watch(s.inbox)
 	return s
 }
 

@@ -20,45 +20,57 @@ const maxTaken = 4096
 // fetch has failed with a [*FetchError], or ctx ends, which gives a *FetchError
 // that says what each peer answered until then.
 func (s *Session) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	w := s.watch(ctx, "GetBlock", c)
+	r := s.getBlock(ctx, c)
+	w.note(&r)
+	w.end(r.Err)
+	return r.Block, r.Err
+}
+
+func (s *Session) getBlock(ctx context.Context, c cid.Cid) Result {
 	if b, err := atOnce(c); b != nil || err != nil {
-		return b, err
+		return Result{CID: c, Block: b, Err: err}
 	}
 	if err := context.Cause(ctx); err != nil {
-		return nil, &FetchError{CID: c, Err: err}
+		return failed(c, err)
 	}
 	call := newCall()
 	if err := s.inbox.Send(ctx, want{call: call, cids: []cid.Cid{c}, ordered: true, single: true}); err != nil {
-		return nil, &FetchError{CID: c, Err: closed(err)}
+		return failed(c, closed(err))
 	}
 	select {
 	case r := <-call.slot.C():
-		return s.only(c, r)
+		return only(c, r)
 	case <-ctx.Done():
 		return s.giveUp(c, call, context.Cause(ctx))
 	case <-s.loop.Done():
-		return s.only(c, last(call))
+		return only(c, last(call))
 	}
 }
 
+func failed(c cid.Cid, cause error) Result {
+	return Result{CID: c, Err: &FetchError{CID: c, Err: cause}}
+}
+
 // only returns the one result of a call.
-func (s *Session) only(c cid.Cid, rs []Result) (blocks.Block, error) {
+func only(c cid.Cid, rs []Result) Result {
 	if len(rs) == 0 {
-		return nil, &FetchError{CID: c, Err: ErrClosed}
+		return failed(c, ErrClosed)
 	}
-	return rs[0].Block, rs[0].Err
+	return rs[0]
 }
 
 // giveUp cancels a call for one block. A block that came in the same moment is
 // returned.
-func (s *Session) giveUp(c cid.Cid, call *call, cause error) (blocks.Block, error) {
-	failed := s.cancel(call, cause)
+func (s *Session) giveUp(c cid.Cid, call *call, cause error) Result {
+	open := s.cancel(call, cause)
 	if rs := last(call); len(rs) > 0 {
-		return rs[0].Block, rs[0].Err
+		return rs[0]
 	}
-	if len(failed) == 0 {
-		return nil, &FetchError{CID: c, Err: cause}
+	if len(open) == 0 {
+		return failed(c, cause)
 	}
-	return nil, failed[0]
+	return Result{CID: c, Err: open[0]}
 }
 
 // last looks once more for results that came in the moment of the end.
@@ -88,7 +100,9 @@ func (s *Session) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.
 	p := &pump[blocks.Block]{session: s, call: newCall(), out: out, open: make(map[cid.Cid]struct{}), convert: func(r Result) (blocks.Block, bool) {
 		return r.Block, r.Err == nil
 	}}
+	p.watched = s.watch(ctx, "GetBlocks", cids...)
 	if err := p.begin(ctx, cids); err != nil {
+		p.watched.end(err)
 		return nil, err
 	}
 	go p.guard(ctx)
@@ -105,6 +119,7 @@ func (s *Session) Results(ctx context.Context, in <-chan cid.Cid) <-chan Result 
 	p := &pump[Result]{session: s, call: newCall(), out: out, in: in, open: make(map[cid.Cid]struct{}), convert: func(r Result) (Result, bool) {
 		return r, true
 	}}
+	p.watched = s.watch(ctx, "Results")
 	go p.guard(ctx)
 	return out
 }

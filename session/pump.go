@@ -21,6 +21,9 @@ type pump[T any] struct {
 	held  []Result
 	open  map[cid.Cid]struct{} // wants taken in and not yet given out
 	taken consumed
+
+	watched *watched
+	cut     error // why the call ended before its results did
 }
 
 // guard runs the pump. A panic, which can only come from the caller's context,
@@ -30,7 +33,10 @@ func (p *pump[T]) guard(ctx context.Context) {
 	err := actor.Guard("call", p.session.cfg.Panicked, func() error { p.run(ctx); return nil })
 	if err != nil {
 		p.session.cancel(p.call, err)
+	} else {
+		err = p.cut
 	}
+	p.watched.end(err)
 }
 
 func (p *pump[T]) run(ctx context.Context) {
@@ -58,7 +64,7 @@ func (p *pump[T]) run(ctx context.Context) {
 			p.drop(ctx)
 			return
 		case <-p.session.loop.Done():
-			p.in = nil
+			p.in, p.cut = nil, ErrClosed
 			p.held = append(p.held, last(p.call)...)
 			results = nil
 			if len(p.held) == 0 {
@@ -87,6 +93,7 @@ func (p *pump[T]) next() (T, chan<- T) {
 // matters: with the last of a batch, or when much has gathered.
 func (p *pump[T]) gave() {
 	r := p.held[0]
+	p.watched.note(&r)
 	p.held[0] = Result{}
 	p.held = p.held[1:]
 	delete(p.open, r.CID)
@@ -164,7 +171,8 @@ func (p *pump[T]) finish(ctx context.Context) error {
 
 // drop ends the call because the caller's context has ended.
 func (p *pump[T]) drop(ctx context.Context) {
-	p.session.cancel(p.call, context.Cause(ctx))
+	p.cut = context.Cause(ctx)
+	p.session.cancel(p.call, p.cut)
 }
 
 // flush gives out what is left after the session has ended.

@@ -44,6 +44,7 @@ var foreign = map[string]string{
 	"github.com/marcopolo/simnet":         "tests",
 	"pgregory.net/rapid":                  "tests",
 	"google.golang.org/grpc":              "nowhere",
+	"go.opentelemetry.io":                 "adapter/otel: Souk takes a hook",
 }
 
 // inherited are foreign packages that come in with an allowed one, with which.
