@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/souk-p2p/souk/test/internal/command"
 )
 
 // The test binary is also the program that writes to a store until it is killed:
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	// Pebble leaves these when it panics over a damaged file.
 	left := goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/internal/genericcache.(*shard[...]).releaseLoop")
 	goleak.VerifyTestMain(m, left, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(built.dir)
+		command.Remove()
 		os.Exit(code)
 	}))
 }

@@ -1,81 +1,39 @@
 package crash
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// built is where the command is, for the time of the test binary.
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
+	"github.com/souk-p2p/souk/test/internal/command"
+)
 
 // souk builds the command, the first time, and returns its path.
 func souk(t testing.TB) string {
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "souk-crash-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "souk"), "github.com/souk-p2p/souk/cmd/node").CombinedOutput()
-		if err != nil {
-			built.err = &buildError{err, string(out)}
-		}
-	})
-	require.NoError(t, built.err)
-	return filepath.Join(built.dir, "souk")
+	path, err := command.Souk()
+	require.NoError(t, err)
+	return path
 }
-
-type buildError struct {
-	error
-	output string
-}
-
-func (e *buildError) Error() string { return e.error.Error() + ": " + e.output }
 
 // process is a program that runs and may be killed.
 type process struct {
 	cmd    *exec.Cmd
-	out    *output
-	errors *output
+	out    *command.Output
+	errors *command.Output
 	ended  chan struct{}
 	err    error // once it has ended
-}
-
-// output gathers what a process writes, to be read meanwhile.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // launch starts a program and does not wait for it. What is left of it at the
 // end of the test is killed.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{cmd: cmd, out: &output{}, errors: &output{}, ended: make(chan struct{})}
+	p := &process{cmd: cmd, out: &command.Output{}, errors: &command.Output{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.out, p.errors
 	require.NoError(t, cmd.Start())
 	go func() {
