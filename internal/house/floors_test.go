@@ -48,6 +48,7 @@ const embedded = 4
 // besides are the packages outside of the floors. They may import every
 // package, and no package that is not a test may import them.
 var besides = map[string]string{
+	"examples":       "programs that embed Souk",
 	"test":           "tests that need more than one package",
 	"internal/house": "these rules",
 }
