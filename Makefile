@@ -11,6 +11,7 @@ RUN      ?=
 TIMEOUT  ?= 20m
 FUZZTIME ?= 60s
 SEEDS    ?= 1000
+MISSING  ?= fail
 
 # How a variable that was given becomes a flag of go test.
 FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)') -timeout=$(TIMEOUT)
@@ -24,9 +25,9 @@ GOFMT = $(shell $(GO) env GOROOT)/bin/gofmt
 help: ## Print these lines.
 	@echo 'make TARGET [VARIABLE=value ...]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME) SEEDS=$(SEEDS)'
+	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME) SEEDS=$(SEEDS) MISSING=$(MISSING)'
 
 .PHONY: build
 build: ## Build the command as bin/souk.
@@ -45,6 +46,11 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 		echo 'No C compiler: testing without the race detector.'; race=; fi; \
 	$(GO) test $$race $(FLAGS) $(PKGS)
 	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory sim leaks
+
+# What is not there is installed from Debian's packages where that may be done.
+.PHONY: test-system
+test-system: ## Run what needs root, a browser or other programs. MISSING=skip leaves out what cannot be had.
+	@GO='$(GO)' MISSING='$(MISSING)' TIMEOUT='$(TIMEOUT)' ./test/system.sh
 
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 .PHONY: sim

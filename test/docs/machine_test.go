@@ -30,7 +30,7 @@ const (
 // machine is a home directory with what runs in it.
 type machine struct {
 	home    string
-	wrap    []string // what begins the command lines of this machine
+	network string // the namespace that the machine is in, if it has one of its own
 	environ []string
 	debug   string // where its node shows pages
 	staying []*staying
@@ -52,24 +52,30 @@ trap : INT
 set -eua
 `
 
-func newMachine(home, souk string, environ []string) (*machine, error) {
+// newMachine is in a network namespace that exists, where its ports are its own, or
+// among all others.
+func newMachine(home, souk, network string, environ []string) (*machine, error) {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return nil, err
 	}
-	m := &machine{home: home, debug: "127.0.0.1:0"}
+	m := &machine{home: home, network: network, debug: "127.0.0.1:0"}
 	m.environ = append(slices.Clone(environ),
 		"HOME="+home,
 		"PATH="+filepath.Dir(souk)+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"SOUK_DOCS_STATE="+filepath.Join(home, ".state"),
-		"SOUK_LISTEN=/ip4/127.0.0.1/tcp/0",
-		"SOUK_DEBUG=127.0.0.1:0",
 	)
+	if network == "" {
+		m.environ = append(m.environ, "SOUK_LISTEN=/ip4/127.0.0.1/tcp/0", "SOUK_DEBUG=127.0.0.1:0")
+	}
 	return m, nil
 }
 
 // command is a shell with a block.
 func (m *machine) command(ctx context.Context, dir, text string, out *command.Output) *exec.Cmd {
-	line := append(append([]string{}, m.wrap...), "sh", "-c", prologue+m.free(text))
+	line := []string{"sh", "-c", prologue + m.free(text)}
+	if m.network != "" {
+		line = append([]string{"ip", "netns", "exec", m.network}, line...)
+	}
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Dir, cmd.Env = dir, m.environ
 	cmd.Stdout, cmd.Stderr = out, out
@@ -83,6 +89,9 @@ var sharing = regexp.MustCompile(`(?m)^souk share `)
 
 // free makes nodes listen where nobody does, and asks for pages where they are.
 func (m *machine) free(text string) string {
+	if m.network != "" {
+		return text
+	}
 	text = strings.NewReplacer("/tcp/4101", "/tcp/0", "/udp/4101", "/udp/0", ":8191", ":0", "127.0.0.1:4180", m.debug).Replace(text)
 	return sharing.ReplaceAllString(text, "souk share --listen /ip4/127.0.0.1/tcp/0 ")
 }

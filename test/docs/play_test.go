@@ -18,7 +18,7 @@ import (
 type play struct {
 	root, dir, souk string
 	environ         []string
-	wrap            map[string][]string // what begins the command lines of a machine
+	networks        map[string]string // of machines that have one of their own
 	machines        map[string]*machine
 	printed         string // by all blocks so far
 	before          string // by the block before, if that has run
@@ -111,11 +111,10 @@ func (p *play) machine(name string) (*machine, error) {
 	if m := p.machines[name]; m != nil {
 		return m, nil
 	}
-	m, err := newMachine(filepath.Join(p.dir, "home"+name), p.souk, p.environ)
+	m, err := newMachine(filepath.Join(p.dir, "home"+name), p.souk, p.networks[name], p.environ)
 	if err != nil {
 		return nil, err
 	}
-	m.wrap = p.wrap[name]
 	p.machines[name] = m
 	return m, nil
 }
