@@ -5,6 +5,7 @@ package docs
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -104,6 +105,19 @@ func open(at, info string) (block, error) {
 		return b, fmt.Errorf("%s: %q is nothing that a block may need", at, what)
 	}
 	return b, nil
+}
+
+// optional are programs that operators have and a machine with Go and make may not.
+var optional = regexp.MustCompile(`(?m)(?:^|\| *|\$\()(curl|jq) `)
+
+// absent names a program that the block uses and this machine has not.
+func (b *block) absent() string {
+	for _, found := range optional.FindAllStringSubmatch(b.text, -1) {
+		if _, err := exec.LookPath(found[1]); err != nil {
+			return found[1]
+		}
+	}
+	return ""
 }
 
 func (b *block) has(mark string) bool { _, ok := b.marks[mark]; return ok }

@@ -82,6 +82,10 @@ func (p *play) block(ctx context.Context, b *block) error {
 		p.left = append(p.left, fmt.Sprintf("%s needs %s: %s", b.at, b.marks["needs"], needs[b.marks["needs"]]))
 		return nil
 	}
+	if program := b.absent(); program != "" {
+		p.left = append(p.left, fmt.Sprintf("%s needs %s, which is not installed", b.at, program))
+		return nil
+	}
 	m, err := p.machine(b.marks["on"])
 	if err != nil {
 		return err
