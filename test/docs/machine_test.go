@@ -85,15 +85,12 @@ func (m *machine) command(ctx context.Context, dir, text string, out *command.Ou
 	return cmd
 }
 
-var sharing = regexp.MustCompile(`(?m)^souk share `)
-
 // free makes nodes listen where nobody does, and asks for pages where they are.
 func (m *machine) free(text string) string {
 	if m.network != "" {
 		return text
 	}
-	text = strings.NewReplacer("/tcp/4101", "/tcp/0", "/udp/4101", "/udp/0", ":8191", ":0", "127.0.0.1:4180", m.debug).Replace(text)
-	return sharing.ReplaceAllString(text, "souk share --listen /ip4/127.0.0.1/tcp/0 ")
+	return strings.NewReplacer("/tcp/4101", "/tcp/0", "/udp/4101", "/udp/0", ":8191", ":0", "127.0.0.1:4180", m.debug).Replace(text)
 }
 
 // run runs a block to its end.

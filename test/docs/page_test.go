@@ -108,7 +108,7 @@ func open(at, info string) (block, error) {
 }
 
 // optional are programs that operators have and a machine with Go and make may not.
-var optional = regexp.MustCompile(`(?m)(?:^|\| *|\$\()(curl|jq) `)
+var optional = regexp.MustCompile(`(?m)(?:^|\| *|\$\()(curl|jq|openssl) `)
 
 // absent names a program that the block uses and this machine has not.
 func (b *block) absent() string {
