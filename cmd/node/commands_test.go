@@ -123,6 +123,7 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk connect":       {"connect", trackerA},
 		"souk disconnect":    {"disconnect", somebody},
 		"souk peers":         {"peers"},
+		"souk access check":  {"access", "check", somebody},
 		"souk sessions":      {"sessions"},
 		"souk stat":          {"stat"},
 		"souk wants":         {"wants"},

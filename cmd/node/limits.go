@@ -37,7 +37,15 @@ func (o *limitOptions) configure(cfg *node.Config) error {
 		return err
 	}
 	up, down := o.rates()
-	cfg.Exchange = append(cfg.Exchange, souk.WithUploadRates(up), souk.WithDownloadRates(down), souk.WithAccessRules(o.rules))
+	if !up.None() {
+		cfg.Exchange = append(cfg.Exchange, souk.WithUploadRates(up))
+	}
+	if !down.None() {
+		cfg.Exchange = append(cfg.Exchange, souk.WithDownloadRates(down))
+	}
+	if o.rules != nil {
+		cfg.Exchange = append(cfg.Exchange, souk.WithAccessRules(o.rules))
+	}
 	return nil
 }
 

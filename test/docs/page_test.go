@@ -26,6 +26,7 @@ var needs = map[string]string{
 	"two-machines": "make test-system runs it, in two network namespaces",
 	"root":         "it changes the system that it is run on",
 	"systemd":      "a service manager has to run",
+	"certificate":  "the machine has to have one for its name",
 	"docker":       "a Docker daemon has to run",
 	"kubo":         "the program of another project",
 	"prometheus":   "make test-system checks the files that it is given",
