@@ -55,6 +55,7 @@ func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 	}
 	if h.debug != debugOff {
 		h.metrics = newMetrics()
+		h.metrics.MustRegister(storeMetrics{cfg.Storage.Blocks})
 		h.pages.metrics = metricsHandler(h.metrics)
 		cfg.Exchange = append(slices.Clip(cfg.Exchange), souk.WithRegisterer(h.metrics))
 	}

@@ -110,9 +110,11 @@ func TestStatTellsTotalsAndGoesOn(t *testing.T) {
 	require.Equal(t, s.BytesReceived, s.Ever.BytesReceived)
 	require.Positive(t, s.Rates.Received10s)
 	require.Positive(t, s.Goroutines)
+	require.Positive(t, s.Store.Blocks)
+	require.Greater(t, s.Store.Bytes, int64(1_600_000))
 	require.Equal(t, 1, s.Session)
 	text := must(t, a, "stat")
-	for _, line := range []string{"up ", "received ", "received now ", "process "} {
+	for _, line := range []string{"up ", "received ", "received now ", "stored ", "process "} {
 		require.Contains(t, "\n"+text, "\n"+line)
 	}
 }
@@ -151,7 +153,7 @@ func TestTheJSONOfPeersWantsSessionsAndStatIsStable(t *testing.T) {
 			`"bytes_received":0,"duplicates":0,"duplicate_bytes":0,"blocks_sent":0,"bytes_sent":0,"messages_received":0,"messages_sent":0,` +
 			`"wants_received":0,"rates":{"received_10s":0,"received_1m":0,"sent_10s":0,"sent_1m":0},"ever":{"bytes_sent":0,"bytes_received":0,` +
 			`"blocks_sent":0,"blocks_received":0,"wants_sent":0,"wants_received":0,"haves_sent":0,"haves_received":0,"dont_haves_sent":0,` +
-			`"dont_haves_received":0,"duplicates":0,"duplicate_bytes":0},"accounts":0,"goroutines":0,"heap_bytes":0}`},
+			`"dont_haves_received":0,"duplicates":0,"duplicate_bytes":0},"accounts":0,"store":{"blocks":0,"bytes":0},"goroutines":0,"heap_bytes":0}`},
 	} {
 		var out bytes.Buffer
 		require.NoError(t, printJSON(&out, of.value))

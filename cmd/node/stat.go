@@ -72,6 +72,7 @@ func writeStat(w io.Writer, s *node.Stat) error {
 	fmt.Fprintf(t, "received now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Received10s), formatRate(s.Rates.Received1m))
 	fmt.Fprintf(t, "sent now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Sent10s), formatRate(s.Rates.Sent1m))
 	fmt.Fprintf(t, "ever\t%s received, %s sent\n", formatBytes(s.Ever.BytesReceived), formatBytes(s.Ever.BytesSent))
+	fmt.Fprintf(t, "stored\t%s\n", stored(&s.Store))
 	fmt.Fprintf(t, "process\t%d goroutines, %s of heap\n", s.Goroutines, formatBytes(s.HeapBytes))
 	return t.Flush()
 }
@@ -85,6 +86,15 @@ func writeStatLine(w io.Writer, s *node.Stat, first bool) error {
 	_, err := fmt.Fprintf(w, "%-10s %6d %8d %12s/s %12s/s %12s %12s %10d\n", uptime(s), s.Peers, s.Session,
 		formatRate(s.Rates.Received10s), formatRate(s.Rates.Sent10s), formatBytes(s.BytesReceived), formatBytes(s.BytesSent), s.Goroutines)
 	return err
+}
+
+// stored says how much is stored, and how much may be.
+func stored(u *node.Usage) string {
+	text := fmt.Sprintf("%s in %s, %s on the disk", formatBytes(uint64(u.Bytes)), plural(uint64(u.Blocks), "block", "blocks"), formatBytes(u.DiskBytes))
+	if u.MaxBytes > 0 {
+		text += fmt.Sprintf("; at most %s", formatBytes(uint64(u.MaxBytes)))
+	}
+	return text
 }
 
 func uptime(s *node.Stat) time.Duration {

@@ -67,6 +67,8 @@ type Stat struct {
 	Ever     ledger.Counters `json:"ever"`     // with all peers since the first start
 	Accounts int             `json:"accounts"` // ledgers
 
+	Store Usage `json:"store"`
+
 	Goroutines int    `json:"goroutines"`
 	HeapBytes  uint64 `json:"heap_bytes"`
 }
@@ -151,7 +153,9 @@ func (n *Online) Stat(ctx context.Context) (Stat, error) {
 			stat.Session = a.Instances
 		}
 	}
-	return stat, context.Cause(ctx)
+	var err error
+	stat.Store, err = n.Usage(ctx)
+	return stat, errors.Join(err, context.Cause(ctx))
 }
 
 // Peers implements [Inside].

@@ -19,7 +19,7 @@ func (n *Online) Page() debug.Config {
 	p := page{n.Exchange, n.Host.ID(), n.trackerMemory}
 	return debug.Config{
 		Source: p, Tracker: p, Peers: n.Exchange, Wants: n.Exchange, Sessions: n.Exchange, Actors: n.Exchange, Trackers: trackersPage{n},
-		Refusals: n.Exchange, Draining: n.Exchange.Draining,
+		Refusals: n.Exchange, Draining: n.Exchange.Draining, Store: storePage{n.Storage},
 	}
 }
 
@@ -27,6 +27,14 @@ type page struct {
 	*souk.Exchange
 	self          peer.ID
 	trackerMemory int
+}
+
+type storePage struct{ storage *Storage }
+
+// Store implements [debug.StoreSource].
+func (p storePage) Store(ctx context.Context) (debug.Store, error) {
+	u, err := p.storage.Usage(ctx)
+	return debug.Store{Bytes: uint64(u.Bytes), Quota: uint64(u.MaxBytes), Blocks: uint64(u.Blocks)}, err
 }
 
 func (p page) Self() peer.ID { return p.self }
