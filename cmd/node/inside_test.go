@@ -110,8 +110,10 @@ func TestStatTellsTotalsAndGoesOn(t *testing.T) {
 	require.Equal(t, s.BytesReceived, s.Ever.BytesReceived)
 	require.Positive(t, s.Rates.Received10s)
 	require.Positive(t, s.Goroutines)
-	require.Positive(t, s.Store.Blocks)
-	require.Greater(t, s.Store.Bytes, int64(1_600_000))
+	require.Eventually(t, func() bool { // What came is handed out before it is stored.
+		require.NoError(t, json.Unmarshal([]byte(must(t, a, "stat", "--json")), &s))
+		return s.Store.Blocks > 0 && s.Store.Bytes > 1_600_000
+	}, 10*time.Second, 50*time.Millisecond)
 	require.Equal(t, 1, s.Session)
 	text := must(t, a, "stat")
 	for _, line := range []string{"up ", "received ", "received now ", "stored ", "process "} {
