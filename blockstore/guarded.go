@@ -188,11 +188,9 @@ func (g *Guarded) put(ctx context.Context, bs []blocks.Block, store func(context
 	for _, b := range bs {
 		g.note(b.Cid())
 	}
-	if err := store(ctx, bs); err != nil {
-		g.account.add(-count, -size)
-		return err
-	}
-	return nil
+	err = store(ctx, bs)
+	g.account.settle(count, size, err == nil)
+	return err
 }
 
 // Delete implements [Blockstore]. It deletes what is held, too.

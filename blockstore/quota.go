@@ -49,6 +49,8 @@ type account struct {
 	bytes   int64
 	quota   Quota
 	high    chan struct{}
+
+	storing struct{ blocks, bytes int64 } // of these, what is being stored
 }
 
 // SetQuota changes the quota. With one, the blocks that are there are counted before it
@@ -93,8 +95,9 @@ func (g *Guarded) High() <-chan struct{} {
 	return a.high
 }
 
-// count counts what is stored, unless that was done. What is stored or removed while it
-// does may be counted wrongly.
+// count counts what is stored, unless that was done, and adds what is being stored when it
+// begins and is stored while it does. What reaches the datastore at the very begin may be
+// counted twice.
 func (g *Guarded) count(ctx context.Context) error {
 	a := &g.account
 	a.counting.Lock()
@@ -102,6 +105,7 @@ func (g *Guarded) count(ctx context.Context) error {
 	if a.isCounted() {
 		return nil
 	}
+	a.restart()
 	var blocks, bytes int64
 	for b, err := range AllSizes(ctx, g.store) {
 		if err != nil {
@@ -112,8 +116,26 @@ func (g *Guarded) count(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.counted, a.blocks, a.bytes = true, blocks, bytes
+	a.counted, a.blocks, a.bytes = true, max(0, a.blocks+blocks), max(0, a.bytes+bytes)
 	return nil
+}
+
+// restart begins anew with what is being stored.
+func (a *account) restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.blocks, a.bytes = a.storing.blocks, a.storing.bytes
+}
+
+// settle ends what reserve began.
+func (a *account) settle(blocks, bytes int64, stored bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.storing.blocks -= blocks
+	a.storing.bytes -= bytes
+	if !stored {
+		a.blocks, a.bytes = max(0, a.blocks-blocks), max(0, a.bytes-bytes)
+	}
 }
 
 func (a *account) isCounted() bool {
@@ -165,6 +187,8 @@ func (g *Guarded) reserve(ctx context.Context, bs []blocks.Block) (blocks, bytes
 		return 0, 0, &QuotaError{Max: a.quota.Max, Used: a.bytes, Size: bytes}
 	}
 	a.blocks, a.bytes = a.blocks+blocks, a.bytes+bytes
+	a.storing.blocks += blocks
+	a.storing.bytes += bytes
 	a.look()
 	return blocks, bytes, nil
 }
