@@ -76,6 +76,7 @@ func TestThereIsAWantBehindTheWindowWhileABlockComes(t *testing.T) {
 		s.available("a")
 		s.view(time.Time{}, "a", wantmanager.View{Share: share, Rate: 1e6, RTT: rtt})
 		s.mean = size
+		s.peers[s.index["a"]].hits = provenHits
 		s.want(time.Unix(1, 0), 1, cids, false)
 		s.located(nil, cids)
 		asked := len(s.take(time.Unix(1, 0)).asks["a"]) * size

@@ -110,6 +110,7 @@ func (s *state) sound(i int) {
 	for _, w := range slices.Backward(s.upcoming()) {
 		if w.stage == open && w.knows(i)&wasAsked == 0 && w.pending() == 0 {
 			s.wantHave(w, i)
+			p.sounding = w
 			return
 		}
 	}

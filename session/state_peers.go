@@ -34,11 +34,12 @@ type sessionPeer struct {
 
 	promises []promise // of late, oldest first
 
-	watch   stopwatch
-	sounded bool      // was asked for what shows how long an answer takes that is no block
-	crowded bool      // a block takes so long that others must be asking it, too
-	getting bool      // it got what it had not: it wants the same as we
-	offers  []*wanted // what it has said that it has, and may be asked for
+	watch    stopwatch
+	sounded  bool      // was asked for what shows how long an answer takes that is no block
+	sounding *wanted   // about this one, which may come as a small block
+	crowded  bool      // a block takes so long that others must be asking it, too
+	getting  bool      // it got what it had not: it wants the same as we
+	offers   []*wanted // what it has said that it has, and may be asked for
 
 	evidence evidence
 	tally    tally
@@ -103,8 +104,14 @@ func (p *sessionPeer) dialled() bool {
 	return p.candidate && !p.connected && !p.left && p.err == nil
 }
 
+// provenHits is how many blocks a peer has to have sent before anything is made of it:
+// those that were asked of it before it was known.
+const provenHits = 4
+
 // proven reports whether the peer has had nearly all that it was asked for.
-func (p *sessionPeer) proven() bool { return p.hits >= 4 && p.misses*8 <= p.hits && !p.getting }
+func (p *sessionPeer) proven() bool {
+	return p.hits >= provenHits && p.misses*8 <= p.hits && !p.getting
+}
 
 // room reports whether one more want-block may be queued at the peer.
 func (p *sessionPeer) room(size int) bool {
@@ -118,9 +125,14 @@ func (p *sessionPeer) room(size int) bool {
 	if p.crowded {
 		return !p.view.Late && p.load+size <= max(crowdedDepth*size, crowdedBytes)
 	}
-	// A little more than the window and the block that is coming, all of which counts until
-	// its last byte, so that the manager always has the next.
-	return !p.view.Late && p.load <= share+share/4+size
+	// A little more than the window, so that the manager always has the next; and when it is
+	// known how the peer delivers, more than the block that is coming, all of which counts
+	// until its last byte. Before that it may be crowded, and what waits there comes late.
+	most := share + share/4 + size
+	if p.hits >= provenHits {
+		most += size
+	}
+	return !p.view.Late && p.load+size <= most
 }
 
 // cost is the time after which a block asked for now can be expected, longer
