@@ -197,7 +197,7 @@ func (s *state) choose(w *wanted) (best int, some bool) {
 			continue
 		}
 		some = true
-		if !p.room(s.mean) || ((w.inRound || p.sounding == w) && bits&awaited != 0) {
+		if !p.room(s.mean) || ((w.inRound || p.sounding == w && p.load > 0) && bits&awaited != 0) {
 			continue // It is about to say whether it has it, perhaps with the block itself.
 		}
 		if s.spared(w, i) {

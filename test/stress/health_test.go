@@ -58,10 +58,10 @@ func TestAStuckActorIsNoLife(t *testing.T) {
 func TestAStoreThatHangsDoesNotAnswer(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
 		free := make(chan struct{})
-		asked := 0
+		var asked atomic.Int64
 		n := newNode(t, w, setup{data: newHooked(func(op string, _ multihash.Multihash) error {
 			if op == "has" {
-				asked++
+				asked.Add(1)
 				<-free
 			}
 			return nil
@@ -71,11 +71,11 @@ func TestAStoreThatHangsDoesNotAnswer(t *testing.T) {
 			require.ErrorContains(t, n.souk.StoreAnswers(ctx), "the store does not answer")
 			cancel()
 		}
-		require.Equal(t, 1, asked)
+		require.EqualValues(t, 1, asked.Load())
 		close(free)
 		w.Settle()
 		require.NoError(t, n.souk.StoreAnswers(t.Context()))
-		require.Equal(t, 2, asked)
+		require.EqualValues(t, 2, asked.Load())
 		require.NoError(t, n.souk.Close())
 		require.ErrorIs(t, n.souk.Live(), souk.ErrClosed)
 		require.ErrorIs(t, n.souk.StoreAnswers(t.Context()), souk.ErrClosed)
