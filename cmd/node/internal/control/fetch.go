@@ -54,7 +54,7 @@ func (f *remoteFetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, 
 		err = frames.finish()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s from the running node: %w", c, err)
+		return nil, fmt.Errorf("read %s from the running node: %w", c, because(ctx, err))
 	}
 	return b, nil
 }
@@ -96,7 +96,20 @@ func (f *remoteFetcher) stream(ctx context.Context, cs []cid.Cid, out chan<- blo
 }
 
 func (f *remoteFetcher) ask(ctx context.Context, cs []cid.Cid) (*http.Response, error) {
-	return f.client.postJSON(ctx, f.path, fetchRequest{CIDs: cs})
+	resp, err := f.client.postJSON(ctx, f.path, fetchRequest{CIDs: cs})
+	if err != nil {
+		return nil, because(ctx, err)
+	}
+	return resp, nil
+}
+
+// because returns why ctx ended, if it has: that ends the session in the node as well,
+// which then may say first that there is none.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 func (f *remoteFetcher) Close() error { return f.hold.Close() }
