@@ -98,6 +98,10 @@ func (s *state) clearRefused(w *wanted, i int) {
 	}
 }
 
+// worthSounding is how many blocks have to be to come: a few small ones come, or are asked
+// for, before the answer, which then is a block that comes twice.
+const worthSounding = 16
+
 // sound asks peer i, which is asked for a first block, whether it has one that comes
 // much later. It can say so at once however many wait for blocks: without that, who
 // comes to a crowd would take the wait for the round trip, and not see the crowd.
@@ -106,8 +110,12 @@ func (s *state) sound(i int) {
 	if p.sounded || s.rules.only || s.rules.flood || s.stranger(i) {
 		return
 	}
+	next := s.upcoming()
+	if len(next) < worthSounding {
+		return
+	}
 	p.sounded = true
-	for _, w := range slices.Backward(s.upcoming()) {
+	for _, w := range slices.Backward(next) {
 		if w.stage == open && w.knows(i)&wasAsked == 0 && w.pending() == 0 {
 			s.wantHave(w, i)
 			p.sounding = w
