@@ -210,7 +210,7 @@ func swarms() []family {
 			full:  apart,
 		},
 		{
-			run: fanOut, sides: among(souk), ratio: 3.4, copies: 2.8,
+			run: fanOut, sides: among(souk), ratio: 4.2, copies: 2.8,
 			title: func(c setting) string {
 				if c.apart {
 					return c.title(fmt.Sprintf("fan-out to %d in turn by a tracker", c.downloaders))
