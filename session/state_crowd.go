@@ -100,7 +100,7 @@ func (s *state) clearRefused(w *wanted, i int) {
 
 // worthSounding is how many blocks have to be to come: a few small ones come, or are asked
 // for, before the answer, which then is a block that comes twice.
-const worthSounding = 16
+const worthSounding = 6
 
 // sound asks peer i, which is asked for a first block, whether it has one that comes
 // much later. It can say so at once however many wait for blocks: without that, who
