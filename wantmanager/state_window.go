@@ -41,6 +41,7 @@ type window struct {
 	recent int64         // bytes a second that came in the last round
 	queue  time.Duration // how much longer than the lowest round trip a want waited at least in the last round
 	hungry bool          // the last round came as fast as it was asked for, and faster than what came before
+	outran bool          // likewise, and for a round trip faster than ever without a pause
 	before float64       // burst of all traffic at its end
 	probes int           // rounds in a row in which the window grew although all that is known to be there was used
 }
@@ -53,6 +54,7 @@ type round struct {
 	queue     time.Duration // the least that a want waited longer than the lowest round trip
 	measured  bool
 	held      bool // the window held wants back
+	bytes     int  // the window when it began
 }
 
 // traffic is what comes from all peers, bytes a second: their paths have a part in
@@ -206,7 +208,11 @@ func (w *window) endRound(now time.Time, all *traffic) {
 	saturated, burst := all.saturated(), all.burst.highest()
 	// A window that small blocks go through evenly is itself what their bursts
 	// measure: unlike what a link carries, that grows when the window does.
-	w.hungry = r.held && w.queue < queueTarget && w.before > 0 && w.before < nearlyAll*burst
+	// And where a sender spreads them so thin that there are hardly any bursts, what
+	// comes in a round trip shows that the link carries more than those few.
+	idle := r.held && w.queue < queueTarget
+	w.outran = idle && burst < nearlyAll*w.rate.highest()
+	w.hungry = idle && w.before > 0 && w.before < nearlyAll*burst || w.outran
 	if saturated {
 		w.startup = w.startup && (w.hungry || burst > growth*w.before)
 	}
@@ -214,7 +220,7 @@ func (w *window) endRound(now time.Time, all *traffic) {
 	if !w.startup && r.held {
 		w.adjust(saturated, all)
 	}
-	*r = round{began: now, delivered: w.delivered}
+	*r = round{began: now, delivered: w.delivered, bytes: w.bytes}
 }
 
 // flow sets what comes from this peer of all traffic.
@@ -303,7 +309,11 @@ func (w *window) ceiling(all *traffic) int {
 		if w.hungry {
 			rate = max(rate, growth*float64(w.recent))
 		}
-		return int(rate * w.trip().Seconds())
+		most := int(rate * w.trip().Seconds())
+		if w.outran {
+			most = max(most, startupGain*w.round.bytes)
+		}
+		return most
 	}
 	return math.MaxInt
 }
@@ -344,5 +354,5 @@ func (w *window) least() int {
 func (w *window) shrink(all *traffic) {
 	w.flow(0, all)
 	w.bytes, w.startup, w.flat, w.full = w.least(), true, 0, 0
-	w.rate, w.before, w.hungry = rateFilter{}, 0, false
+	w.rate, w.before, w.hungry, w.outran = rateFilter{}, 0, false, false
 }

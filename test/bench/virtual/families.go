@@ -47,6 +47,7 @@ var (
 	home   = link(20, 40*time.Millisecond)
 	fibre  = link(500, 20*time.Millisecond)
 	region = link(100, 50*time.Millisecond)
+	ocean  = link(100, 200*time.Millisecond)
 
 	slowRead = 25 * time.Millisecond // two turns of a disk and what else waits for it
 )
@@ -159,8 +160,12 @@ func uses() []family {
 			full: []setting{
 				setting{seeds: 1, files: 1}.large(64 * mib).over(region),
 				setting{seeds: 1, files: 1000}.large(16 * mib).over(region),
+				setting{seeds: 1, files: 1000}.large(16 * mib).over(ocean),
 			},
-			small: []setting{setting{seeds: 1, files: 20}.large(2 * mib).over(region)},
+			small: []setting{
+				setting{seeds: 1, files: 20}.large(2 * mib).over(region),
+				setting{seeds: 1, files: 1000}.large(16 * mib).over(ocean), // takes 7 of the ideal where the window believes in bursts only
+			},
 		},
 		{
 			run: fair, sides: among(souk, soukToBoxo), tried: []sim.Sides{souk}, ratio: 2.5, share: 0.4,
