@@ -22,6 +22,7 @@ func (x *Exchange) buildDiscovery() error {
 	x.trackers = client.New(client.Config{
 		Network: trackerNetwork{client.Over(x.network), x}, Self: self, Tracker: x.opts.tracker != nil,
 		Pinned: x.pinned(), ListKey: x.opts.listKey, Logger: log.Named("client"), Panicked: x.panics.contained,
+		Fail: x.without("the client of trackers"),
 	})
 	x.providers = providers.New(providers.Config{
 		Peers: x.network.Watch(), Trackers: x.trackers, Set: x.trackers.Watch(), Self: self,

@@ -22,7 +22,7 @@ func TestActorsTellHowBusyTheyAre(t *testing.T) {
 	for _, s := range a.Actors() {
 		names[s.Name] = s
 	}
-	for _, name := range []string{"announcer", "blockrouter", "engine", "ledger", "peerrouter", "providers", "session", "wantmanager"} {
+	for _, name := range []string{"announcer", "blockrouter", "engine", "ledger", "peerrouter", "providers", "session", "trackers", "wantmanager"} {
 		require.Contains(t, names, name)
 		require.Positive(t, names[name].Capacity, name)
 	}

@@ -64,7 +64,7 @@ type load interface {
 func (x *Exchange) actors() map[string]load {
 	all := map[string]load{
 		"blockrouter": x.blocks, "peerrouter": x.peers, "wantmanager": x.wants,
-		"engine": x.engine, "ledger": x.ledger, "providers": x.providers, "announcer": x.announcer,
+		"engine": x.engine, "ledger": x.ledger, "providers": x.providers, "announcer": x.announcer, "trackers": x.trackers,
 	}
 	if x.tracker != nil {
 		all["tracker"] = x.tracker

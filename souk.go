@@ -210,6 +210,7 @@ func (x *Exchange) start() error {
 	x.engine.Start()
 	x.blocks.Start()
 	x.wants.Start()
+	x.trackers.Start()
 	x.providers.Start()
 	x.announcer.Start()
 	if x.tracker != nil {

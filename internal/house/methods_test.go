@@ -276,6 +276,9 @@ var ownersOnly = map[string]bool{
 var beforeStart = map[string]string{
 	"ledger.Ledger.Port":  "wires the producers, and panics after Start",
 	"ledger.Ledger.Start": "notes for Port that the time for wiring is over, then starts the goroutine",
+
+	"providers/client.Client.Watch": "wires the followers, and panics after Start",
+	"providers/client.Client.Start": "notes for Watch that the time for wiring is over, then starts the goroutine",
 }
 
 func checkMethods(m *module) []fault {

@@ -11,6 +11,7 @@ var actors = []string{
 	"session", "blockrouter", "peerrouter", "wantmanager", "engine", "ledger", "providers",
 	"providers/tracker",
 	"providers/announcer",
+	"providers/client",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }

@@ -232,7 +232,7 @@ func TestATrackerThatReadsNothingHoldsNobodyUp(t *testing.T) {
 		over := make(chan struct{})
 		w.runs(first, func(*conversation) { <-over })
 		var calls sync.WaitGroup
-		for range 4 * unwritten {
+		for range 4 * atOnce {
 			calls.Go(func() {
 				_, err := w.asks(first, time.Second)
 				require.ErrorIs(t, err, context.DeadlineExceeded)

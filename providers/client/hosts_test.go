@@ -57,6 +57,7 @@ func asking(t *testing.T, f func(t *testing.T, w *sim.World, from, tracker *node
 			Network: client.Over(from.network), Self: from.ID(),
 			Pinned: []peer.AddrInfo{{ID: tracker.ID(), Addrs: tracker.Addrs()}},
 		})
+		c.Start()
 		from.start(t)
 		tracker.start(t)
 		f(t, w, from, tracker, c)
@@ -122,19 +123,18 @@ func streams(tracker *node) []string {
 
 func TestAQueryConnectsAndALostConnectionIsNoticed(t *testing.T) {
 	asking(t, func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client) {
-		watch := c.Watch()
 		takes(t, c, tracker)
-		require.Zero(t, watch.Take()[0].Lost)
-		require.InDelta(t, 42, watch.Take()[0].Latency.Milliseconds(), 3)
+		require.Zero(t, c.Trackers()[0].Lost)
+		require.InDelta(t, 42, c.Trackers()[0].Latency.Milliseconds(), 3)
 		w.Disconnect(tracker.Node, from.Node)
 		time.Sleep(time.Second)
-		require.EqualValues(t, 1, watch.Take()[0].Lost)
+		require.EqualValues(t, 1, c.Trackers()[0].Lost)
 		time.Sleep(time.Second)
 		takes(t, c, tracker)
 		time.Sleep(time.Minute)
 		w.Disconnect(tracker.Node, from.Node)
 		time.Sleep(time.Second)
-		require.EqualValues(t, 2, watch.Take()[0].Lost, "without a stream, too")
+		require.EqualValues(t, 2, c.Trackers()[0].Lost, "without a stream, too")
 	})
 }
 
@@ -144,9 +144,10 @@ func TestANodeThatIsNoTrackerIsDown(t *testing.T) {
 			Network: client.Over(tracker.network), Self: tracker.ID(),
 			Pinned: []peer.AddrInfo{{ID: from.ID(), Addrs: from.Addrs()}},
 		})
+		c.Start()
 		_, err := c.Query(context.Background(), from.ID(), wire.Query{About: wire.About{Namespace: "photos"}})
 		require.ErrorIs(t, err, network.ErrNotConnected)
-		state := c.Watch().Take()[0]
+		state := c.Trackers()[0]
 		require.True(t, state.Down(time.Now()))
 		require.Zero(t, state.Lost)
 		require.NoError(t, c.Stop(context.Background()))

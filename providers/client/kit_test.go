@@ -112,6 +112,7 @@ func play(t *testing.T, f func(t *testing.T, w *world), change ...func(*Config))
 		}
 		w.Client = New(cfg)
 		w.watch = w.Watch()
+		w.Start()
 		defer w.stop()
 		f(t, w)
 	})
@@ -153,7 +154,13 @@ func (w *world) OpenDuplex(ctx context.Context, to peer.AddrInfo, id protocol.ID
 	return here, nil
 }
 
-func (w *world) OnDisconnect(f func(peer.ID)) { w.parting = f }
+// OnDisconnect has parting wait until the client has taken in what it was told.
+func (w *world) OnDisconnect(f func(peer.ID)) {
+	w.parting = func(p peer.ID) {
+		f(p)
+		synctest.Wait()
+	}
+}
 
 func (w *world) Hold(p peer.ID, tag string) { w.hold(p, tag, 1) }
 

@@ -11,7 +11,7 @@ type Tracker struct {
 	peer.AddrInfo
 	DownUntil time.Time     // it did not answer: not to be asked before; zero when it is up
 	Lost      uint64        // how often its connection was lost: it may have restarted with nothing
-	Latency   time.Duration // smoothed time to an answer; zero when not measured
+	Latency   time.Duration // smoothed time to an answer, to a quarter; zero when not measured
 }
 
 // Down reports whether the tracker is not to be asked now.
