@@ -36,8 +36,8 @@ const openTime = 20 * time.Second
 // trackers.
 const holdTag = "souk-tracker"
 
-// where is what the panics of others count under.
-const where = "trackers"
+// name is that of the actor, under which panics of others count, too.
+const name = "trackers"
 
 // Client is the actor that asks and tells trackers. Make it with [New].
 type Client struct {
@@ -60,10 +60,10 @@ func New(cfg Config) *Client {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	loop := actor.NewLoop(where, cfg.Fail)
+	loop := actor.NewLoop(name, cfg.Fail)
 	c := &Client{
 		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
-		crew: actor.NewCrew(where, cfg.Panicked), parted: newPartings(),
+		crew: actor.NewCrew(name, cfg.Panicked), parted: newPartings(),
 	}
 	loop.Watch(c.inbox)
 	pinned := c.newState().trackers()
@@ -220,15 +220,15 @@ func (s *shell) publish(out effects) {
 
 // tell gives callers what is for them.
 func (s *shell) tell(out effects) {
+	for _, n := range out.notices {
+		s.callers.Party(n.call).slot.Publish(n.notice, merge)
+	}
 	for _, a := range out.answers {
 		if a.begins {
 			s.callers.Party(a.call).reply <- a.outcome
 		} else {
 			s.callers.Remove(a.call).reply <- a.outcome
 		}
-	}
-	for _, n := range out.notices {
-		s.callers.Party(n.call).slot.Publish(n.notice, merge)
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *shell) open(life context.Context, d dial) {
 	ctx, cancel := context.WithTimeout(life, openTime)
 	defer cancel()
 	var conn Stream
-	err := actor.Guard(where, s.cfg.Panicked, func() (err error) {
+	err := actor.Guard(name, s.cfg.Panicked, func() (err error) {
 		conn, err = s.cfg.Network.OpenDuplex(ctx, d.to, wire.Protocol)
 		return err
 	})
@@ -38,7 +38,7 @@ func (s *shell) carry(life context.Context, id streamID, conn Stream) {
 	s.streams[id] = c
 	for _, run := range []func(context.Context, streamID, *carrier) error{s.read, s.write} {
 		s.crew.Go(func() {
-			cause := actor.Guard(where, s.cfg.Panicked, func() error { return run(ctx, id, c) })
+			cause := actor.Guard(name, s.cfg.Panicked, func() error { return run(ctx, id, c) })
 			if cause != nil {
 				s.send(ctx, cut{id, cause})
 			}
