@@ -180,12 +180,7 @@ func (s *shell) perform(ctx context.Context) {
 	out := s.state.take()
 	s.publish(out) // Who is told something finds it in the set.
 	s.log(out)
-	for _, p := range out.hold {
-		s.cfg.Network.Hold(p, holdTag)
-	}
-	for _, p := range out.release {
-		s.cfg.Network.Release(p, holdTag)
-	}
+	s.hold(out)
 	for _, d := range out.dials {
 		s.crew.Go(func() { s.open(ctx, d) })
 	}
@@ -215,6 +210,16 @@ func (s *shell) publish(out effects) {
 		for _, w := range s.watches {
 			w.note()
 		}
+	}
+}
+
+// hold keeps the connections that are worth it from being trimmed.
+func (s *shell) hold(out effects) {
+	for _, p := range out.hold {
+		s.cfg.Network.Hold(p, holdTag)
+	}
+	for _, p := range out.release {
+		s.cfg.Network.Release(p, holdTag)
 	}
 }
 

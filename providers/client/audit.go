@@ -77,22 +77,19 @@ func (s *state) auditStream(st *stream) error {
 	case st.subscriptions() > wire.MaxSubscriptions || st.owed < 0:
 		return fmt.Errorf("%d subscriptions, %d answers to nobody", st.subscriptions(), st.owed)
 	}
+	waiting := make(map[wire.RequestID]bool)
+	for _, f := range st.row {
+		if f.number == 0 {
+			continue // It ends a subscription.
+		}
+		if c := st.calls[f.number]; c == nil || !c.sent.IsZero() || waiting[f.number] {
+			return fmt.Errorf("request %d waits for the writer, and should not", f.number)
+		}
+		waiting[f.number] = true
+	}
 	for n, c := range st.calls {
-		waiting := 0
-		for _, f := range st.row {
-			if f.number == n {
-				waiting++
-			}
-		}
-		unsent := 0
-		if c.sent.IsZero() {
-			unsent = 1
-		}
-		if s.calls[c.id] != c || c.stream != st || c.number != n || c.begun && unsent > 0 {
+		if s.calls[c.id] != c || c.stream != st || c.number != n || c.begun && c.sent.IsZero() || c.sent.IsZero() != waiting[n] {
 			return fmt.Errorf("call %d is not what it is listed as", c.id)
-		}
-		if waiting != unsent {
-			return fmt.Errorf("call %d waits %d times for the writer", c.id, waiting)
 		}
 	}
 	return nil

@@ -88,6 +88,9 @@ func (n *node) idle() {
 	if n.owed > 0 {
 		n.w.fail("%s: %d answers were never released", n, n.owed)
 	}
+	if n.trackers != nil && !n.trackers.client.Idle() {
+		n.w.fail("%s: something is left at trackers", n)
+	}
 }
 
 // close ends a node in the order in which the exchange does.
@@ -110,6 +113,9 @@ func (n *node) close1(then func()) {
 		return
 	}
 	n.finder.End()
+	if n.trackers != nil {
+		n.trackers.client.End()
+	}
 	n.wants.End()
 	for _, at := range slices.SortedFunc(maps.Keys(n.w.wires), compareWires) {
 		if at[0] == n.i || at[1] == n.i {

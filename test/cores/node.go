@@ -31,20 +31,21 @@ type node struct {
 	lied   bool    // is no honest node, or was none
 	record *record // in place of actors; nil for a node that has them
 
-	asleep  bool      // has nothing to do until something happens
-	due     time.Time // or until then, if it is not zero
-	alive   bool
-	closing bool
-	life    int // how often it has ended
-	watches []*network.Watch
-	unmet   map[peer.ID]network.PeerState // that it is connected to, and of which there is no node yet
-	ledger  *ledger.Steps
-	peers   *peerrouter.Steps
-	blocks  *blockrouter.Steps
-	wants   *wantmanager.Steps
-	engine  *engine.Steps
-	finder  *providers.Steps
-	actors  []named
+	asleep   bool      // has nothing to do until something happens
+	due      time.Time // or until then, if it is not zero
+	alive    bool
+	closing  bool
+	life     int // how often it has ended
+	watches  []*network.Watch
+	unmet    map[peer.ID]network.PeerState // that it is connected to, and of which there is no node yet
+	ledger   *ledger.Steps
+	peers    *peerrouter.Steps
+	blocks   *blockrouter.Steps
+	wants    *wantmanager.Steps
+	engine   *engine.Steps
+	finder   *providers.Steps
+	trackers *trackers // nil where somebody else plays them
+	actors   []named
 
 	sessions []*user
 	epoch    uint64 // the last that was given to a peer
@@ -121,6 +122,10 @@ func (n *node) start() {
 		{"blockrouter", n.slowed(n.blocks.List(), []string{"look up", "store"}, []string{"looked up", "stored"}), n.blocks.Audit, nil, nil},
 		{"wantmanager", n.wants.List(), n.wants.Audit, n.wants.Wake, nil},
 		{"providers", n.finder.List(), n.finder.Audit, n.finder.Wake, nil},
+	}
+	if n.trackers != nil {
+		c := n.trackers.client
+		n.actors = append(n.actors, named{"trackers", c.List(), c.Audit, c.Wake, nil})
 	}
 }
 
