@@ -98,6 +98,18 @@ func TestACallThatItsCallerTakesBackIsNoFailureOfTheTracker(t *testing.T) {
 	})
 }
 
+func TestACallThatHasNoTimeLeftIsNotMade(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		for range 20 {
+			_, err := w.asks(first, 0)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		synctest.Wait()
+		require.Zero(t, w.dialsTo(first))
+		require.False(t, w.state(first).Down(time.Now()))
+	})
+}
+
 func TestATrackerThatFailsIsDownForLongerEachTime(t *testing.T) {
 	play(t, func(t *testing.T, w *world) {
 		for pause := firstPause; pause < 2*maxPause; pause *= 2 {

@@ -183,6 +183,9 @@ func merge(older, _ *wire.Notify) *wire.Notify {
 func (c *Client) call(ctx context.Context, b begin) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, ErrNoAnswer)
 	defer cancel()
+	if ctx.Err() != nil {
+		return outcome{err: context.Cause(ctx)} // The tracker is not to blame.
+	}
 	if err := c.inbox.Send(ctx, b); err != nil {
 		return outcome{err: closed(err)}
 	}
@@ -240,7 +243,7 @@ func failed(tracker peer.ID, err error) error {
 }
 
 // Add puts trackers into the set, as if they were pinned. Beyond 64 of them it
-// refuses all with [ErrTooMany].
+// refuses all with [ErrTooMany]. Before the client has started it waits for that.
 func (c *Client) Add(trackers ...peer.AddrInfo) error {
 	refused, err := actor.Ask(context.Background(), c.inbox, func(reply chan<- error) request { return add{trackers, reply} })
 	if err != nil {
