@@ -1,6 +1,7 @@
 package client
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -125,19 +126,10 @@ func (s *state) wakeAt(at time.Time) {
 // tick does what time asks for.
 func (s *state) tick(now time.Time) {
 	s.next = time.Time{}
-	for _, id := range sortedKeys(s.streams) {
+	for _, id := range slices.Sorted(maps.Keys(s.streams)) {
 		s.age(now, s.streams[id])
 	}
 	for _, l := range s.order {
 		s.weigh(now, l)
 	}
-}
-
-func sortedKeys[K interface{ ~uint64 }, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
