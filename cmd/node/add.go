@@ -70,7 +70,7 @@ func (o *addOptions) layoutFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.hidden, "hidden", false, "include names that begin with a dot")
 }
 
-func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error) {
+func (o *addOptions) run(ctx context.Context, a *app, paths []string) error {
 	size, err := parseChunker(o.chunker)
 	if err != nil {
 		return err
@@ -81,12 +81,9 @@ func (o *addOptions) run(ctx context.Context, a *app, paths []string) (err error
 	if o.onlyHash {
 		return o.add(a, paths, func(path string) (unixfs.Root, error) { return o.addOne(ctx, a, discard{}, size, path) })
 	}
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	return o.add(a, paths, func(path string) (unixfs.Root, error) { return o.keep(ctx, a, n, size, path) })
+	return a.withNode(ctx, func(n node.Node) error {
+		return o.add(a, paths, func(path string) (unixfs.Root, error) { return o.keep(ctx, a, n, size, path) })
+	})
 }
 
 // checkPaths finds out what is missing before anything is stored.

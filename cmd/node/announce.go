@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -41,17 +40,12 @@ runs, and so does the next one on the same repository, until it is withdrawn.`,
   souk announce photos --withdraw
   souk announce --list`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			asked, err := o.parse(cmd.Flags(), args)
 			if err != nil {
 				return err
 			}
-			n, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, n.Close()) }()
-			return o.run(cmd.Context(), a, n, asked)
+			return a.withNode(cmd.Context(), func(n node.Node) error { return o.run(cmd.Context(), a, n, asked) })
 		},
 	}
 	f := cmd.Flags()
@@ -142,13 +136,11 @@ func listAnnounced(ctx context.Context, n node.Node, w io.Writer, asJSON bool) e
 	if err != nil {
 		return err
 	}
+	if asJSON {
+		return printEach(w, all)
+	}
 	for _, of := range all {
-		if asJSON {
-			err = printJSON(w, of)
-		} else {
-			err = writeAnnounced(w, of)
-		}
-		if err != nil {
+		if err := writeAnnounced(w, of); err != nil {
 			return err
 		}
 	}

@@ -54,16 +54,6 @@ func parseCIDs(texts []string) ([]cid.Cid, error) {
 	return cs, nil
 }
 
-// withNode opens the node for as long as do runs.
-func (a *app) withNode(ctx context.Context, do func(node.Node) error) (err error) {
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	return do(n)
-}
-
 type blockGetOptions struct {
 	sourceOptions
 	output string

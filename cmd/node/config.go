@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -97,7 +96,10 @@ func (o *configShowOptions) settings(ctx context.Context, a *app, dir string) ([
 func (o *runOptions) next(from sources) (*plan, error) { return o.settle(o.flagSet(), from) }
 
 func printSettings(a *app, all []config.Setting, alone bool) error {
-	if alone && !a.json {
+	if a.json {
+		return printEach(a.out, all)
+	}
+	if alone {
 		for _, s := range all {
 			if _, err := fmt.Fprintln(a.out, printable(s.Text())); err != nil {
 				return err
@@ -105,15 +107,7 @@ func printSettings(a *app, all []config.Setting, alone bool) error {
 		}
 		return nil
 	}
-	if a.json {
-		for _, s := range all {
-			if err := printJSON(a.out, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newTable(a.out)
 	fmt.Fprintln(t, "KEY\tVALUE\tFROM")
 	for _, s := range all {
 		from := string(s.Origin)

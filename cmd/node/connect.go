@@ -36,7 +36,7 @@ with "souk run --peer". It fails when one of them cannot be reached.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return a.with(ctx, func(n node.Node) error {
+			return a.withNode(ctx, func(n node.Node) error {
 				return eachPeer(a, peers, true, func(p peer.AddrInfo) error { return n.ConnectTo(ctx, p) })
 			})
 		},
@@ -62,7 +62,7 @@ may connect again when it has a reason to.`,
 				}
 				peers[i].ID = p
 			}
-			return a.with(cmd.Context(), func(n node.Node) error {
+			return a.withNode(cmd.Context(), func(n node.Node) error {
 				return eachPeer(a, peers, false, func(p peer.AddrInfo) error { return n.Disconnect(cmd.Context(), p.ID) })
 			})
 		},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,7 +79,7 @@ func (o *demoOptions) run(ctx context.Context, a *app, path string) (err error) 
 
 func writeNodes(w io.Writer, d *demo.Demo) error {
 	fmt.Fprintf(w, "CID     %s\n\n", d.Root.CID)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintln(t, "NODE\tID\tBLOCKS\tBYTES\tADDRESS")
 	for _, n := range d.Nodes {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", n.Role, n.Host.ID(), n.Blocks, formatBytes(n.Bytes), n.Address().Addrs[0])
@@ -96,7 +95,7 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 	if a.json {
 		return printJSON(a.out, r)
 	}
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newTable(a.out)
 	fmt.Fprintf(t, "\nfiles\t%d\n", r.Files)
 	fmt.Fprintf(t, "bytes\t%d (%s)\n", r.Bytes, formatBytes(r.Bytes))
 	fmt.Fprintf(t, "blocks\t%d\n", r.Blocks)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -89,24 +88,21 @@ func (o *findOptions) search(args []string) (s node.Search, err error) {
 	return s, err
 }
 
-func (o *findOptions) run(ctx context.Context, a *app, s node.Search) (err error) {
+func (o *findOptions) run(ctx context.Context, a *app, s node.Search) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	found, err := n.Find(ctx, s)
-	if err != nil {
-		return err
-	}
-	for _, p := range found {
-		if err := printCandidate(a, p); err != nil {
+	return a.withNode(ctx, func(n node.Node) error {
+		found, err := n.Find(ctx, s)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, p := range found {
+			if err := printCandidate(a, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func printCandidate(a *app, p peer.AddrInfo) error {

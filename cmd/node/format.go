@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"unicode"
 )
 
@@ -37,3 +39,7 @@ func printable(name string) string {
 	}
 	return strconv.Quote(name)
 }
+
+// newTable returns a writer of lines whose cells end with a tab: it makes columns of
+// them when it is flushed.
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }

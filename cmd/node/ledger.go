@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,16 +29,13 @@ known about that one. docs/ledgers.md says what the numbers mean.`,
   souk ledger --json | jq -r 'select(.value > 2) | .peer'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completePeers,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			n, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, n.Close()) }()
-			if len(args) == 0 {
-				return printLedgers(cmd.Context(), n, a.out, a.json)
-			}
-			return printLedger(cmd.Context(), n, args[0], a.out, a.json)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withNode(cmd.Context(), func(n node.Node) error {
+				if len(args) == 0 {
+					return printLedgers(cmd.Context(), n, a.out, a.json)
+				}
+				return printLedger(cmd.Context(), n, args[0], a.out, a.json)
+			})
 		},
 	}
 }
@@ -50,15 +45,10 @@ func printLedgers(ctx context.Context, n node.Node, w io.Writer, asJSON bool) er
 	if err != nil {
 		return err
 	}
-	if !asJSON {
-		return writeLedgerTable(w, receipts)
+	if asJSON {
+		return printEach(w, receipts)
 	}
-	for _, r := range receipts {
-		if err := printJSON(w, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeLedgerTable(w, receipts)
 }
 
 func printLedger(ctx context.Context, n node.Node, name string, w io.Writer, asJSON bool) error {
@@ -82,7 +72,7 @@ func writeLedgerTable(w io.Writer, receipts []ledger.Receipt) error {
 		_, err := fmt.Fprintln(w, "nothing was exchanged with anybody yet")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintln(t, "PEER\tRECEIVED\tBLOCKS\tSENT\tBLOCKS\tDEBT\tSCORE\t")
 	for _, r := range receipts {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%d\t%.2f\t%.2f\t\n", r.Peer,
@@ -93,7 +83,7 @@ func writeLedgerTable(w io.Writer, receipts []ledger.Receipt) error {
 
 // writeReceipt writes everything about one peer.
 func writeReceipt(w io.Writer, r ledger.Receipt) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintf(t, "peer\t%s\n", r.Peer)
 	writePresence(t, r)
 	fmt.Fprintf(t, "received\t%s in %d blocks, %d of them (%s) duplicates\n",

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +41,7 @@ it tells of. A subsystem without a level of its own has that of the one above it
   souk log ls --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(n node.Node) error { return listLevels(cmd.Context(), a, n) })
+			return a.withNode(cmd.Context(), func(n node.Node) error { return listLevels(cmd.Context(), a, n) })
 		},
 	}
 }
@@ -54,14 +52,9 @@ func listLevels(ctx context.Context, a *app, n node.Node) error {
 		return err
 	}
 	if a.json {
-		for _, s := range all {
-			if err := printJSON(a.out, s); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printEach(a.out, all)
 	}
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newTable(a.out)
 	fmt.Fprintln(t, "SUBSYSTEM\tLEVEL\tTELLS OF")
 	for _, s := range all {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(s.Name), s.Level, s.About)
@@ -90,7 +83,7 @@ have a level of their own. "souk log ls" lists them.`,
 			if err := asked.check(); err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), func(n node.Node) error { return asked.set(cmd.Context(), a, n) })
+			return a.withNode(cmd.Context(), func(n node.Node) error { return asked.set(cmd.Context(), a, n) })
 		},
 	}
 }
@@ -120,14 +113,4 @@ func (s *levelSet) check() error {
 		return &usageError{err}
 	}
 	return nil
-}
-
-// with opens the node of the repository for as long as do runs.
-func (a *app) with(ctx context.Context, do func(node.Node) error) (err error) {
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	return do(n)
 }

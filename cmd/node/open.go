@@ -36,6 +36,16 @@ func (a *app) open(ctx context.Context) (node.Node, error) {
 	}
 }
 
+// withNode opens the node, as open does, for as long as do runs.
+func (a *app) withNode(ctx context.Context, do func(node.Node) error) (err error) {
+	n, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	return do(n)
+}
+
 // commandGC is the GOGC of a command that ends. What it holds is bounded by the
 // budgets of a fetch, and most garbage is blocks, of which collecting often only
 // takes time: with 100, a quarter of the CPU time of a get.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +52,7 @@ exchanged no block yet. With --json everything that is known of each.`,
 			if !ok {
 				return usagef("--sort %q is not one of %s", sort, strings.Join(slices.Sorted(maps.Keys(peerOrders)), ", "))
 			}
-			return a.with(cmd.Context(), func(n node.Node) error { return listPeers(cmd.Context(), a, n, order) })
+			return a.withNode(cmd.Context(), func(n node.Node) error { return listPeers(cmd.Context(), a, n, order) })
 		},
 	}
 	cmd.Flags().StringVar(&sort, "sort", "peer", "sort by "+strings.Join(slices.Sorted(maps.Keys(peerOrders)), ", "))
@@ -72,22 +71,12 @@ func listPeers(ctx context.Context, a *app, n node.Node, order func(a, b *souk.P
 	return writePeers(a.out, all, time.Now())
 }
 
-// printEach writes each value on a line of its own.
-func printEach[T any](w io.Writer, all []T) error {
-	for i := range all {
-		if err := printJSON(w, &all[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func writePeers(w io.Writer, all []souk.PeerStat, now time.Time) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(w, "no peer that speaks Bitswap is connected")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintln(t, "PEER\tFOR\tRTT\tRATE\tWINDOW\tWANTS OUT\tWANTS IN\tSCORE\tCLASS\tAGENT\tADDRESS")
 	for i := range all {
 		p := &all[i]

@@ -109,3 +109,13 @@ func (a *app) repoDir() (string, error) {
 
 // printJSON writes one value on a line of its own.
 func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// printEach writes each value as JSON on a line of its own.
+func printEach[T any](w io.Writer, all []T) error {
+	for i := range all {
+		if err := printJSON(w, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,20 +28,20 @@ waited for longest.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.with(cmd.Context(), func(n node.Node) error { return listSessions(cmd.Context(), a, n) })
+				return a.withNode(cmd.Context(), func(n node.Node) error { return listSessions(cmd.Context(), a, n) })
 			}
 			id, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {
 				return usagef("%q is not the number of a session: \"souk sessions\" lists those that are open", args[0])
 			}
-			return a.with(cmd.Context(), func(n node.Node) error { return showSession(cmd.Context(), a, n, id) })
+			return a.withNode(cmd.Context(), func(n node.Node) error { return showSession(cmd.Context(), a, n, id) })
 		},
 	}
 }
 
 // listSessions lists all sessions, a page at a time.
 func listSessions(ctx context.Context, a *app, n node.Node) error {
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newTable(a.out)
 	if !a.json {
 		fmt.Fprintln(t, "ID\tFOR\tDOING\tLEFT\tBLOCKS\tBYTES\tPEERS\tWHAT")
 	}
@@ -98,7 +97,7 @@ func showSession(ctx context.Context, a *app, n node.Node, id uint64) error {
 }
 
 func writeSession(w io.Writer, d *souk.SessionDetail, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintf(t, "session\t%d, %s, open for %s\n", d.ID, kindOfSession(&d.SessionStat), since(now, d.Opened))
 	fmt.Fprintf(t, "left\t%s in %s\n", plural(uint64(d.WantsLeft), "block", "blocks"), plural(uint64(d.Calls), "call", "calls"))
 	fmt.Fprintf(t, "came\t%s in %s from peers, %d more were here, %d failed, at most %d came twice\n",

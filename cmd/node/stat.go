@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +30,7 @@ is interrupted.`,
 			if interval != 0 && interval < shortestInterval {
 				return usagef("--interval %v is shorter than %v", interval, shortestInterval)
 			}
-			return a.with(cmd.Context(), func(n node.Node) error { return stat(cmd.Context(), a, n, interval) })
+			return a.withNode(cmd.Context(), func(n node.Node) error { return stat(cmd.Context(), a, n, interval) })
 		},
 	}
 	cmd.Flags().DurationVar(&interval, "interval", 0, "print again each time after this long, as 2s (default: once)")
@@ -62,7 +61,7 @@ func stat(ctx context.Context, a *app, n node.Node, interval time.Duration) erro
 }
 
 func writeStat(w io.Writer, s *node.Stat) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintf(t, "up\t%s\n", uptime(s))
 	fmt.Fprintf(t, "peers\t%d connected, %s\n", s.Peers, plural(uint64(s.Accounts), "ledger", "ledgers"))
 	fmt.Fprintf(t, "sessions\t%d\n", s.Session)

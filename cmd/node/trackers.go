@@ -36,29 +36,24 @@ taken away for all of them at one place.`,
   souk run --tracker --tracker-list trackers.list
   souk run --trackers ADDRESS --tracker-list-key 12D3Koo…`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTrackers(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withNode(cmd.Context(), func(n node.Node) error { return listTrackers(cmd.Context(), a, n) })
+		},
 	}
 	cmd.AddCommand(newTrackersSign(a), newTrackersShow(a))
 	return cmd
 }
 
-func (a *app) listTrackers(ctx context.Context) (err error) {
-	n, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
+func listTrackers(ctx context.Context, a *app, n node.Node) error {
 	all, err := n.Trackers(ctx)
 	if err != nil {
 		return err
 	}
+	if a.json {
+		return printEach(a.out, all)
+	}
 	for _, t := range all {
-		if a.json {
-			err = printJSON(a.out, t)
-		} else {
-			_, err = fmt.Fprintln(a.out, strings.Join(append([]string{t.ID.String(), standing(t, time.Now())}, t.Addresses...), " "))
-		}
-		if err != nil {
+		if _, err := fmt.Fprintln(a.out, strings.Join(append([]string{t.ID.String(), standing(t, time.Now())}, t.Addresses...), " ")); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -50,7 +49,7 @@ It prints at most --limit wants in each direction and says how many there are.`,
 			if err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), func(n node.Node) error {
+			return a.withNode(cmd.Context(), func(n node.Node) error {
 				return o.list(cmd.Context(), a, n, directions, p)
 			})
 		},
@@ -91,7 +90,7 @@ func (o *wantsOptions) list(ctx context.Context, a *app, n node.Node, directions
 
 // listOne lists the wants of one direction, page by page.
 func (o *wantsOptions) listOne(ctx context.Context, a *app, n node.Node, d node.Direction, p peer.ID) error {
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	t := newTable(a.out)
 	q := souk.WantQuery{Peer: p}
 	for listed := 0; ; {
 		if q.Limit = souk.MostWants; o.limit > 0 {
