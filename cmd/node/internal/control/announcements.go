@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -49,15 +48,13 @@ func (c *Client) Withdraw(ctx context.Context, namespace string) error {
 }
 
 // Announced implements [node.Node].
-func (c *Client) Announced(ctx context.Context) (all []node.Announced, err error) {
-	err = c.get(ctx, "/v2/announcements", &all)
-	return all, err
+func (c *Client) Announced(ctx context.Context) ([]node.Announced, error) {
+	return get[[]node.Announced](ctx, c, "/v2/announcements")
 }
 
 // Trackers implements [node.Node].
-func (c *Client) Trackers(ctx context.Context) (all []node.Tracker, err error) {
-	err = c.get(ctx, "/v2/trackers", &all)
-	return all, err
+func (c *Client) Trackers(ctx context.Context) ([]node.Tracker, error) {
+	return get[[]node.Tracker](ctx, c, "/v2/trackers")
 }
 
 // Find implements [node.Node].
@@ -66,14 +63,9 @@ func (c *Client) Find(ctx context.Context, s node.Search) ([]peer.AddrInfo, erro
 	if s.CID.Defined() {
 		asked.CID = s.CID.String()
 	}
-	resp, err := c.postJSON(ctx, "/v2/searches", asked)
+	answer, err := read[[]candidate](c.postJSON(ctx, "/v2/searches", asked))
 	if err != nil {
 		return nil, err
-	}
-	defer resp.Body.Close()
-	var answer []candidate
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("read the node's answer: %w", err)
 	}
 	found := make([]peer.AddrInfo, len(answer))
 	for i, of := range answer {
@@ -96,70 +88,26 @@ func (c *candidate) info() (peer.AddrInfo, error) {
 	return peer.AddrInfo{ID: id, Addrs: at[0].Addrs}, nil
 }
 
-// tell makes a call whose answer has no body.
-func (c *Client) tell(ctx context.Context, path string, v any) error {
-	resp, err := c.postJSON(ctx, path, v)
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
-}
-
-func (s *Server) getAnnouncements(w http.ResponseWriter, r *http.Request) error {
-	all, err := s.node.Announced(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, all)
-	return nil
-}
-
-func (s *Server) getTrackers(w http.ResponseWriter, r *http.Request) error {
-	all, err := s.node.Trackers(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, all)
-	return nil
-}
-
-func (s *Server) announce(w http.ResponseWriter, r *http.Request) error {
-	var asked announceRequest
-	if err := request(w, r, &asked); err != nil {
-		return err
-	}
+func (s *Server) announce(ctx context.Context, asked announceRequest) error {
 	trackers, err := parsePeers(asked.Trackers)
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
-	return done(w, s.node.Announce(r.Context(), asked.Announcement, trackers...))
+	return s.node.Announce(ctx, asked.Announcement, trackers...)
 }
 
-func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) error {
-	var of withdrawal
-	err := request(w, r, &of)
-	if err == nil {
-		err = s.node.Withdraw(r.Context(), of.Namespace)
-	}
-	return done(w, err)
-}
-
-// done answers with nothing when nothing went wrong.
-func done(w http.ResponseWriter, err error) error {
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
+func (s *Server) withdraw(ctx context.Context, of withdrawal) error {
+	return s.node.Withdraw(ctx, of.Namespace)
 }
 
 func (s *Server) find(w http.ResponseWriter, r *http.Request) error {
-	var asked searchRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[searchRequest](w, r)
+	if err != nil {
 		return err
 	}
 	search, err := asked.search()
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
 	found, err := s.node.Find(r.Context(), search)
 	if err != nil {

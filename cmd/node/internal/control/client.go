@@ -43,8 +43,8 @@ func Dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (*C
 }
 
 func (c *Client) checkVersion(ctx context.Context) error {
-	var v versionInfo
-	if err := c.get(ctx, "/version", &v); err != nil {
+	v, err := get[versionInfo](ctx, c, "/version")
+	if err != nil {
 		return err
 	}
 	if v.API != Version {
@@ -76,21 +76,18 @@ func writeBlocks(w io.Writer, bs []blocks.Block) error {
 }
 
 // Ledgers implements [node.Node].
-func (c *Client) Ledgers(ctx context.Context) (receipts []ledger.Receipt, err error) {
-	err = c.get(ctx, "/v2/ledgers", &receipts)
-	return receipts, err
+func (c *Client) Ledgers(ctx context.Context) ([]ledger.Receipt, error) {
+	return get[[]ledger.Receipt](ctx, c, "/v2/ledgers")
 }
 
 // Ledger implements [node.Node].
-func (c *Client) Ledger(ctx context.Context, p peer.ID) (receipt ledger.Receipt, err error) {
-	err = c.get(ctx, "/v2/ledgers/"+p.String(), &receipt)
-	return receipt, err
+func (c *Client) Ledger(ctx context.Context, p peer.ID) (ledger.Receipt, error) {
+	return get[ledger.Receipt](ctx, c, "/v2/ledgers/"+p.String())
 }
 
 // Info implements [node.Node].
-func (c *Client) Info(ctx context.Context) (info node.Info, err error) {
-	err = c.get(ctx, "/v2/node", &info)
-	return info, err
+func (c *Client) Info(ctx context.Context) (node.Info, error) {
+	return get[node.Info](ctx, c, "/v2/node")
 }
 
 // Close forgets the connections. What is under way ends with its context.
@@ -99,20 +96,39 @@ func (c *Client) Close() error {
 	return nil
 }
 
-func (c *Client) get(ctx context.Context, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+// get makes a call without a body and reads its answer.
+func get[V any](ctx context.Context, c *Client, path string) (V, error) {
+	return read[V](c.open(ctx, path))
+}
+
+// read reads the answer to a call, and closes it.
+func read[V any](resp *http.Response, err error) (answer V, _ error) {
 	if err != nil {
-		return err
-	}
-	resp, err := c.do(req)
-	if err != nil {
-		return err
+		return answer, err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
-		return fmt.Errorf("read the node's answer: %w", err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("read the node's answer: %w", err)
 	}
-	return nil
+	return answer, nil
+}
+
+// tell makes a call whose answer has no body.
+func (c *Client) tell(ctx context.Context, path string, v any) error {
+	resp, err := c.postJSON(ctx, path, v)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// open makes a call without a body, whose answer may come bit by bit.
+func (c *Client) open(ctx context.Context, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(req)
 }
 
 func (c *Client) postJSON(ctx context.Context, path string, v any) (*http.Response, error) {

@@ -277,7 +277,7 @@ func TestLedgersAndInfo(t *testing.T) {
 
 func TestAnUnknownCallNamesTheVersion(t *testing.T) {
 	c := connect(t, newFakeNode())
-	err := c.get(t.Context(), "/v1/node", &struct{}{})
+	_, err := get[struct{}](t.Context(), c, "/v1/node")
 	require.EqualError(t, err, "control API v2 has no GET /v1/node")
 }
 

@@ -49,6 +49,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// badRequest says that a call makes no sense, and why.
+func badRequest(why error) *Error { return &Error{Code: CodeBadRequest, Message: why.Error()} }
+
 // NotFound tells whether what was asked for does not exist.
 func (e *Error) NotFound() bool { return e.Code == CodeNotFound }
 

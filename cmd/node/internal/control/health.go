@@ -22,7 +22,6 @@ func (s *Server) healthRoutes(mux *http.ServeMux) {
 }
 
 // Health asks the node how it is.
-func (c *Client) Health(ctx context.Context) (h Health, err error) {
-	err = c.get(ctx, "/v2/health", &h)
-	return h, err
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	return get[Health](ctx, c, "/v2/health")
 }

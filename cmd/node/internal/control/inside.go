@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -32,56 +31,40 @@ type wantsRequest struct {
 }
 
 func (s *Server) insideRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v2/peers", s.call(s.getPeers))
-	mux.HandleFunc("POST /v2/connections", s.call(s.connect))
-	mux.HandleFunc("POST /v2/disconnections", s.call(s.disconnect))
+	mux.HandleFunc("GET /v2/peers", answers(s, s.node.Peers))
+	mux.HandleFunc("POST /v2/connections", obeys(s, s.connect))
+	mux.HandleFunc("POST /v2/disconnections", obeys(s, s.disconnect))
 	mux.HandleFunc("POST /v2/wants", s.call(s.listWants))
 	mux.HandleFunc("GET /v2/open-sessions", s.call(s.getSessions))
 	mux.HandleFunc("GET /v2/open-sessions/{id}", s.call(s.getSession))
-	mux.HandleFunc("GET /v2/stat", s.call(s.getStat))
+	mux.HandleFunc("GET /v2/stat", answers(s, s.node.Stat))
 }
 
-func (s *Server) getPeers(w http.ResponseWriter, r *http.Request) error {
-	return answer(w)(s.node.Peers(r.Context()))
-}
-
-func (s *Server) getStat(w http.ResponseWriter, r *http.Request) error {
-	return answer(w)(s.node.Stat(r.Context()))
-}
-
-func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {
-	var asked connectRequest
-	if err := request(w, r, &asked); err != nil {
-		return err
-	}
+func (s *Server) connect(ctx context.Context, asked connectRequest) error {
 	peers, err := parsePeers([]string{asked.Peer})
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
-	return done(w, s.node.ConnectTo(r.Context(), peers[0]))
+	return s.node.ConnectTo(ctx, peers[0])
 }
 
-func (s *Server) disconnect(w http.ResponseWriter, r *http.Request) error {
-	var asked disconnectRequest
-	if err := request(w, r, &asked); err != nil {
-		return err
-	}
-	return done(w, s.node.Disconnect(r.Context(), asked.Peer))
+func (s *Server) disconnect(ctx context.Context, asked disconnectRequest) error {
+	return s.node.Disconnect(ctx, asked.Peer)
 }
 
 func (s *Server) listWants(w http.ResponseWriter, r *http.Request) error {
-	var asked wantsRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[wantsRequest](w, r)
+	if err != nil {
 		return err
 	}
 	if asked.Direction != node.Sent && asked.Direction != node.Received {
-		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("direction %q is neither sent nor received", asked.Direction)}
+		return badRequest(fmt.Errorf("direction %q is neither sent nor received", asked.Direction))
 	}
 	q := souk.WantQuery{After: asked.After, Limit: asked.Limit}
 	if asked.Peer != "" {
 		p, err := peer.Decode(asked.Peer)
 		if err != nil {
-			return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("peer %q: %v", asked.Peer, err)}
+			return badRequest(fmt.Errorf("peer %q: %w", asked.Peer, err))
 		}
 		q.Peer = p
 	}
@@ -111,32 +94,21 @@ func number(text string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%q is not a number", text)}
+		return 0, badRequest(fmt.Errorf("%q is not a number", text))
 	}
 	return n, nil
 }
 
-// answer replies with what a method of the node returns.
-func answer(w http.ResponseWriter) func(v any, err error) error {
-	return func(v any, err error) error {
-		if err == nil {
-			reply(w, v)
-		}
-		return err
-	}
-}
-
 // Peers implements [node.Node].
-func (c *Client) Peers(ctx context.Context) (all []souk.PeerStat, err error) {
-	err = c.get(ctx, "/v2/peers", &all)
-	return all, err
+func (c *Client) Peers(ctx context.Context) ([]souk.PeerStat, error) {
+	return get[[]souk.PeerStat](ctx, c, "/v2/peers")
 }
 
 // ConnectTo implements [node.Node].
 func (c *Client) ConnectTo(ctx context.Context, p peer.AddrInfo) error {
 	at := node.Addresses(p)
 	if len(at) == 0 {
-		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("no address of %s", p.ID)}
+		return badRequest(fmt.Errorf("no address of %s", p.ID))
 	}
 	return c.tell(ctx, "/v2/connections", connectRequest{Peer: at[0]})
 }
@@ -147,36 +119,25 @@ func (c *Client) Disconnect(ctx context.Context, p peer.ID) error {
 }
 
 // Wants implements [node.Node].
-func (c *Client) Wants(ctx context.Context, d node.Direction, q souk.WantQuery) (page souk.WantPage, err error) {
+func (c *Client) Wants(ctx context.Context, d node.Direction, q souk.WantQuery) (souk.WantPage, error) {
 	asked := wantsRequest{Direction: d, After: q.After, Limit: q.Limit}
 	if q.Peer != "" {
 		asked.Peer = q.Peer.String()
 	}
-	resp, err := c.postJSON(ctx, "/v2/wants", asked)
-	if err != nil {
-		return page, err
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
-		return page, fmt.Errorf("read the node's answer: %w", err)
-	}
-	return page, nil
+	return read[souk.WantPage](c.postJSON(ctx, "/v2/wants", asked))
 }
 
 // Sessions implements [node.Node].
-func (c *Client) Sessions(ctx context.Context, after uint64) (all []souk.SessionStat, err error) {
-	err = c.get(ctx, "/v2/open-sessions?after="+strconv.FormatUint(after, 10), &all)
-	return all, err
+func (c *Client) Sessions(ctx context.Context, after uint64) ([]souk.SessionStat, error) {
+	return get[[]souk.SessionStat](ctx, c, "/v2/open-sessions?after="+strconv.FormatUint(after, 10))
 }
 
 // Session implements [node.Node].
-func (c *Client) Session(ctx context.Context, id uint64) (d souk.SessionDetail, err error) {
-	err = c.get(ctx, "/v2/open-sessions/"+strconv.FormatUint(id, 10), &d)
-	return d, err
+func (c *Client) Session(ctx context.Context, id uint64) (souk.SessionDetail, error) {
+	return get[souk.SessionDetail](ctx, c, "/v2/open-sessions/"+strconv.FormatUint(id, 10))
 }
 
 // Stat implements [node.Node].
-func (c *Client) Stat(ctx context.Context) (s node.Stat, err error) {
-	err = c.get(ctx, "/v2/stat", &s)
-	return s, err
+func (c *Client) Stat(ctx context.Context) (node.Stat, error) {
+	return get[node.Stat](ctx, c, "/v2/stat")
 }

@@ -14,42 +14,20 @@ type logLevelRequest struct {
 }
 
 func (s *Server) loggingRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v2/log/levels", s.call(s.getLogLevels))
-	mux.HandleFunc("POST /v2/log/levels", s.call(s.setLogLevel))
+	mux.HandleFunc("GET /v2/log/levels", answers(s, s.node.LogLevels))
+	mux.HandleFunc("POST /v2/log/levels", obeys(s, s.setLogLevel))
 }
 
-func (s *Server) getLogLevels(w http.ResponseWriter, r *http.Request) error {
-	levels, err := s.node.LogLevels(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, levels)
-	return nil
-}
-
-func (s *Server) setLogLevel(w http.ResponseWriter, r *http.Request) error {
-	var asked logLevelRequest
-	if err := request(w, r, &asked); err != nil {
-		return err
-	}
-	if err := s.node.SetLogLevel(r.Context(), asked.Subsystem, asked.Level); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+func (s *Server) setLogLevel(ctx context.Context, asked logLevelRequest) error {
+	return s.node.SetLogLevel(ctx, asked.Subsystem, asked.Level)
 }
 
 // LogLevels implements [node.Logging].
-func (c *Client) LogLevels(ctx context.Context) (levels []logs.Subsystem, err error) {
-	err = c.get(ctx, "/v2/log/levels", &levels)
-	return levels, err
+func (c *Client) LogLevels(ctx context.Context) ([]logs.Subsystem, error) {
+	return get[[]logs.Subsystem](ctx, c, "/v2/log/levels")
 }
 
 // SetLogLevel implements [node.Logging].
 func (c *Client) SetLogLevel(ctx context.Context, subsystem, level string) error {
-	resp, err := c.postJSON(ctx, "/v2/log/levels", logLevelRequest{Subsystem: subsystem, Level: level})
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
+	return c.tell(ctx, "/v2/log/levels", logLevelRequest{Subsystem: subsystem, Level: level})
 }

@@ -61,16 +61,16 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, versionInfo{API: Version, Souk: s.release})
 	})
-	mux.HandleFunc("GET /v2/node", s.call(s.getNode))
-	mux.HandleFunc("GET /v2/ledgers", s.call(s.getLedgers))
+	mux.HandleFunc("GET /v2/node", answers(s, s.node.Info))
+	mux.HandleFunc("GET /v2/ledgers", answers(s, s.node.Ledgers))
 	mux.HandleFunc("GET /v2/ledgers/{peer}", s.call(s.getLedger))
 	mux.HandleFunc("POST /v2/blocks", s.call(s.putBlocks))
 	mux.HandleFunc("POST /v2/sessions", s.call(s.openSession))
 	mux.HandleFunc("POST /v2/sessions/{id}/blocks", s.call(s.fetchBlocks))
-	mux.HandleFunc("GET /v2/announcements", s.call(s.getAnnouncements))
-	mux.HandleFunc("GET /v2/trackers", s.call(s.getTrackers))
-	mux.HandleFunc("POST /v2/announcements", s.call(s.announce))
-	mux.HandleFunc("POST /v2/withdrawals", s.call(s.withdraw))
+	mux.HandleFunc("GET /v2/announcements", answers(s, s.node.Announced))
+	mux.HandleFunc("GET /v2/trackers", answers(s, s.node.Trackers))
+	mux.HandleFunc("POST /v2/announcements", obeys(s, s.announce))
+	mux.HandleFunc("POST /v2/withdrawals", obeys(s, s.withdraw))
 	mux.HandleFunc("POST /v2/searches", s.call(s.find))
 	s.insideRoutes(mux)
 	s.healthRoutes(mux)
@@ -118,6 +118,35 @@ func (s *Server) call(handle func(http.ResponseWriter, *http.Request) error) htt
 	}
 }
 
+// answers is the handler of a call that answers with what a method of the node returns.
+func answers[V any](s *Server, ask func(context.Context) (V, error)) http.HandlerFunc {
+	return s.call(func(w http.ResponseWriter, r *http.Request) error { return answer(w)(ask(r.Context())) })
+}
+
+// obeys is the handler of a call with a JSON body whose answer is empty.
+func obeys[Q any](s *Server, do func(context.Context, Q) error) http.HandlerFunc {
+	return s.call(func(w http.ResponseWriter, r *http.Request) error {
+		asked, err := request[Q](w, r)
+		if err == nil {
+			err = do(r.Context(), asked)
+		}
+		if err == nil {
+			w.WriteHeader(http.StatusNoContent)
+		}
+		return err
+	})
+}
+
+// answer replies with what a method of the node returns.
+func answer(w http.ResponseWriter) func(v any, err error) error {
+	return func(v any, err error) error {
+		if err == nil {
+			reply(w, v)
+		}
+		return err
+	}
+}
+
 // reply answers with v as JSON. What fails here has no reader.
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", jsonType)
@@ -125,48 +154,25 @@ func reply(w http.ResponseWriter, v any) {
 }
 
 // request reads a JSON body.
-func request(w http.ResponseWriter, r *http.Request, v any) error {
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(v)
+func request[Q any](w http.ResponseWriter, r *http.Request) (asked Q, err error) {
+	err = json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&asked)
 	var tooLong *http.MaxBytesError
 	switch {
 	case err == nil:
 		// The connection is watched for its end only after the end of the body.
 		_, err = io.Copy(io.Discard, r.Body)
-		return err
+		return asked, err
 	case errors.As(err, &tooLong):
-		return err
+		return asked, err
 	default:
-		return &Error{Code: CodeBadRequest, Message: "read the request: " + err.Error()}
+		return asked, badRequest(fmt.Errorf("read the request: %w", err))
 	}
-}
-
-func (s *Server) getNode(w http.ResponseWriter, r *http.Request) error {
-	info, err := s.node.Info(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, info)
-	return nil
-}
-
-func (s *Server) getLedgers(w http.ResponseWriter, r *http.Request) error {
-	receipts, err := s.node.Ledgers(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, receipts)
-	return nil
 }
 
 func (s *Server) getLedger(w http.ResponseWriter, r *http.Request) error {
 	p, err := peer.Decode(r.PathValue("peer"))
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
-	receipt, err := s.node.Ledger(r.Context(), p)
-	if err != nil {
-		return err
-	}
-	reply(w, receipt)
-	return nil
+	return answer(w)(s.node.Ledger(r.Context(), p))
 }

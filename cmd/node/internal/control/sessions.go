@@ -38,13 +38,13 @@ type sessionInfo struct {
 }
 
 func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
-	var asked sessionRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[sessionRequest](w, r)
+	if err != nil {
 		return err
 	}
 	from, err := asked.source()
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
 	fetcher, err := s.node.Fetch(r.Context(), from)
 	if err != nil {

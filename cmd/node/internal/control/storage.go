@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -26,7 +27,7 @@ func (s *Server) storageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v2/pins/removals", s.call(s.unpin))
 	mux.HandleFunc("POST /v2/garbage", s.call(s.collectGarbage))
 	mux.HandleFunc("POST /v2/verifications", s.call(s.verify))
-	mux.HandleFunc("GET /v2/usage", s.call(s.getUsage))
+	mux.HandleFunc("GET /v2/usage", answers(s, s.node.Usage))
 }
 
 // blockInfo is the answer to GET /v2/blocks/{cid}.
@@ -58,8 +59,7 @@ type unpinRequest struct {
 
 // BlockSize implements [node.Keeper].
 func (c *Client) BlockSize(ctx context.Context, of cid.Cid) (int, error) {
-	var info blockInfo
-	err := c.get(ctx, "/v2/blocks/"+of.String(), &info)
+	info, err := get[blockInfo](ctx, c, "/v2/blocks/"+of.String())
 	return info.Size, err
 }
 
@@ -142,18 +142,8 @@ func (c *Client) CollectGarbage(ctx context.Context, r node.GarbageRequest, prog
 }
 
 // Usage implements [node.Keeper].
-func (c *Client) Usage(ctx context.Context) (u node.Usage, err error) {
-	err = c.get(ctx, "/v2/usage", &u)
-	return u, err
-}
-
-// open begins a call whose answer comes bit by bit.
-func (c *Client) open(ctx context.Context, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	return c.do(req)
+func (c *Client) Usage(ctx context.Context) (node.Usage, error) {
+	return get[node.Usage](ctx, c, "/v2/usage")
 }
 
 func (s *Server) getBlockSize(w http.ResponseWriter, r *http.Request) error {
@@ -172,14 +162,14 @@ func (s *Server) getBlockSize(w http.ResponseWriter, r *http.Request) error {
 func parseCID(text string) (cid.Cid, error) {
 	c, err := cid.Decode(text)
 	if err != nil {
-		return cid.Undef, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%q is no CID: %v", text, err)}
+		return cid.Undef, badRequest(fmt.Errorf("%q is no CID: %w", text, err))
 	}
 	return c, nil
 }
 
 func (s *Server) removeBlocks(w http.ResponseWriter, r *http.Request) error {
-	var asked removalRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[removalRequest](w, r)
+	if err != nil {
 		return err
 	}
 	all, err := s.node.RemoveBlocks(r.Context(), asked.CIDs, asked.Force)
@@ -218,13 +208,13 @@ func (s *Server) getPins(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) pin(w http.ResponseWriter, r *http.Request) error {
-	var asked pinRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[pinRequest](w, r)
+	if err != nil {
 		return err
 	}
 	from, err := asked.source()
 	if err != nil {
-		return &Error{Code: CodeBadRequest, Message: err.Error()}
+		return badRequest(err)
 	}
 	p := node.PinRequest{CID: asked.CID, Name: asked.Name, Kind: asked.Kind, From: from, Offline: asked.Offline, Complete: asked.Complete}
 	return answerOnce(w, func(progress func(node.PinProgress)) (pins.Pin, error) {
@@ -233,14 +223,13 @@ func (s *Server) pin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) unpin(w http.ResponseWriter, r *http.Request) error {
-	var asked unpinRequest
-	err := request(w, r, &asked)
+	asked, err := request[unpinRequest](w, r)
 	which := node.PinFilter{Name: asked.Name}
 	if err == nil && asked.CID != "" {
 		which.CID, err = parseCID(asked.CID)
 	}
 	if err == nil && !which.CID.Defined() && which.Name == nil {
-		err = &Error{Code: CodeBadRequest, Message: "which pins: give a CID, a name, or both"}
+		err = badRequest(errors.New("which pins: give a CID, a name, or both"))
 	}
 	if err != nil {
 		return err
@@ -249,20 +238,11 @@ func (s *Server) unpin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) collectGarbage(w http.ResponseWriter, r *http.Request) error {
-	var asked node.GarbageRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[node.GarbageRequest](w, r)
+	if err != nil {
 		return err
 	}
 	return answerOnce(w, func(progress func(gc.Progress)) (node.GarbageResult, error) {
 		return s.node.CollectGarbage(r.Context(), asked, progress)
 	})
-}
-
-func (s *Server) getUsage(w http.ResponseWriter, r *http.Request) error {
-	u, err := s.node.Usage(r.Context())
-	if err != nil {
-		return err
-	}
-	reply(w, u)
-	return nil
 }

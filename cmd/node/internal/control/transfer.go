@@ -36,7 +36,7 @@ func (s *Server) storeAll(ctx context.Context, body *frameReader) error {
 	for {
 		batch, err := readBatch(body)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return &Error{Code: CodeBadRequest, Message: "read the blocks: " + err.Error()}
+			return badRequest(fmt.Errorf("read the blocks: %w", err))
 		}
 		if len(batch) > 0 {
 			if err := s.node.PutMany(ctx, batch); err != nil {
@@ -69,12 +69,12 @@ type fetchRequest struct {
 }
 
 func (s *Server) fetchBlocks(w http.ResponseWriter, r *http.Request) error {
-	var wanted fetchRequest
-	if err := request(w, r, &wanted); err != nil {
+	wanted, err := request[fetchRequest](w, r)
+	if err != nil {
 		return err
 	}
 	if n := len(wanted.CIDs); n == 0 || n > maxWanted {
-		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%d CIDs in a fetch, where 1 to %d are allowed", n, maxWanted)}
+		return badRequest(fmt.Errorf("%d CIDs in a fetch, where 1 to %d are allowed", n, maxWanted))
 	}
 	session, err := s.sessions.enter(r.PathValue("id"))
 	if err != nil {

@@ -36,8 +36,8 @@ func (c *Client) Verify(ctx context.Context, r node.VerifyRequest, progress func
 }
 
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) error {
-	var asked node.VerifyRequest
-	if err := request(w, r, &asked); err != nil {
+	asked, err := request[node.VerifyRequest](w, r)
+	if err != nil {
 		return err
 	}
 	l := lines[node.VerifyProgress, verified]{w: w}
