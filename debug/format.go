@@ -43,7 +43,8 @@ var formats = template.FuncMap{
 	"since":     func(now, t time.Time) string { return uptime(now.Sub(t)) },
 	"uptime":    uptime,
 	"talkers":   talkers,
-	"wanttable": func(wants []souk.WantStat, peers bool) wantTable { return wantTable{wants, peers} },
+	"wantlist":  func(wants []souk.WantStat, peers bool) wantList { return wantList{wants, peers} },
+	"words":     func(words ...string) []string { return words },
 	"late":      late,
 	"doing":     doing,
 	"minute":    func(t time.Time) string { return t.UTC().Format("15:04 UTC") },
@@ -134,14 +135,8 @@ func ago(now, t time.Time) string {
 		return none
 	case d < time.Second:
 		return "now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d d ago", int(d.Hours()/24))
+	return uptime(d) + " ago"
 }
 
 // span writes a latency.
@@ -242,8 +237,8 @@ func talkers(rows []ledger.Receipt, down bool) []talker {
 	return out
 }
 
-// wantTable is a table of wants, with a column for their peers or without.
-type wantTable struct {
+// wantList is a list of wants, with a column for their peers or without.
+type wantList struct {
 	Wants []souk.WantStat
 	Peers bool
 }

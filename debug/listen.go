@@ -57,6 +57,18 @@ type ListenConfig struct {
 // digits are 64 bits.
 const minToken = 16
 
+// settle checks the configuration, fills in what was left out, and returns how TLS is
+// spoken: nil for not at all.
+func (c *ListenConfig) settle() (*tls.Config, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	return c.tls()
+}
+
 func (c *ListenConfig) validate() error {
 	switch {
 	case c.Token != "" && len(c.Token) < minToken:
@@ -91,13 +103,7 @@ type Server struct {
 // that is none of cfg.Hosts (a site that lets its own name point here), with the
 // origin of another site, or from within its pages.
 func Listen(ctx context.Context, addr string, h http.Handler, cfg ListenConfig) (*Server, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
-	secure, err := cfg.tls()
+	secure, err := cfg.settle()
 	if err != nil {
 		return nil, err
 	}

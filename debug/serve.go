@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-
-	"go.uber.org/zap"
 )
 
 // Serve is [Listen] on a listener that is there, which it closes. What others can
@@ -20,13 +18,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, cfg ListenConfig
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, cfg ListenConfig) (*Server, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
-	secure, err := cfg.tls()
+	secure, err := cfg.settle()
 	if err != nil {
 		return nil, err
 	}
