@@ -20,6 +20,9 @@ func (get Local) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Blo
 		defer close(out)
 		for _, c := range cs {
 			b, err := get(ctx, c)
+			if ctx.Err() != nil {
+				return
+			}
 			if err != nil {
 				continue
 			}

@@ -17,6 +17,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 // requireOnly checks that a directory has these entries and no temporary.
@@ -159,22 +161,7 @@ func (s *flakyStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, err
 }
 
 func (s *flakyStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for _, c := range cs {
-			b, err := s.GetBlock(ctx, c)
-			if err != nil {
-				return
-			}
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return dag.Local(s.GetBlock).GetBlocks(ctx, cs)
 }
 
 func TestAFailedGetLeavesNothingAndGoesOnFromWhatCame(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,22 +58,7 @@ func (s *mapStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error
 
 // GetBlocks delivers what there is, in order, and closes.
 func (s *mapStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for _, c := range cs {
-			b, err := s.GetBlock(ctx, c)
-			if err != nil {
-				continue
-			}
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return dag.Local(s.GetBlock).GetBlocks(ctx, cs)
 }
 
 // patientStore waits for blocks that it does not have, as an exchange does.

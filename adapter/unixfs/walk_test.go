@@ -17,6 +17,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/souk-p2p/souk/adapter/dag"
 )
 
 // distantStore answers through one pipe: a request takes a round trip, and the
@@ -264,20 +266,5 @@ func (s *forgetfulStore) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block,
 }
 
 func (s *forgetfulStore) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for _, c := range cs {
-			b, err := s.GetBlock(ctx, c)
-			if err != nil {
-				return
-			}
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return dag.Local(s.GetBlock).GetBlocks(ctx, cs)
 }

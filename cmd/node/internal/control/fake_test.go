@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/souk-p2p/souk/adapter/dag"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/ledger"
@@ -159,22 +160,7 @@ func (n *fakeNode) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error
 }
 
 func (n *fakeNode) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for _, c := range cs {
-			b, err := n.GetBlock(ctx, c)
-			if err != nil {
-				return
-			}
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return dag.Local(n.GetBlock).GetBlocks(ctx, cs)
 }
 
 func (n *fakeNode) Close() error {

@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/adapter/dag"
 	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
@@ -121,22 +122,7 @@ func (s stored) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 }
 
 func (s stored) GetBlocks(ctx context.Context, cs []cid.Cid) (<-chan blocks.Block, error) {
-	out := make(chan blocks.Block)
-	go func() {
-		defer close(out)
-		for _, c := range cs {
-			b, err := s.GetBlock(ctx, c)
-			if err != nil {
-				return
-			}
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return dag.Local(s.GetBlock).GetBlocks(ctx, cs)
 }
 
 func (stored) Close() error { return nil }
