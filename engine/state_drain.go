@@ -80,11 +80,9 @@ func (s *state) takePromised(p *partner, entries []message.Entry) {
 	promised := p.promises()
 	for i := range entries {
 		e := &entries[i]
-		if e.Cancel || !s.servable(p, e) {
+		if !s.wanted(p, e) {
 			continue
 		}
-		s.stat.WantsReceived++
-		p.delta.WantsReceived++
 		w := p.wants[e.CID]
 		switch {
 		case w != nil && (w.phase != phaseAnswering || w.have):

@@ -90,11 +90,9 @@ func (s *state) takeAll(p *partner, entries []message.Entry) *parcel {
 	var parked *parcel
 	for i := range entries {
 		e := &entries[i]
-		if e.Cancel || !s.servable(p, e) {
+		if !s.wanted(p, e) {
 			continue
 		}
-		s.stat.WantsReceived++
-		p.delta.WantsReceived++
 		switch {
 		case s.merge(p, e):
 		case p.working < s.limits.Tasks:
@@ -109,6 +107,16 @@ func (s *state) takeAll(p *partner, entries []message.Entry) *parcel {
 		}
 	}
 	return parked
+}
+
+// wanted reports whether an entry is a want that can be served, and counts it if so.
+func (s *state) wanted(p *partner, e *message.Entry) bool {
+	if e.Cancel || !s.servable(p, e) {
+		return false
+	}
+	s.stat.WantsReceived++
+	p.delta.WantsReceived++
+	return true
 }
 
 // servable reports whether an entry can mean anything to us. What cannot is
