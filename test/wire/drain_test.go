@@ -69,10 +69,7 @@ func TestAServerThatDrainsKeepsItsPromises(t *testing.T) {
 // A drain waits for what peers were told and do not ask for, but not for long.
 func TestADrainWithNothingToFinishEndsSoon(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
-		server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("a")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, exchanges.MakeSouk, letters("a")...)
 		began := time.Now()
 		require.NoError(t, <-drain(t, server, time.Minute))
 		require.Zero(t, time.Since(began))

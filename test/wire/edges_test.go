@@ -64,10 +64,7 @@ func aliases(r rune) []blocks.Block {
 // A block is sent under the CID that was asked, by whatever CID it was stored.
 func TestTheReplyHasThePrefixThatWasAsked(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letter('a'))
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letter('a'))
 		partner.Tell(server, wants(aliases('a')))
 		w.Pass(time.Second)
 		require.ElementsMatch(t, corpus.CIDs(aliases('a')), kinds(partner.Heard(), sim.Block))
@@ -78,9 +75,7 @@ func TestTheReplyHasThePrefixThatWasAsked(t *testing.T) {
 // answers only the CID under which it came.
 func TestABlockAnswersEveryCIDOfItsBytes(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m)
 		partner.Tell(server, wants(aliases('a')))
 		w.Pass(time.Second)
 		w.Put(server, letter('a'))
@@ -112,10 +107,7 @@ func TestACIDTwiceInAMessageIsOneWant(t *testing.T) {
 	for _, m := range both {
 		t.Run(string(m), func(t *testing.T) {
 			playAll(t, len(rows), func(t *testing.T, w *sim.World) {
-				server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-				w.Put(server, letters(alphabet)...)
-				w.Connect(partner.Node, server)
-				w.Settle()
+				server, partner := opposite(w, m, letters(alphabet)...)
 				for _, row := range rows {
 					partner.Open(server).Write(frame(entries(row.entries...))...)
 					w.Pass(time.Second)
@@ -139,10 +131,7 @@ func TestABadElementIsPassedOver(t *testing.T) {
 	for name, e := range bad {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, w *sim.World) {
-				server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-				w.Put(server, letters("ab")...)
-				w.Connect(partner.Node, server)
-				w.Settle()
+				server, partner := opposite(w, exchanges.MakeSouk, letters("ab")...)
 				voice := partner.Open(server)
 				voice.Write(frame(entries(entry('a', pb.Message_Wantlist_Block), e, entry('1', pb.Message_Wantlist_Have)))...)
 				w.Pass(time.Second)
@@ -159,10 +148,7 @@ func TestABadElementIsPassedOver(t *testing.T) {
 // field, and one with pendingBytes alone.
 func TestAMessageThatSaysNothingIsAccepted(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("a")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("a")...)
 		voice := partner.Open(server)
 		unknown := protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), []byte("later"))
 		voice.Write(0)
@@ -179,10 +165,7 @@ func TestAMessageThatSaysNothingIsAccepted(t *testing.T) {
 func TestUnknownValuesMeanNothing(t *testing.T) {
 	t.Run("want type", func(t *testing.T) {
 		play(t, func(t *testing.T, w *sim.World) {
-			server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-			w.Put(server, letters("ab")...)
-			w.Connect(partner.Node, server)
-			w.Settle()
+			server, partner := opposite(w, exchanges.MakeSouk, letters("ab")...)
 			partner.Open(server).Write(frame(entries(entry('a', 2), entry('1', 7), entry('b', pb.Message_Wantlist_Block)))...)
 			w.Pass(time.Second)
 			require.Equal(t, answer{blocks: "b"}, answered(partner.Heard()))
@@ -234,10 +217,7 @@ func TestTheEmptyBlockIsABlock(t *testing.T) {
 	empty := sized('a', 0)
 	t.Run("served", func(t *testing.T) {
 		each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-			server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-			w.Put(server, empty)
-			w.Connect(partner.Node, server)
-			w.Settle()
+			server, partner := opposite(w, m, empty)
 			partner.Tell(server, wants([]blocks.Block{empty}))
 			w.Pass(time.Second)
 			kind := sim.Block

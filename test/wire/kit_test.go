@@ -88,6 +88,16 @@ func soukWith(t *testing.T, w *sim.World, opts ...souk.Option) *sim.Node {
 	return n
 }
 
+// opposite adds a node that has blocks, and a peer that speaks by hand and is connected
+// to it.
+func opposite(w *sim.World, m exchanges.Make, has ...blocks.Block) (*sim.Node, *sim.Recorder) {
+	server, partner := w.Node(m, lan), w.Recorder(lan, nil)
+	w.Put(server, has...)
+	w.Connect(partner.Node, server)
+	w.Settle()
+	return server, partner
+}
+
 // gate is a datastore whose sizes and whose values can be held back.
 type gate struct {
 	datastore.Batching

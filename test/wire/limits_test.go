@@ -148,10 +148,7 @@ func TestCIDsThatNeverTravelAreIgnored(t *testing.T) {
 
 // ignore says the bad CIDs beside others, and alone, on one connection.
 func ignore(t *testing.T, w *sim.World, m exchanges.Make, bad func(n byte) cid.Cid) {
-	server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-	w.Put(server, letters("z")...)
-	w.Connect(partner.Node, server)
-	w.Settle()
+	server, partner := opposite(w, m, letters("z")...)
 	voice := partner.Open(server)
 	say := func(a ask, wants string, add ...func(message.BitSwapMessage)) {
 		t.Helper()

@@ -182,10 +182,7 @@ func TestPresencesAreForThoseWhoCanReadThem(t *testing.T) {
 // Messages are counted one by one on both sides.
 func TestMessagesAreCounted(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
-		server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-		w.Put(server, letters(alphabet)...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, exchanges.MakeSouk, letters(alphabet)...)
 		for _, r := range alphabet {
 			partner.Tell(server, ask{blocks: string(r)}.message())
 			w.Pass(100 * time.Millisecond)

@@ -94,9 +94,7 @@ func TestBlocksThatComeLaterAnswerWhoWaits(t *testing.T) {
 // again tells nobody.
 func TestAnAnsweredWantIsGone(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m)
 		partner.Tell(server, ask{haves: "a", blocks: "b"}.message())
 		w.Pass(time.Second)
 		for range 3 {
@@ -112,9 +110,7 @@ func TestAnAnsweredWantIsGone(t *testing.T) {
 // comes once, and no HAVE.
 func TestAWantHaveDoesNotReplaceAWantBlock(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m)
 		partner.Open(server).Say(ask{blocks: "a"}.message(), ask{haves: "a"}.message())
 		w.Pass(time.Second)
 		w.Put(server, letters("a")...)

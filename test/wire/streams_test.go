@@ -20,10 +20,7 @@ import (
 // that carried the wants, which stays open.
 func TestAnswersComeOnAStreamOfTheServer(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("abc")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("abc")...)
 		voice := partner.Open(server)
 		voice.Say(ask{blocks: "a", haves: "b1", dontHave: true}.message())
 		w.Pass(time.Second)
@@ -35,10 +32,7 @@ func TestAnswersComeOnAStreamOfTheServer(t *testing.T) {
 // A stream is read until its end, however long its owner says nothing on it.
 func TestAStreamIsReadUntilItsEnd(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("abc")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("abc")...)
 		voice := partner.Open(server)
 		for _, r := range "abc" {
 			voice.Say(ask{blocks: string(r)}.message())
@@ -52,10 +46,7 @@ func TestAStreamIsReadUntilItsEnd(t *testing.T) {
 // is never finished counts for nothing.
 func TestAMessageCountsWhenItIsWhole(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("ab")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("ab")...)
 		slow, cut := partner.Open(server), partner.Open(server)
 		bytes := frame(ask{blocks: "a"}.message().ToProtoV1())
 		for _, b := range bytes {
@@ -76,10 +67,7 @@ func TestAMessageCountsWhenItIsWhole(t *testing.T) {
 // for each message.
 func TestTheServerKeepsItsStreams(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
-		server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-		w.Put(server, letters(alphabet)...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, exchanges.MakeSouk, letters(alphabet)...)
 		for _, r := range alphabet {
 			partner.Tell(server, ask{blocks: string(r), haves: "1", dontHave: true}.message())
 			w.Pass(time.Second)
@@ -101,9 +89,7 @@ func TestTheServerKeepsItsStreams(t *testing.T) {
 // seconds, gets its next answer on a fresh stream, at once.
 func TestAResetStreamIsOpenedAgain(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m)
 		partner.Tell(server, ask{blocks: alphabet}.message())
 		w.Pass(time.Second)
 		for _, b := range letters(alphabet) {
@@ -119,10 +105,7 @@ func TestAResetStreamIsOpenedAgain(t *testing.T) {
 // Presences that a reset may have swallowed are said again.
 func TestPresencesOfALostStreamAreSaidAgain(t *testing.T) {
 	play(t, func(t *testing.T, w *sim.World) {
-		server, partner := w.Node(exchanges.MakeSouk, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("a")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, exchanges.MakeSouk, letters("a")...)
 		partner.Tell(server, ask{haves: "a1", dontHave: true}.message())
 		w.Pass(time.Second)
 		require.Equal(t, answer{haves: "a", dontHaves: "1"}, answered(partner.Take()))
@@ -159,10 +142,7 @@ func TestAPeerThatHalfClosesIsToldEverything(t *testing.T) {
 // forgotten, and the want counts.
 func TestACancelThatOvertakesItsWantLeavesNothing(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("a")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("a")...)
 		late, early := partner.Open(server), partner.Open(server)
 		early.Say(ask{cancels: "a1"}.message())
 		w.Pass(100 * time.Millisecond)
@@ -179,10 +159,7 @@ func TestABurstOfShortStreamsIsTakenWhole(t *testing.T) {
 	data := corpus.Blocks(1, 100, kib)
 	t.Run("wants", func(t *testing.T) {
 		each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-			server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-			w.Put(server, data...)
-			w.Connect(partner.Node, server)
-			w.Settle()
+			server, partner := opposite(w, m, data...)
 			var burst []message.BitSwapMessage
 			for i := range data {
 				burst = append(burst, wants(data[i:i+1]))
@@ -272,10 +249,7 @@ func TestBlocksDoNotHoldUpPresences(t *testing.T) {
 // unnoticed: a peer that breaks the framing learns it.
 func TestAStreamWithBrokenFramesIsReset(t *testing.T) {
 	each(t, both, func(t *testing.T, w *sim.World, m exchanges.Make) {
-		server, partner := w.Node(m, lan), w.Recorder(lan, nil)
-		w.Put(server, letters("a")...)
-		w.Connect(partner.Node, server)
-		w.Settle()
+		server, partner := opposite(w, m, letters("a")...)
 		voice := partner.Open(server)
 		voice.Write(0x81, 0x80, 0x80, 0x02) // over 4 MiB
 		w.Pass(time.Second)
