@@ -130,6 +130,29 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 	})
 }
 
+// A profile is measured for 30 s unless it is asked for something else.
+func TestAProfileMayTakeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		s := start(t.Context(), l, nil, patient(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(30 * time.Second):
+				_, _ = io.WriteString(w, "profile")
+			case <-r.Context().Done():
+			}
+		})), ListenConfig{Log: silent})
+		conn := l.dial()
+		_, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.Equal(t, "profile", string(body))
+		end(t, s, conn)
+	})
+}
+
 func TestNoMoreConnectionsThanAreServed(t *testing.T) {
 	s := listen(t, t.Context())
 	var open []net.Conn

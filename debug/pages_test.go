@@ -2,7 +2,6 @@ package debug
 
 import (
 	"archive/zip"
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -315,77 +313,6 @@ func TestABundleHasPeersAndAddressesWhenAskedFor(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, get(t, busy(), "/debug/bundle?peers=some", "").Code)
 }
 
-func TestEventsFollowThePage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := busy()
-		l := newPipes()
-		s := start(t.Context(), l, nil, Handler(src.config()), ListenConfig{Log: silent})
-		conn := l.dial()
-		_, err := fmt.Fprintf(conn, "GET /debug/ledgers HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
-		require.NoError(t, err)
-		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		require.NoError(t, err)
-		require.Equal(t, "text/event-stream", answer.Header.Get("Content-Type"))
-		events := bufio.NewReader(answer.Body)
-		began := time.Now()
-		for i := range 40 { // Longer than any other answer may take.
-			require.Contains(t, event(t, events), `"peers":3`)
-			require.Equal(t, time.Duration(i)*eventEvery, time.Since(began))
-		}
-		end(t, s, conn)
-	})
-}
-
-func TestAnEventIsThePageForABrowser(t *testing.T) {
-	w := newEvents()
-	ctx, cancel := context.WithCancel(t.Context())
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/actors?format=html", nil)
-	r.Header.Set("Accept", "text/event-stream")
-	go func() { <-w.flushed; cancel() }()
-	Handler(busy().config()).ServeHTTP(w, r)
-	text := event(t, bufio.NewReader(w.Body))
-	requireHas(t, text, `<div class="panel list" id="list" data-live>`)
-	requireHas(t, text, "engine")
-}
-
-func TestNoMoreListenThanThereIsRoomFor(t *testing.T) {
-	h := Handler(busy().config())
-	ctx, cancel := context.WithCancel(t.Context())
-	var listening []*events
-	done := make(chan struct{}, maxListeners)
-	for range maxListeners {
-		w := newEvents()
-		listening = append(listening, w)
-		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/ledgers", nil)
-		r.Header.Set("Accept", "text/event-stream")
-		go func() { h.ServeHTTP(w, r); done <- struct{}{} }()
-	}
-	for _, w := range listening {
-		<-w.flushed
-	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/ledgers", nil)
-	r.Header.Set("Accept", "text/event-stream")
-	late := httptest.NewRecorder()
-	h.ServeHTTP(late, r)
-	require.Equal(t, http.StatusServiceUnavailable, late.Code)
-	require.Equal(t, "5", late.Header().Get("Retry-After"))
-	cancel()
-	for range maxListeners {
-		<-done
-	}
-	again := newEvents()
-	ctx, cancel = context.WithCancel(t.Context())
-	go func() { <-again.flushed; cancel() }()
-	h.ServeHTTP(again, r.WithContext(ctx))
-	require.Equal(t, http.StatusOK, again.Code, "there is room again")
-}
-
-func TestEventsOfWhatIsNotThereAreAnError(t *testing.T) {
-	for path, status := range map[string]int{"/debug/sessions/99": 404, "/debug/ledgers?sort=shoe": 400, "/debug/ledgers/x": 400} {
-		require.Equal(t, status, get(t, busy(), path, "text/event-stream").Code, path)
-	}
-}
-
 // Ten thousand is what the ledger keeps by default, and what is kept of peers
 // that are gone.
 func TestTenThousandPeersAreShownAtOnce(t *testing.T) {
@@ -430,38 +357,6 @@ func crowd(n int) *source {
 	}
 	return s
 }
-
-// event reads one event and returns its data.
-func event(t *testing.T, from *bufio.Reader) string {
-	t.Helper()
-	var data strings.Builder
-	for {
-		line, err := from.ReadString('\n')
-		require.NoError(t, err)
-		if line == "\n" {
-			return data.String()
-		}
-		if text, ok := strings.CutPrefix(line, "data: "); ok {
-			data.WriteString(text)
-		}
-	}
-}
-
-// events is a recorder that says when something was flushed.
-type events struct {
-	*httptest.ResponseRecorder
-	flushed chan struct{}
-}
-
-func newEvents() *events {
-	return &events{ResponseRecorder: httptest.NewRecorder(), flushed: make(chan struct{}, 1000)}
-}
-
-func (e *events) FlushError() error { e.flushed <- struct{}{}; return nil }
-
-func (e *events) SetReadDeadline(time.Time) error { return nil }
-
-func (e *events) SetWriteDeadline(time.Time) error { return nil }
 
 // unpack returns the files of a bundle of a node with secrets.
 func unpack(t *testing.T, path string) map[string]string {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"runtime"
-	"time"
 )
 
 // profiles adds what go tool pprof asks for. A profile may take as long as the
@@ -22,7 +21,6 @@ func profiles(mux *http.ServeMux) {
 func patient(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		allow(w, writeTime)
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else the request ends with it
 		h.ServeHTTP(w, r)
 	})
 }

@@ -2,6 +2,7 @@ package debug
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -38,17 +39,17 @@ func (p *pages) stream(w http.ResponseWriter, r *http.Request, q *query, make ma
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	// The time to read a request would end the stream, too.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	p.repeat(w, r, q, make)
+	ctx, cancel := context.WithTimeout(r.Context(), streamTime)
+	defer cancel()
+	p.repeat(w, r.WithContext(ctx), q, make)
 }
 
 // repeat ends when the client has gone or does not read, with the server, when
-// there is no such page any more, and after streamTime.
+// there is no such page any more, and with the context of the request.
 func (p *pages) repeat(w http.ResponseWriter, r *http.Request, q *query, make maker) {
 	every := time.NewTicker(max(eventEvery, time.Duration(q.refresh)*time.Second))
 	defer every.Stop()
-	for range int(streamTime / eventEvery) {
+	for {
 		a, err := make(r.Context(), q, r)
 		if err != nil {
 			return
@@ -63,6 +64,7 @@ func (p *pages) repeat(w http.ResponseWriter, r *http.Request, q *query, make ma
 		}
 		select {
 		case <-r.Context().Done():
+			allow(w, answerTime) // to end in order
 			return
 		case <-every.C:
 		}
