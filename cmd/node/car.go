@@ -116,7 +116,7 @@ func (o *carExportOptions) write(ctx context.Context, a *app, f node.Fetcher, cs
 	bar := a.newStatus("exporting")
 	defer bar.end()
 	options := car.ExportOptions{Partial: o.partial, Progress: func(e car.Exported) {
-		bar.show(fmt.Sprintf("exporting: %s, %s", plural(uint64(e.Blocks), "block", "blocks"), formatBytes(uint64(e.Bytes))))
+		bar.show(fmt.Sprintf("exporting: %s, %s", plural(uint64(e.Blocks), "block", "blocks"), formatBytes(uint64(e.Bytes))), e.Bytes)
 	}}
 	if file, ok := to.(*os.File); ok && o.version == 2 {
 		return car.ExportIndexed(ctx, f, cs, file, options)
@@ -225,7 +225,7 @@ func (o *carImportOptions) importFile(ctx context.Context, a *app, n node.Node, 
 	line := carImported{File: file, Roots: []string{}}
 	bar := a.newStatus("importing")
 	line.Imported, err = car.Import(ctx, n, in, car.ImportOptions{Progress: func(i car.Imported) {
-		bar.show(fmt.Sprintf("importing: %s, %s", plural(uint64(i.Blocks), "block", "blocks"), formatBytes(uint64(i.Bytes))))
+		bar.show(fmt.Sprintf("importing: %s, %s", plural(uint64(i.Blocks), "block", "blocks"), formatBytes(uint64(i.Bytes))), i.Bytes)
 	}})
 	bar.end()
 	if err != nil {

@@ -38,10 +38,10 @@ func collect(ctx context.Context, a *app, n node.Node, r node.GarbageRequest) er
 	bar := a.newStatus("collecting garbage")
 	done, err := n.CollectGarbage(ctx, r, func(p gc.Progress) {
 		if p.KeptBlocks+p.RemovedBlocks == 0 {
-			bar.show(fmt.Sprintf("%s stay", plural(uint64(p.Marked), "block", "blocks")))
+			bar.show(fmt.Sprintf("%s stay", plural(uint64(p.Marked), "block", "blocks")), 0)
 			return
 		}
-		bar.show(fmt.Sprintf("%s looked at, %s freed", plural(uint64(p.KeptBlocks+p.RemovedBlocks), "block", "blocks"), formatBytes(uint64(p.RemovedBytes))))
+		bar.show(fmt.Sprintf("%s looked at, %s freed", plural(uint64(p.KeptBlocks+p.RemovedBlocks), "block", "blocks"), formatBytes(uint64(p.RemovedBytes))), p.KeptBytes+p.RemovedBytes)
 	})
 	bar.end()
 	if err != nil {

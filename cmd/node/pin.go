@@ -119,7 +119,7 @@ func (o *pinAddOptions) add(ctx context.Context, a *app, n node.Node, from node.
 	}
 	bar := a.newStatus("pinning " + printable(path))
 	p, err := n.Pin(ctx, r, func(p node.PinProgress) {
-		bar.show(fmt.Sprintf("%s, %s read or fetched", plural(uint64(p.Blocks), "block", "blocks"), formatBytes(uint64(p.Bytes))))
+		bar.show(fmt.Sprintf("%s, %s read or fetched", plural(uint64(p.Blocks), "block", "blocks"), formatBytes(uint64(p.Bytes))), p.Bytes)
 	})
 	bar.end()
 	if err != nil {

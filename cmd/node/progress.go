@@ -124,14 +124,21 @@ func (p *progress) end() {
 	}
 }
 
-// status is a line about what goes on, which changes. A nil one shows nothing.
-type status struct{ bar *progressbar.ProgressBar }
+// status tells in words what goes on: on one line of a terminal that changes, or as
+// lines. A nil status does nothing.
+type status struct {
+	*progress
+	bar *progressbar.ProgressBar // nil for lines
+}
 
-// newStatus returns a line where [app.newProgress] would return a bar.
+// newStatus returns a status where [app.newProgress] returns a progress.
 func (a *app) newStatus(what string) *status {
 	p := a.newProgress(what)
-	if p == nil {
+	switch {
+	case p == nil:
 		return nil
+	case p.lines:
+		return &status{progress: p}
 	}
 	return &status{bar: progressbar.NewOptions64(-1,
 		progressbar.OptionSetWriter(p.out),
@@ -141,15 +148,25 @@ func (a *app) newStatus(what string) *status {
 	)}
 }
 
-func (s *status) show(text string) {
-	if s != nil {
-		s.bar.Describe(text)
+// show says what goes on, and how many bytes are done.
+func (s *status) show(what string, done int64) {
+	switch {
+	case s == nil:
+	case s.bar != nil:
+		s.bar.Describe(what)
 		s.bar.Add(1) // fails only in drawing
+	default:
+		s.what = what
+		s.line(unixfs.Event{Done: uint64(done)})
 	}
 }
 
 func (s *status) end() {
-	if s != nil {
+	switch {
+	case s == nil:
+	case s.bar != nil:
 		s.bar.Finish()
+	default:
+		s.progress.end()
 	}
 }

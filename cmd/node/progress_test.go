@@ -83,6 +83,27 @@ func TestProgressAsJSONIsLinesOnStandardError(t *testing.T) {
 	require.Equal(t, exitUsage, command(t, repo, "get", root, "--progress", "dots").code)
 }
 
+// What says in words how far it is does so in lines, too, and never draws for a program.
+func TestEveryCommandWritesProgressAsJSON(t *testing.T) {
+	repo := t.TempDir()
+	root := add(t, repo, tree(t))
+	file := filepath.Join(t.TempDir(), "file.car")
+	for _, args := range [][]string{
+		{"pin", "add", root}, {"car", "export", root, "-o", file}, {"car", "import", file}, {"verify"}, {"gc"},
+	} {
+		o := command(t, repo, append(args, "--progress", "json")...)
+		require.Equal(t, exitOK, o.code, o.err)
+		var last progressLine
+		for _, text := range lines(o.err) {
+			last = progressLine{}
+			require.NoError(t, json.Unmarshal([]byte(text), &last), "%v: %q", args, text)
+		}
+		require.Equal(t, "end", last.Event, args)
+		require.NotEmpty(t, last.What)
+	}
+	require.Contains(t, command(t, repo, "verify", "--restart", "--progress=json").err, `"what":"verifying: `)
+}
+
 func TestTheLinesOfProgressAreStable(t *testing.T) {
 	var err bytes.Buffer
 	a := newApp(nil, nil, &err)

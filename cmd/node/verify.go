@@ -54,7 +54,7 @@ func verify(ctx context.Context, a *app, n node.Node, r node.VerifyRequest) erro
 	bar := a.newStatus("verifying")
 	var failed error
 	done, err := n.Verify(ctx, r, func(p node.VerifyProgress) {
-		bar.show(fmt.Sprintf("verifying: %s, %s, %d broken", plural(uint64(p.Blocks), "block", "blocks"), formatBytes(uint64(p.Bytes)), p.Broken))
+		bar.show(fmt.Sprintf("verifying: %s, %s, %d broken", plural(uint64(p.Blocks), "block", "blocks"), formatBytes(uint64(p.Bytes)), p.Broken), p.Bytes)
 	}, func(b node.BrokenBlock) { failed = errors.Join(failed, printBroken(a, b)) })
 	bar.end()
 	if err := errors.Join(err, failed); err != nil {
