@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -68,7 +69,7 @@ func exitCode(err error) int {
 		return exitTimeout
 	case errors.As(err, &missing) && missing.NotFound():
 		return exitNotFound
-	case errors.Is(err, fs.ErrPermission), errors.As(err, &denied) && denied.Denied():
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.As(err, &denied) && denied.Denied():
 		return exitDenied
 	case errors.As(err, &locked):
 		return exitLocked

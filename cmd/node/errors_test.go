@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,8 @@ func TestEachKindOfErrorHasItsExitCode(t *testing.T) {
 		{exitTimeout, &control.Error{Code: control.CodeTimeout}},
 		{exitFailed, &node.UnreachableError{Err: context.DeadlineExceeded}},
 		{exitDenied, &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}},
+		{exitDenied, &fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}},
+		{exitDenied, &repo.WriteError{Dir: "x", Err: syscall.EACCES}},
 		{exitDenied, &control.Error{Code: control.CodeDenied}},
 		{exitLocked, &repo.LockedError{PID: 7}},
 		{exitInterrupted, context.Canceled},

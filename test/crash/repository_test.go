@@ -60,11 +60,7 @@ func TestPlaceWithoutPermissionIsNamed(t *testing.T) {
 			p := launch(t, powerless(exec.Command(souk(t), "--repo", repo, "add", "-")))
 			var failed *exec.ExitError
 			require.ErrorAs(t, p.wait(), &failed)
-			denied := 5
-			if name == "the blocks" {
-				denied = 1 // Pebble ends the process when it cannot begin a manifest.
-			}
-			require.Equal(t, denied, failed.ExitCode())
+			require.Equal(t, 5, failed.ExitCode())
 			require.Contains(t, p.errors.String(), "permission denied")
 			require.Contains(t, p.errors.String(), dir)
 			require.Len(t, strings.Split(strings.TrimSpace(p.errors.String()), "\n"), 1, "%s", p.errors)

@@ -78,7 +78,11 @@ func (r *Repo) load(open func(dir string) (*pebbledb.Datastore, error)) (err err
 	if r.key, err = Identity(r.dir); err != nil {
 		return err
 	}
-	if r.store, err = open(filepath.Join(r.dir, blocksDir)); err != nil {
+	blocks := filepath.Join(r.dir, blocksDir)
+	if err = requireWritable(blocks); err == nil {
+		r.store, err = open(blocks)
+	}
+	if err != nil {
 		return fmt.Errorf("open the blocks of %s: %w", r.dir, err)
 	}
 	return nil
