@@ -31,7 +31,7 @@ func (a *app) open(ctx context.Context) (node.Node, error) {
 	case running != nil:
 		return running, nil
 	default:
-		collectSeldom()
+		setGC(commandGC)
 		return node.NewOffline(r, node.Config{Agent: agent()}), nil
 	}
 }
@@ -51,10 +51,10 @@ func (a *app) withNode(ctx context.Context, do func(node.Node) error) (err error
 // takes time: with 100, a quarter of the CPU time of a get.
 const commandGC = 400
 
-// collectSeldom collects garbage less often, unless the user has said how often.
-func collectSeldom() {
+// setGC sets how often the memory is cleared, unless the user has said that.
+func setGC(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(commandGC)
+		debug.SetGCPercent(percent)
 	}
 }
 
