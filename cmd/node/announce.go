@@ -166,6 +166,12 @@ func writeAnnounced(w io.Writer, of node.Announced) error {
 	return err
 }
 
+// withdrawn is what is printed when a namespace was taken back.
+type withdrawn struct {
+	Namespace string `json:"withdrawn"`
+	Told      bool   `json:"told"` // whether there was a node to tell trackers
+}
+
 func withdraw(ctx context.Context, n node.Node, a *app, namespace string) error {
 	if err := n.Withdraw(ctx, namespace); err != nil {
 		return err
@@ -175,7 +181,7 @@ func withdraw(ctx context.Context, n node.Node, a *app, namespace string) error 
 		return err
 	}
 	if a.json {
-		return printJSON(a.out, map[string]any{"withdrawn": namespace, "told": info.Running})
+		return printJSON(a.out, withdrawn{Namespace: namespace, Told: info.Running})
 	}
 	text := "withdrew %s\n"
 	if !info.Running {

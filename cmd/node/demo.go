@@ -118,6 +118,11 @@ func writeReport(a *app, d *demo.Demo, r *demo.Report) error {
 	return t.Flush()
 }
 
+// demoStays is what is printed while the nodes are kept up.
+type demoStays struct {
+	Debug string `json:"debug"` // the URL of a page
+}
+
 // stay shows the downloader's debug page until the user has seen enough.
 func stay(ctx context.Context, a *app, d *demo.Demo) error {
 	page, err := debug.Listen(ctx, "127.0.0.1:0", debug.Handler(d.Downloader().Page()), debug.ListenConfig{})
@@ -127,7 +132,7 @@ func stay(ctx context.Context, a *app, d *demo.Demo) error {
 	defer page.Close()
 	address := page.URL() + "ledgers"
 	if a.json {
-		err = printJSON(a.out, map[string]string{"debug": address})
+		err = printJSON(a.out, demoStays{Debug: address})
 	} else {
 		_, err = fmt.Fprintf(a.out, "debug page: %s (interrupt to end)\n", address)
 	}

@@ -42,6 +42,7 @@ func TestDemoPrintsWhatItShows(t *testing.T) {
 func TestDemoInJSON(t *testing.T) {
 	o := command(t, t.TempDir(), "--json", "demo", shared(t))
 	var r demo.Report
+	requireSchema(t, "souk demo", o.out)
 	require.NoError(t, json.Unmarshal([]byte(o.out), &r), o.out)
 	require.True(t, r.Identical)
 	require.GreaterOrEqual(t, len(r.Ledgers), 2, "so small a file may be there before all three were asked")

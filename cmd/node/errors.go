@@ -78,14 +78,17 @@ func exitCode(err error) int {
 	}
 }
 
+// failure is what standard error says as JSON.
+type failure struct {
+	Error string `json:"error"`
+	Exit  int    `json:"exit"`
+}
+
 // report tells the user what went wrong, on standard error.
 func (a *app) report(err error) {
 	code := exitCode(err)
 	if a.json {
-		printJSON(a.err, struct {
-			Error string `json:"error"`
-			Exit  int    `json:"exit"`
-		}{err.Error(), code})
+		printJSON(a.err, failure{err.Error(), code})
 		return
 	}
 	switch code {

@@ -74,6 +74,7 @@ func start(t *testing.T, repo string, flags ...string) *daemon {
 	t.Helper()
 	d := &daemon{repo: repo}
 	line := d.launch(t, append([]string{"--repo", repo, "--json", "run", "--debug", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)...)
+	requireSchema(t, "souk run", line)
 	require.NoError(t, json.Unmarshal([]byte(line), &d.started), line)
 	return d
 }

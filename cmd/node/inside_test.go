@@ -80,6 +80,7 @@ func TestAFetchThatHangsIsSeenOnBothSides(t *testing.T) {
 		text := must(t, b, "wants", "--dir", "received", "--json")
 		return text != "" && json.Unmarshal([]byte(lines(text)[0]), &line) == nil
 	}, eventually, tick)
+	requireSchema(t, "souk wants", lines(must(t, b, "wants", "--dir", "received", "--json"))[0])
 	require.Equal(t, missing, line.CID)
 	require.Equal(t, one.ID, line.Peer)
 	require.Contains(t, must(t, a, "wants", "--peer", other.ID.String()), "1 block, wanted of 1 peer")

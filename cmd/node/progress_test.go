@@ -113,6 +113,7 @@ func TestTheLinesOfProgressAreStable(t *testing.T) {
 	p.hook()(unixfs.Event{Done: 2, Total: 2, Files: 4})
 	p.end()
 	all := lines(err.String())
+	requireSchema(t, "Any command with --progress=json, on standard error", all[0])
 	require.Len(t, all, 2, "one in a while, and the last")
 	require.Regexp(t, `^\{"event":"progress","what":"getting x","done":1,"total":2,"files":3,"seconds":-?[0-9.e-]+\}$`, all[0])
 	require.Regexp(t, `^\{"event":"end","what":"getting x","done":2,"total":2,"files":4,"seconds":-?[0-9.e-]+\}$`, all[1])

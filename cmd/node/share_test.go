@@ -82,7 +82,9 @@ func TestShareUsesTheSettingsThatItHas(t *testing.T) {
 
 	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.1/tcp/0"], "flood": true}`)
 	var d daemon
-	require.Contains(t, d.launch(t, "--repo", repo, "--json", "share", tree(t)), "/ip4/127.0.0.1/tcp/")
+	line := d.launch(t, "--repo", repo, "--json", "share", tree(t))
+	requireSchema(t, "souk share", line)
+	require.Contains(t, line, "/ip4/127.0.0.1/tcp/")
 	d.stop()
 
 	start(t, repo)

@@ -96,6 +96,7 @@ func TestAnAnnouncedNamespaceIsFoundUntilItIsWithdrawn(t *testing.T) {
 		must(t, holder, "announce", "photos", "--partial", "--capacity", "2.5", "--ttl", "30m"))
 	o := find()
 	require.Equal(t, exitOK, o.code, o.err)
+	requireSchema(t, "souk find", lines(o.out)[0])
 	var found candidate
 	require.NoError(t, json.Unmarshal([]byte(o.out), &found))
 	require.Equal(t, d.ID, found.ID)

@@ -48,7 +48,7 @@ type Told struct {
 type Tracker struct {
 	ID        peer.ID       `json:"id"`
 	Addresses []string      `json:"addresses"` // each with the ID
-	Latency   time.Duration `json:"latency,omitempty"`
+	Latency   time.Duration `json:"latency_ns,omitempty"`
 	DownUntil time.Time     `json:"down_until,omitzero"` // it has not answered, and is not asked before
 	Lost      uint64        `json:"lost,omitempty"`      // how often its connection was
 }
