@@ -95,7 +95,7 @@ func (o *blockGetOptions) get(ctx context.Context, a *app, f node.Fetcher, c cid
 		data = b.RawData()
 	}
 	if o.output != "" {
-		return os.WriteFile(o.output, data, 0o666)
+		return replaceWith(o.output, data)
 	}
 	_, err := a.out.Write(data)
 	return err

@@ -148,19 +148,6 @@ func (o *carExportOptions) report(a *app, line *carExported) error {
 	return err
 }
 
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, write func(*os.File) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
-}
-
 type carImportOptions struct {
 	pinRoots bool
 	pinName  string

@@ -138,7 +138,7 @@ func (o *signOptions) run(a *app, args []string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := repo.Replace(o.output, signed.Bytes(), 0o644); err != nil {
+	if err := replaceWith(o.output, signed.Bytes()); err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
 	return printTrackers(a, key, signed)
@@ -146,6 +146,9 @@ func (o *signOptions) run(a *app, args []string, now time.Time) error {
 
 // previous is the sequence of the list that is to be replaced, which must be one.
 func (o *signOptions) previous() (uint64, error) {
+	if info, err := os.Stat(o.output); err == nil && !info.Mode().IsRegular() {
+		return 0, nil // A device or a pipe has no list.
+	}
 	signed, err := readTrackers(o.output)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
