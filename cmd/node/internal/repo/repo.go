@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/namespace"
@@ -67,6 +68,7 @@ func openWith(dir string, open func(dir string) (*pebbledb.Datastore, error)) (*
 	if err != nil {
 		return nil, err
 	}
+	removeStale(dir, time.Now())
 	r := &Repo{dir: dir, lock: lock}
 	if err := r.load(open); err != nil {
 		return nil, errors.Join(err, lock.Close())
