@@ -14,10 +14,7 @@ import (
 
 func TestActorsTellHowBusyTheyAre(t *testing.T) {
 	a, b := start(t), start(t)
-	a.connect(t, b)
-	bs := random(64, 10_000)
-	b.put(t, bs...)
-	fetch(t, a, bs)
+	a.fetchFrom(t, b, random(64, 10_000))
 	names := make(map[string]souk.ActorStat)
 	for _, s := range a.Actors() {
 		names[s.Name] = s
@@ -35,10 +32,7 @@ func TestActorsTellHowBusyTheyAre(t *testing.T) {
 
 func TestPeersTellsWhoIsConnected(t *testing.T) {
 	a, b := start(t), start(t)
-	a.connect(t, b)
-	bs := random(4, 100_000)
-	b.put(t, bs...)
-	fetch(t, a, bs)
+	a.fetchFrom(t, b, random(4, 100_000))
 	require.Eventually(t, func() bool {
 		all, err := a.Peers(t.Context())
 		require.NoError(t, err)

@@ -92,6 +92,14 @@ type getter interface {
 	GetBlocks(context.Context, []cid.Cid) (<-chan blocks.Block, error)
 }
 
+// fetchFrom connects to a node, gives it blocks, and fetches them.
+func (n *node) fetchFrom(t testing.TB, other *node, bs []blocks.Block) {
+	t.Helper()
+	n.connect(t, other)
+	other.put(t, bs...)
+	fetch(t, n, bs)
+}
+
 // fetch gets the blocks and checks that each comes once, with the right bytes.
 func fetch(t testing.TB, g getter, bs []blocks.Block) {
 	t.Helper()

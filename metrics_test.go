@@ -60,10 +60,7 @@ func TestMetricsAreNamedAndExplainedAsPrometheusWants(t *testing.T) {
 func TestMetricsFollowWhatPasses(t *testing.T) {
 	a, ra := measured(t)
 	b, rb := measured(t)
-	a.connect(t, b)
-	bs := random(20, 10_000)
-	b.put(t, bs...)
-	fetch(t, a, bs)
+	a.fetchFrom(t, b, random(20, 10_000))
 	counted := func(all map[string]*dto.Metric, name string) float64 { return all[name].GetCounter().GetValue() }
 	require.Eventually(t, func() bool { // The sender counts what its stream has accepted, a moment later.
 		return counted(gathered(t, rb), "souk_blocks_total sent") >= 20
@@ -137,10 +134,7 @@ func TestWhatDidNotHappenYetIsCountedAsZero(t *testing.T) {
 func TestNoMetricNamesAPeer(t *testing.T) {
 	a, r := measured(t)
 	b := start(t)
-	a.connect(t, b)
-	bs := random(2, 10)
-	b.put(t, bs...)
-	fetch(t, a, bs)
+	a.fetchFrom(t, b, random(2, 10))
 	for name := range gathered(t, r) {
 		require.NotContains(t, name, b.host.ID().String())
 		require.NotContains(t, strings.Fields(name), "peer_id")

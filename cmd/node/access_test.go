@@ -48,9 +48,7 @@ func TestWhatIsWrongWithACheckIsNamed(t *testing.T) {
 		"no such file":               {somebody, "--access-rules", "nowhere"},
 		`"permit": a line begins wi`: {somebody, "--access-rules", rulesFile(t, "permit")},
 	} {
-		o := command(t, t.TempDir(), append([]string{"access", "check"}, args...)...)
-		require.Equal(t, exitUsage, o.code, args)
-		require.Contains(t, o.err, says)
+		requireUsageError(t, says, t.TempDir(), append([]string{"access", "check"}, args...)...)
 	}
 }
 

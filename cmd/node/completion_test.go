@@ -13,9 +13,7 @@ func TestEachShellGetsAScript(t *testing.T) {
 	for _, shell := range shells {
 		require.Contains(t, must(t, t.TempDir(), "completion", shell), "souk", shell)
 	}
-	o := command(t, t.TempDir(), "completion", "csh")
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, "csh")
+	requireUsageError(t, "csh", t.TempDir(), "completion", "csh")
 }
 
 // completions are what the shell is offered for a command line.

@@ -71,9 +71,7 @@ func TestASettingThatRunWouldRefuseIsNotWritten(t *testing.T) {
 		"it takes one value":                {"set", "log", "info", "debug"},
 		"give --tracker, too":               {"set", "tracker-http", "127.0.0.1:1"},
 	} {
-		o := command(t, repo, append([]string{"config"}, args...)...)
-		require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
-		require.Contains(t, o.err, says)
+		requireUsageError(t, says, repo, append([]string{"config"}, args...)...)
 	}
 	content, err := os.ReadFile(filepath.Join(repo, config.FileName))
 	require.NoError(t, err)
@@ -149,7 +147,5 @@ func TestARunningNodeShowsWhatItUses(t *testing.T) {
 }
 
 func TestShowSaysWhichKeyIsMeant(t *testing.T) {
-	o := command(t, t.TempDir(), "config", "show", "logs")
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, `"logs" is no setting: is it "log"?`)
+	requireUsageError(t, `"logs" is no setting: is it "log"?`, t.TempDir(), "config", "show", "logs")
 }

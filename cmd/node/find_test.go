@@ -20,9 +20,7 @@ func TestFindSaysWhatIsWrongWithItsArguments(t *testing.T) {
 		{[]string{"photos", "--trackers", "nonsense"}, `--trackers "nonsense" is not an address`},
 		{[]string{"photos", "--trackers", "/ip4/127.0.0.1/tcp/1"}, "--trackers \"/ip4/127.0.0.1/tcp/1\" does not end in /p2p/ID"},
 	} {
-		o := command(t, t.TempDir(), append([]string{"find"}, c.args...)...)
-		require.Equal(t, exitUsage, o.code, "%v: %s", c.args, o.err)
-		require.Contains(t, o.err, c.says)
+		requireUsageError(t, c.says, t.TempDir(), append([]string{"find"}, c.args...)...)
 	}
 }
 
@@ -48,9 +46,7 @@ func TestFetchingSaysHowToNameTrackers(t *testing.T) {
 		{[]string{"--namespace", "photos", "--peer", peer}, "--peer asks that peer and no others"},
 	} {
 		for _, verb := range []string{"get", "cat", "ls"} {
-			o := command(t, t.TempDir(), append([]string{verb, helloCID}, c.args...)...)
-			require.Equal(t, exitUsage, o.code, "%v: %s", c.args, o.err)
-			require.Contains(t, o.err, c.says)
+			requireUsageError(t, c.says, t.TempDir(), append([]string{verb, helloCID}, c.args...)...)
 		}
 	}
 	o := command(t, t.TempDir(), "cat", helloCID, "--namespace", "photos")

@@ -52,6 +52,14 @@ func must(t *testing.T, repo string, args ...string) string {
 	return o.out
 }
 
+// requireUsageError says that a command line is refused as wrong, with words that tell why.
+func requireUsageError(t *testing.T, says, repo string, args ...string) {
+	t.Helper()
+	o := command(t, repo, args...)
+	require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
+	require.Contains(t, o.err, says, args)
+}
+
 // add adds a path and returns its CID.
 func add(t *testing.T, repo, path string, flags ...string) string {
 	t.Helper()

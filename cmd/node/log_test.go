@@ -54,9 +54,7 @@ func TestAWrongLevelIsAUsageError(t *testing.T) {
 		"debug, info, warn, error or off": {"network", "loud"},
 		`"network" is not`:                {"network"},
 	} {
-		o := command(t, t.TempDir(), append([]string{"log", "level"}, args...)...)
-		require.Equal(t, exitUsage, o.code, o.err)
-		require.Contains(t, o.err, says)
+		requireUsageError(t, says, t.TempDir(), append([]string{"log", "level"}, args...)...)
 	}
 	o := command(t, t.TempDir(), "log", "level", "info")
 	require.Equal(t, exitFailed, o.code)

@@ -166,8 +166,6 @@ func TestPinCommandsSayWhatIsWrong(t *testing.T) {
 		{[]string{"pin", "rm"}, "which pins?"},
 		{[]string{"gc", "now"}, "unknown command"},
 	} {
-		o := command(t, t.TempDir(), c.args...)
-		require.Equal(t, exitUsage, o.code, "%v: %s", c.args, o.err)
-		require.Contains(t, o.err, c.says)
+		requireUsageError(t, c.says, t.TempDir(), c.args...)
 	}
 }

@@ -49,9 +49,7 @@ func TestRunNamesEveryFaultAndWhereItIs(t *testing.T) {
 	require.NotContains(t, o.err, "--peer comes from")
 
 	writeConfig(t, repo, `{`)
-	o = command(t, repo, "run")
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, path+" is not one JSON object")
+	requireUsageError(t, path+" is not one JSON object", repo, "run")
 }
 
 // reloading is a reloader for a repository, what it would change, and its log.

@@ -21,9 +21,7 @@ func TestMain(m *testing.M) {
 
 func TestAWrongCommandLineIsAUsageError(t *testing.T) {
 	for _, args := range [][]string{{"fly"}, {"add", "--wings", "x"}, {"get"}, {"ls", "a", "b"}, {"id", "x"}} {
-		o := command(t, t.TempDir(), args...)
-		require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
-		require.Contains(t, o.err, "souk help")
+		requireUsageError(t, "souk help", t.TempDir(), args...)
 	}
 }
 

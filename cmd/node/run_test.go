@@ -65,9 +65,7 @@ func TestRunSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"--log=loud":          "debug, info, warn, error or off",
 		"--peer=/ip4/1.2.3.4": "/p2p/ID",
 	} {
-		o := command(t, t.TempDir(), "run", flag)
-		require.Equal(t, exitUsage, o.code, o.err)
-		require.Contains(t, o.err, says)
+		requireUsageError(t, says, t.TempDir(), "run", flag)
 	}
 	o := command(t, t.TempDir(), "run", "--debug=0.0.0.0:0", "--listen=/ip4/127.0.0.1/tcp/0")
 	require.Equal(t, exitFailed, o.code)

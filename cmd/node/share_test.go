@@ -76,9 +76,7 @@ func TestSharingWithANodeThatHasNoTrackerSaysWhatIsMissing(t *testing.T) {
 func TestShareUsesTheSettingsThatItHas(t *testing.T) {
 	repo := t.TempDir()
 	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.1/tcp/0"], "flood": true, "log": "loud"}`)
-	o := command(t, repo, "share", tree(t))
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, "--log comes from "+repo)
+	requireUsageError(t, "--log comes from "+repo, repo, "share", tree(t))
 
 	writeConfig(t, repo, `{"listen": ["/ip4/127.0.0.1/tcp/0"], "flood": true}`)
 	var d daemon
@@ -88,7 +86,7 @@ func TestShareUsesTheSettingsThatItHas(t *testing.T) {
 	d.stop()
 
 	start(t, repo)
-	o = command(t, repo, "share", tree(t), "--listen", "/ip4/127.0.0.1/tcp/0", "--trackers", strings.Replace(trackerA, "192.0.2.1/tcp/4101", "127.0.0.1/tcp/1", 1))
+	o := command(t, repo, "share", tree(t), "--listen", "/ip4/127.0.0.1/tcp/0", "--trackers", strings.Replace(trackerA, "192.0.2.1/tcp/4101", "127.0.0.1/tcp/1", 1))
 	require.Contains(t, o.err, "--listen is not used")
 	require.NotContains(t, o.err, "--trackers is not used")
 }

@@ -51,9 +51,7 @@ func TestTheRepositorysOwnKeySignsWithoutAnother(t *testing.T) {
 	o := command(t, t.TempDir(), "trackers", "show", "trackers.list")
 	require.Equal(t, exitFailed, o.code, "another repository's key")
 	require.Contains(t, o.err, "is not to be believed as a list of")
-	o = command(t, filepath.Join(t.TempDir(), "none"), "trackers", "show", "trackers.list")
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, "--signer")
+	requireUsageError(t, "--signer", filepath.Join(t.TempDir(), "none"), "trackers", "show", "trackers.list")
 }
 
 func TestTheNextListCountsMore(t *testing.T) {
@@ -71,9 +69,7 @@ func TestTheNextListCountsMore(t *testing.T) {
 
 	before, err := os.ReadFile(list)
 	require.NoError(t, err)
-	o := command(t, dir, "trackers", "sign", "--key", key, "-o", list, "--sequence", number(soon), trackerB)
-	require.Equal(t, exitUsage, o.code)
-	require.Contains(t, o.err, "is not above "+number(soon+1))
+	requireUsageError(t, "is not above "+number(soon+1), dir, "trackers", "sign", "--key", key, "-o", list, "--sequence", number(soon), trackerB)
 	after, err := os.ReadFile(list)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
