@@ -3,10 +3,14 @@ package node
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/adapter/dag/roots"
@@ -52,6 +56,36 @@ func TestAVerifyThatCannotGoOnBeginsAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, done.Resumed)
 	require.EqualValues(t, 10, done.Blocks)
+}
+
+// unreadable is a store whose blocks cannot be read, for a reason.
+type unreadable struct {
+	blockstore.Blockstore
+	why error
+}
+
+func (s unreadable) View(context.Context, cid.Cid, func([]byte) error) error { return s.why }
+
+// It would put all of them aside.
+func TestAVerifyThatMayNotReadBlamesNoBlock(t *testing.T) {
+	data := dssync.MutexWrap(datastore.NewMapDatastore())
+	store := blockstore.New(data)
+	require.NoError(t, store.PutMany(t.Context(), numberedBlocks(3)))
+	verify := func(why error) (VerifyResult, error) {
+		failing := unreadable{store, &fs.PathError{Op: "open", Path: "000005.blob", Err: why}}
+		return newStorage(failing, data).Verify(t.Context(), VerifyRequest{Quarantine: true}, nil, nil)
+	}
+	for _, why := range []error{syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		done, err := verify(why)
+		require.ErrorIs(t, err, why)
+		require.Zero(t, done.Broken)
+		has, err := store.Has(t.Context(), numberedBlocks(1)[0].Cid())
+		require.NoError(t, err)
+		require.True(t, has)
+	}
+	done, err := verify(syscall.EIO)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, done.Broken, "a bad sector is another matter")
 }
 
 // TestWhatAPeerWasPromisedIsNotThereAfterACollection: a running node that collected what a

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -138,6 +140,8 @@ func (v *verification) look(ctx context.Context, b blockstore.Sized) error {
 		return nil // removed meanwhile
 	case context.Cause(ctx) != nil:
 		return context.Cause(ctx)
+	case refused(err):
+		return fmt.Errorf("verify block %s: %w", b.CID, err)
 	case err == nil:
 		err = check(b.CID, data)
 	}
@@ -156,6 +160,17 @@ func (v *verification) look(ctx context.Context, b blockstore.Sized) error {
 		return v.note(ctx)
 	}
 	return nil
+}
+
+// refused reports whether a read has failed for what says nothing of the block: who may
+// read it, or what this process may have open. Who put such blocks aside would lose good
+// ones.
+func refused(err error) bool {
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	var number syscall.Errno
+	return errors.As(err, &number) && (number == syscall.EMFILE || number == syscall.ENFILE || number == syscall.ENOMEM)
 }
 
 // check hashes a block.
