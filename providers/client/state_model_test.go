@@ -1,6 +1,7 @@
 package client
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func (m *model) ask(t *rapid.T) {
 // one is one of the calls, or 0.
 func (m *model) one(t *rapid.T, begun bool) callID {
 	var all []callID
-	for _, id := range sortedKeys(m.open) {
+	for _, id := range slices.Sorted(maps.Keys(m.open)) {
 		if m.open[id] == begun {
 			all = append(all, id)
 		}
@@ -131,7 +132,7 @@ func (m *model) finishDial(t *rapid.T) {
 // any is one of the streams that have not ended, if there is one that will do.
 func (m *model) any(t *rapid.T, will func(*theirs) bool) (streamID, *theirs) {
 	var all []streamID
-	for _, id := range sortedKeys(m.streams) {
+	for _, id := range slices.Sorted(maps.Keys(m.streams)) {
 		if s := m.streams[id]; !s.ended && will(s) {
 			all = append(all, id)
 		}
@@ -291,7 +292,7 @@ func (m *model) written(w write) {
 
 // end gives up all calls and lets everything come to rest.
 func (m *model) end() {
-	for _, id := range sortedKeys(m.open) {
+	for _, id := range slices.Sorted(maps.Keys(m.open)) {
 		m.giveUp(m.now, id, false, errTest)
 		m.unsubscribe(m.now, id, errTest)
 		m.follow()

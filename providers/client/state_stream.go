@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -191,7 +192,7 @@ func (s *state) hangUp(now time.Time, st *stream, cause error) {
 	if orderly {
 		cause = ErrEnded
 	}
-	for _, n := range sortedKeys(st.calls) {
+	for _, n := range slices.Sorted(maps.Keys(st.calls)) {
 		s.cutOff(now, st.calls[n], cause)
 	}
 	s.weigh(now, l)
