@@ -16,6 +16,16 @@ var protocolIDs = map[message.Version]protocol.ID{
 	message.Unversioned: "/ipfs/bitswap",
 }
 
+// Protocols returns the ids of all versions of Bitswap behind a prefix, the newest
+// first.
+func Protocols(prefix protocol.ID) []protocol.ID {
+	var ids []protocol.ID
+	for _, v := range []message.Version{message.V120, message.V110, message.V100, message.Unversioned} {
+		ids = append(ids, prefix+protocolIDs[v])
+	}
+	return ids
+}
+
 // versionSet is a set of versions, one bit each.
 type versionSet uint8
 

@@ -18,6 +18,11 @@ const (
 	idleTime = time.Second
 )
 
+// MostInboundStreams is how many streams of one peer are read at most while none of
+// them is idle, by default. Whoever bounds streams in front of the network should let
+// so many pass.
+const MostInboundStreams = DefaultInboundStreams * overbooking
+
 // admit counts a stream of a peer and gives it its allowance. When the peer has
 // too many it returns the idlest, which have to end; when that does not help, it
 // reports false.

@@ -57,6 +57,7 @@ func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 		h.metrics = newMetrics()
 		h.metrics.MustRegister(storeMetrics{cfg.Storage.Blocks})
 		h.pages.metrics = metricsHandler(h.metrics)
+		cfg.Metrics = h.metrics
 		cfg.Exchange = append(slices.Clip(cfg.Exchange), souk.WithRegisterer(h.metrics))
 	}
 	n, err := node.Start(ctx, h.key, cfg.Storage.Blocks, remembering(cfg, h.repo))

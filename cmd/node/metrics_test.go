@@ -24,16 +24,19 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/resources"
 )
 
 // allMetrics are those of a node that has everything: it is a tracker, too.
 func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
-	h, err := libp2p.New(libp2p.NoListenAddrs)
+	bounds, err := resources.New(resources.Budget{})
+	require.NoError(t, err)
+	h, err := libp2p.New(libp2p.NoListenAddrs, libp2p.ResourceManager(bounds))
 	require.NoError(t, err)
 	store := blockstore.NewGuarded(blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
 	r := newMetrics()
-	r.MustRegister(storeMetrics{store})
+	r.MustRegister(storeMetrics{store}, bounds)
 	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r))
 	require.NoError(t, err)
 	t.Cleanup(func() {

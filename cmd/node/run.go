@@ -36,6 +36,7 @@ type runOptions struct {
 	trackerOptions
 	privateOptions
 	limitOptions
+	connectionOptions
 	storageOptions
 	pageOptions
 	flood    bool
@@ -109,6 +110,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.privateOptions.flags(f)
 	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
 	o.limitOptions.flags(f)
+	o.connectionOptions.flags(f)
 	o.storageOptions.flags(f)
 	o.pageOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
@@ -145,6 +147,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 		o.trackerOptions.configure(f, &cfg),
 		o.privateOptions.configure(&cfg),
 		o.limitOptions.configure(&cfg),
+		o.connectionOptions.configure(&cfg),
 		o.storageOptions.configure(&cfg),
 		o.pageOptions.configure(),
 	)

@@ -30,9 +30,15 @@ type Limits struct {
 	// streams.
 	Watches int
 	// Streams and PeerStreams are those that are served at once: of all peers, and
-	// of one. Default 4,096 and 4.
+	// of one. Default DefaultStreams and DefaultPeerStreams.
 	Streams, PeerStreams int
 }
+
+// Defaults of [Limits] that who bounds streams in front of the tracker has to know.
+const (
+	DefaultStreams     = 4096
+	DefaultPeerStreams = 4
+)
 
 // Rate is what may be done in a second.
 type Rate struct {
@@ -70,8 +76,8 @@ func (l Limits) withDefaults() Limits {
 		{&l.Namespaces, 64},
 		{&l.BucketRows, 4096},
 		{&l.Watches, 64},
-		{&l.Streams, 4096},
-		{&l.PeerStreams, 4},
+		{&l.Streams, DefaultStreams},
+		{&l.PeerStreams, DefaultPeerStreams},
 	} {
 		if *field.value == 0 {
 			*field.value = field.def

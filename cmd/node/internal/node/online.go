@@ -14,17 +14,12 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/pnet"
-	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk"
@@ -32,6 +27,7 @@ import (
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
+	"github.com/souk-p2p/souk/cmd/node/internal/resources"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
 )
@@ -66,6 +62,11 @@ type Config struct {
 	Storage *Storage
 	// CollectGarbage has the node collect garbage by itself when much is stored.
 	CollectGarbage bool
+	// Connections bound what libp2p takes; what is zero is the default.
+	Connections resources.Budget
+	// Metrics is told of connections and of what is refused below the exchange; may be
+	// nil. The exchange has a registerer of its own.
+	Metrics prometheus.Registerer
 	// Exchange tunes the exchange.
 	Exchange []souk.Option
 	// Log is silent when nil.
@@ -111,11 +112,11 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 		storage = newStorage(store, dssync.MutexWrap(datastore.NewMapDatastore()))
 		store = storage.Blocks
 	}
-	h, err := newHost(key, cfg, gate)
+	log := cmp.Or(cfg.Log, zap.NewNop())
+	h, err := newHost(key, cfg, gate, log.Named("node"))
 	if err != nil {
 		return nil, fmt.Errorf("start the network: %w", err)
 	}
-	log := cmp.Or(cfg.Log, zap.NewNop())
 	x, err := souk.New(ctx, h, store, cfg.options(log)...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
@@ -147,57 +148,6 @@ func (cfg *Config) options(log *zap.Logger) []souk.Option {
 	}
 	return append(options, cfg.Exchange...)
 }
-
-func newHost(key crypto.PrivKey, cfg Config, gate *Gate) (host.Host, error) {
-	options := []libp2p.Option{
-		libp2p.Identity(key),
-		libp2p.UserAgent(cfg.Agent),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a second node shares the port unnoticed
-		libp2p.Security(noise.ID, noise.New),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
-		libp2p.Muxer(yamux.ID, windows(cfg)),
-		libp2p.DisableRelay(),
-		libp2p.DisableMetrics(),
-		libp2p.NoListenAddrs, // a New that cannot listen leaks its goroutines
-		libp2p.ConnectionGater(gate),
-	}
-	if cfg.PSK != nil {
-		options = append(options, libp2p.PrivateNetwork(cfg.PSK))
-	} else {
-		options = append(options, libp2p.Transport(quic.NewTransport))
-	}
-	h, err := libp2p.New(options...)
-	if err != nil || len(cfg.Listen) == 0 {
-		return h, err
-	}
-	if err := h.Network().Listen(cfg.Listen...); err != nil {
-		return nil, errors.Join(&ListenError{Err: err}, h.Close())
-	}
-	return h, nil
-}
-
-// dialWindow is what a peer that the user has named may send on a stream over TCP
-// before any of it was read: the bytes under way on a link of 170 Mb/s and 100 ms.
-// With libp2p's 256 KiB, which grow from there, 16 MiB at 100 Mb/s and 100 ms take 2.3
-// seconds, with this 1.65. The resource manager does not count it.
-const dialWindow = 2 << 20
-
-// windows are those of the streams over TCP. A node that listens keeps libp2p's:
-// what strangers can make it hold is to be small.
-func windows(cfg Config) *yamux.Transport {
-	t := *yamux.DefaultTransport
-	if len(cfg.Listen) == 0 {
-		t.Config().InitialStreamWindowSize = dialWindow
-	}
-	return &t
-}
-
-// ListenError says that a node can accept connections at none of its addresses.
-type ListenError struct{ Err error }
-
-func (e *ListenError) Error() string { return fmt.Sprintf("cannot listen: %v", e.Err) }
-
-func (e *ListenError) Unwrap() error { return e.Err }
 
 // PutMany implements [Node].
 func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
