@@ -69,3 +69,34 @@ func TestLimitedConnectionsAreUsedWhenAllowed(t *testing.T) {
 	require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(1)).Err)
 	b.until("the want arrives", func() bool { return len(b.wants) == 1 })
 }
+
+// limitedOut reports whether the stream for wants goes through a relay.
+func limitedOut(n *node, p peer.ID) bool {
+	s := n.peers.find(p).senders[lineControl]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out != nil && s.out.limited
+}
+
+func TestADirectConnectionIsUsedAsSoonAsThereIsOne(t *testing.T) {
+	allowed := func(c *Config) { c.AllowLimited = true }
+	a, b := startNode(t, relayedHost(t), allowed), startNode(t, relayedHost(t), allowed)
+	relayed(t, a.host, b.host)
+	a.untilConnected(b.host.ID())
+	require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(1)).Err)
+	require.True(t, limitedOut(a, b.host.ID()))
+	before := epochOf(a, b.host.ID())
+
+	direct := network.WithForceDirectDial(t.Context(), "test")
+	require.NoError(t, a.host.Connect(direct, peer.AddrInfo{ID: b.host.ID(), Addrs: b.host.Addrs()}))
+	require.NoError(t, a.send(b.host.ID(), LaneWants, wantOf(2)).Err)
+	require.False(t, limitedOut(a, b.host.ID()))
+	b.until("both wants arrive", func() bool { return len(b.wants) == 2 })
+	a.until("wants are to be said again", func() bool { return epochOf(a, b.host.ID()) > before })
+}
+
+func epochOf(n *node, p peer.ID) uint64 {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	return n.peers.byID[p].told.Epoch
+}

@@ -29,6 +29,7 @@ type outbound struct {
 	version message.Version
 	cfg     *Config
 	opened  time.Time
+	limited bool            // goes through a relay
 	over    chan struct{}   // closed when nobody watches it any more
 	sent    func(bytes int) // is told of what is accepted
 
@@ -67,6 +68,7 @@ func (n *Network) dial(ctx context.Context, m *remote) (*outbound, error) {
 		version: version,
 		cfg:     &n.cfg,
 		opened:  time.Now(),
+		limited: st.Conn().Stat().Limited,
 		over:    make(chan struct{}),
 		sent:    func(bytes int) { n.count.bytesSent.Add(uint64(bytes)) },
 	}, nil

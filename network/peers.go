@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	p2pnet "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/message"
@@ -248,6 +249,13 @@ func (r *roster) connected(p peer.ID) bool {
 		}
 	}
 	return false
+}
+
+// isDirect reports whether there is a connection to p that is not through a relay.
+func (n *Network) isDirect(p peer.ID) bool {
+	return slices.ContainsFunc(n.cfg.Host.Network().ConnsToPeer(p), func(c p2pnet.Conn) bool {
+		return !c.IsClosed() && !c.Stat().Limited
+	})
 }
 
 // sender returns who writes the line of p, or nil when p is not connected.

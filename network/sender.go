@@ -163,6 +163,7 @@ func (s *sender) abandon(cause error) {
 
 // ready returns the stream to write on, and whether it was opened for that.
 func (s *sender) ready() (o *outbound, fresh bool, err error) {
+	s.preferDirect()
 	s.mu.Lock()
 	s.shed()
 	o, ended := s.out, s.ended
@@ -194,6 +195,27 @@ func (s *sender) open() (*outbound, error) {
 		return nil, ErrNotConnected
 	}
 	return o, nil
+}
+
+// preferDirect parts with a stream through a relay once there is a direct connection:
+// the relay cuts it when its bytes or its time are used up. What is on it may come
+// after what is written from now on, so the control line says everything again.
+func (s *sender) preferDirect() {
+	s.mu.Lock()
+	o := s.out
+	s.mu.Unlock()
+	if o == nil || !o.limited || !s.n.isDirect(s.to.id) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out != o || o.retired {
+		return
+	}
+	o.retired = true
+	if s.line == lineControl && o.carried > 0 {
+		s.makeKnown(time.Since(o.opened))
+	}
 }
 
 // write writes a message, and watches the stream from then on.

@@ -22,10 +22,10 @@ type privateOptions struct {
 
 func (o *privateOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.key, "pnet-key", "", "connect only to nodes that have this file, as Kubo's swarm.key; over TCP alone")
-	f.StringSliceVar(&o.allow, "allow-peers", nil, "connect only to these peer IDs, and those of --peer and --trackers; with commas, or repeated (default: everybody)")
+	f.StringSliceVar(&o.allow, "allow-peers", nil, "connect only to these peer IDs, and those of --peer, --trackers and --relays; with commas, or repeated (default: everybody)")
 }
 
-// configure comes after the options that name addresses, peers and trackers.
+// configure comes after the options that name addresses, peers, trackers and relays.
 func (o *privateOptions) configure(cfg *node.Config) error {
 	return errors.Join(o.enclose(cfg), o.admit(cfg))
 }
@@ -37,6 +37,9 @@ func (o *privateOptions) enclose(cfg *node.Config) (err error) {
 	}
 	if cfg.PSK, err = readSwarmKey(o.key); err != nil {
 		return usagef("--pnet-key %q: %w", o.key, err)
+	}
+	if cfg.Relaying.HolePunching {
+		return usagef("--hole-punching works over QUIC, which --pnet-key turns off: leave one out")
 	}
 	given := len(cfg.Listen)
 	cfg.Listen = slices.DeleteFunc(slices.Clone(cfg.Listen), overUDP)
@@ -85,7 +88,7 @@ func (o *privateOptions) admit(cfg *node.Config) error {
 		}
 		cfg.Allowed = append(cfg.Allowed, id)
 	}
-	for _, p := range slices.Concat(cfg.Peers, cfg.Trackers) {
+	for _, p := range slices.Concat(cfg.Peers, cfg.Trackers, cfg.Relaying.Relays) {
 		cfg.Allowed = append(cfg.Allowed, p.ID)
 	}
 	return nil

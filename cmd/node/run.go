@@ -37,6 +37,7 @@ type runOptions struct {
 	privateOptions
 	limitOptions
 	connectionOptions
+	relayOptions
 	storageOptions
 	pageOptions
 	flood    bool
@@ -111,6 +112,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.identity, "identity-file", "", "take the private key from this file (default: from $SOUK_IDENTITY, the service's credential, or the repository)")
 	o.limitOptions.flags(f)
 	o.connectionOptions.flags(f)
+	o.relayOptions.flags(f)
 	o.storageOptions.flags(f)
 	o.pageOptions.flags(f)
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
@@ -145,6 +147,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 	err = errors.Join(
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
+		o.relayOptions.configure(f, &cfg),
 		o.privateOptions.configure(&cfg),
 		o.limitOptions.configure(&cfg),
 		o.connectionOptions.configure(&cfg),

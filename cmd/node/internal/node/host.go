@@ -26,6 +26,7 @@ func newHost(key crypto.PrivKey, cfg Config, gate *Gate, log *zap.Logger) (host.
 	if err != nil {
 		return nil, err
 	}
+	near := &nearRelays{relays: cfg.Relaying.Relays}
 	h, err := libp2p.New(append(bounds,
 		libp2p.Identity(key),
 		libp2p.UserAgent(cfg.Agent),
@@ -33,13 +34,18 @@ func newHost(key crypto.PrivKey, cfg Config, gate *Gate, log *zap.Logger) (host.
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Muxer(yamux.ID, windows(cfg)),
-		libp2p.DisableRelay(),
+		libp2p.ChainOptions(cfg.Relaying.options(near)...),
 		libp2p.DisableMetrics(),
 		libp2p.NoListenAddrs, // a New that cannot listen leaks its goroutines
 		libp2p.ConnectionGater(gate),
+		libp2p.ChainOptions(cfg.under...),
 	)...)
-	if err != nil || len(cfg.Listen) == 0 {
-		return h, err
+	if err != nil {
+		return nil, err
+	}
+	near.host.Store(&h)
+	if len(cfg.Listen) == 0 {
+		return h, nil
 	}
 	if err := h.Network().Listen(cfg.Listen...); err != nil {
 		return nil, errors.Join(&ListenError{Err: err}, h.Close())

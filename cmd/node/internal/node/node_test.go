@@ -32,8 +32,14 @@ func newKey(t *testing.T) crypto.PrivKey {
 
 func startNode(t *testing.T, listen ...ma.Multiaddr) *Online {
 	t.Helper()
+	return startAs(t, Config{Listen: listen})
+}
+
+func startAs(t *testing.T, cfg Config) *Online {
+	t.Helper()
+	cfg.Agent = "test"
 	store := blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore()))
-	n, err := Start(t.Context(), newKey(t), store, Config{Listen: listen, Agent: "test"})
+	n, err := Start(t.Context(), newKey(t), store, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, n.Close()) })
 	return n

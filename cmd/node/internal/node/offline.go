@@ -54,7 +54,9 @@ func (n *Offline) Fetch(ctx context.Context, from Source) (Fetcher, error) {
 	if len(from.Peers) == 0 && len(from.Trackers) == 0 {
 		return stored{n.store}, nil
 	}
-	online, err := Start(ctx, n.repo.Key(), n.store, n.cfg)
+	cfg := n.cfg
+	cfg.Relaying.Client = relayedPeers(from.Peers) // Whoever names a relay asks for it.
+	online, err := Start(ctx, n.repo.Key(), n.store, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -64,6 +65,8 @@ type Config struct {
 	CollectGarbage bool
 	// Connections bound what libp2p takes; what is zero is the default.
 	Connections resources.Budget
+	// Relaying says what the node has to do with relays.
+	Relaying Relaying
 	// Metrics is told of connections and of what is refused below the exchange; may be
 	// nil. The exchange has a registerer of its own.
 	Metrics prometheus.Registerer
@@ -75,6 +78,8 @@ type Config struct {
 	Logs *logs.Logs
 	// Settings returns what the node was told; may be nil.
 	Settings func() []config.Setting
+
+	under []libp2p.Option // of tests: the network that the host is in
 }
 
 // Online is a node with a host and an exchange of its own.
@@ -94,6 +99,7 @@ type Online struct {
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
 	gate          *Gate
+	relaying      bool        // connections through relays are used
 	commands      atomic.Bool // are taken
 	isTracker     bool
 	trackerMemory int // that its table may take
@@ -102,7 +108,7 @@ type Online struct {
 }
 
 // Start brings up a host with the given identity, over TCP and QUIC, secured by
-// Noise or TLS, without relays, discovery or bootstrap peers, and an exchange
+// Noise or TLS, without what the configuration does not ask for, and an exchange
 // over store. The caller closes the node and after that the store.
 func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore, cfg Config) (*Online, error) {
 	gate := &Gate{}
@@ -123,7 +129,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	}
 	n := &Online{
 		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
-		gate: gate, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+		gate: gate, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {
 		n.trackerMemory = cfg.Tracker.Limits.TableBytes
@@ -145,6 +151,9 @@ func (cfg *Config) options(log *zap.Logger) []souk.Option {
 	options := []souk.Option{souk.WithLogger(log), souk.WithTrackers(cfg.Trackers...), souk.WithTrackerList(cfg.ListKey)}
 	if cfg.Tracker != nil {
 		options = append(options, souk.WithTracker(*cfg.Tracker))
+	}
+	if cfg.Relaying.Client {
+		options = append(options, souk.WithLimitedConnections())
 	}
 	return append(options, cfg.Exchange...)
 }
@@ -225,6 +234,8 @@ func (n *Online) Info(context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	// To listen behind relays is to listen at those that have a place for the node.
+	listen = append(slices.DeleteFunc(listen, IsRelayed), n.relayAddresses()...)
 	info.Addresses = append(info.Addresses, Addresses(peer.AddrInfo{ID: n.Host.ID(), Addrs: listen})...)
 	slices.Sort(info.Addresses)
 	return info, nil

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 )
@@ -61,7 +61,10 @@ func (n *Online) Connect(ctx context.Context, peers []peer.AddrInfo) ([]peer.ID,
 func (n *Online) dial(ctx context.Context, p peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if err := n.Host.Connect(ctx, p); err != nil {
+	// With the connection libp2p forgets the addresses that the peer has not named
+	// itself, and the exchange could not connect again.
+	n.Host.Peerstore().AddAddrs(p.ID, p.Addrs, peerstore.AddressTTL)
+	if err := n.Host.Connect(n.reach(ctx), p); err != nil {
 		n.log.Debug("dial failed", zap.Stringer("peer", p.ID), zap.Error(err))
 		return &UnreachableError{Peer: p.ID, Err: err}
 	}
@@ -86,7 +89,7 @@ func (n *Online) Keep(p peer.AddrInfo) {
 
 // attend dials the peer unless it is connected and returns when to look again.
 func (n *Online) attend(p peer.AddrInfo, pause time.Duration) time.Duration {
-	if n.Host.Network().Connectedness(p.ID) == network.Connected {
+	if n.isConnected(p.ID) {
 		return keepInterval
 	}
 	if err := n.dial(n.ctx, p); err != nil {
