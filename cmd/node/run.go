@@ -40,6 +40,7 @@ type runOptions struct {
 	relayOptions
 	storageOptions
 	pageOptions
+	mdns     bool
 	flood    bool
 	identity string // file with the private key
 }
@@ -115,6 +116,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.relayOptions.flags(f)
 	o.storageOptions.flags(f)
 	o.pageOptions.flags(f)
+	f.BoolVar(&o.mdns, "mdns", false, "find nodes on the local network by multicast DNS and connect to them; everybody there learns this node's ID and addresses")
 	f.BoolVar(&o.flood, "flood", false, "ask every connected peer for every block; for debugging only")
 }
 
@@ -141,6 +143,7 @@ func (o *hostOptions) configure(cfg *node.Config) error {
 // configure says what the options mean for a node. The error names every option
 // that is wrong, not only the first.
 func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
+	cfg.Nearby = o.mdns
 	if o.flood {
 		cfg.Exchange = append(cfg.Exchange, souk.WithFlood())
 	}

@@ -124,6 +124,21 @@ func TestTheLinesOfTheReadmeWorkBetweenTwoMachines(t *testing.T) {
 	require.NoError(t, wrong, p.printed)
 }
 
+// Multicast needs a network, so that this is not to be seen on one machine alone.
+func TestNodesOnALocalNetworkFindEachOther(t *testing.T) {
+	p := newLAN(t).play(t)
+	second := func(marks string) map[string]string { return map[string]string{"on": "second", marks: ""} }
+	wrong := p.follow(t.Context(), []block{
+		{at: "one node", language: "sh", text: "souk run --mdns\n", marks: map[string]string{"stays": ""}},
+		{at: "another", language: "sh", text: "souk run --mdns\n", marks: second("stays")},
+		{at: "what it has", language: "sh", text: "echo saffron >list.txt; souk add -Q list.txt\n"},
+		{at: "it is found", language: "sh", text: "for i in $(seq 100); do souk peers | grep -q 12D3 && break; sleep 0.1; done\n", marks: second("")},
+		{at: "what is asked for", language: "sh", text: "souk cat --timeout 5s bafk…\n", marks: second("")},
+		{at: "is what came", language: "text", text: "saffron\n"},
+	})
+	require.NoError(t, wrong, p.printed)
+}
+
 // cutFor is longer than anything that is retransmitted takes to notice, and far
 // below the time after which libp2p gives up a connection.
 const cutFor = 3 * time.Second

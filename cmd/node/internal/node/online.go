@@ -28,6 +28,7 @@ import (
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
+	"github.com/souk-p2p/souk/cmd/node/internal/nearby"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
@@ -67,6 +68,8 @@ type Config struct {
 	Connections resources.Budget
 	// Relaying says what the node has to do with relays.
 	Relaying Relaying
+	// Nearby finds nodes on the local network, and lets them find this one.
+	Nearby bool
 	// Metrics is told of connections and of what is refused below the exchange; may be
 	// nil. The exchange has a registerer of its own.
 	Metrics prometheus.Registerer
@@ -98,6 +101,7 @@ type Online struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
+	nearby        *nearby.Finder // nil when it is off
 	gate          *Gate
 	relaying      bool        // connections through relays are used
 	commands      atomic.Bool // are taken
@@ -140,6 +144,9 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, p := range cfg.Peers {
 		n.Keep(p)
+	}
+	if cfg.Nearby {
+		n.nearby = nearby.Start(nearby.Config{Host: h, Connect: n.dial, Connected: n.isConnected, Allowed: gate.Allows, Logger: n.log})
 	}
 	if cfg.CollectGarbage {
 		n.work.Go(func() { storage.collectWhenHigh(n.ctx, log) })
@@ -255,6 +262,9 @@ func Addresses(peers ...peer.AddrInfo) []string {
 // Close ends the exchange and then the host. It may be called again.
 func (n *Online) Close() error {
 	n.cancel()
+	if n.nearby != nil {
+		n.nearby.Close()
+	}
 	n.work.Wait()
 	return errors.Join(n.Exchange.Close(), n.Host.Close())
 }
