@@ -74,6 +74,12 @@ func play(t *testing.T, answers func(peer.ID) bool, scenario func(f *Finder, s *
 	})
 }
 
+// pass lets time pass, and what is due in it happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func all(peer.ID) bool { return true }
 
 func none(peer.ID) bool { return false }
@@ -81,13 +87,13 @@ func none(peer.ID) bool { return false }
 func TestWhoIsHeardOfIsConnected(t *testing.T) {
 	play(t, all, func(f *Finder, s *street) {
 		f.HandlePeerFound(neighbourNumber(1))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Equal(t, []peer.ID{"peer 001"}, s.dials)
 
 		s.mu.Lock()
 		delete(s.connected, "peer 001")
 		s.mu.Unlock()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Len(t, s.dials, 2, "and again when the connection is lost")
 	})
 }
@@ -95,7 +101,7 @@ func TestWhoIsHeardOfIsConnected(t *testing.T) {
 func TestASilentNeighbourIsDialledEverMoreSeldomAndThenForgotten(t *testing.T) {
 	play(t, none, func(f *Finder, s *street) {
 		f.HandlePeerFound(neighbourNumber(1))
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		require.Len(t, s.dials, mostFailures)
 		for i := 2; i < len(s.at); i++ {
 			require.Greater(t, s.at[i]-s.at[i-1], s.at[i-1]-s.at[i-2])
@@ -111,11 +117,11 @@ func TestAHostileNetworkIsDialledWithinBounds(t *testing.T) {
 	play(t, func(p peer.ID) bool { return p == honest.ID }, func(f *Finder, s *street) {
 		for n := range 2000 {
 			f.HandlePeerFound(neighbourNumber(n))
-			time.Sleep(50 * time.Millisecond)
+			pass(50 * time.Millisecond)
 		}
 		for range 120 {
 			f.HandlePeerFound(honest)
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		require.True(t, s.isConnected(honest.ID))
 		require.LessOrEqual(t, s.most, mostDials)
@@ -145,7 +151,7 @@ func TestWhoIsNotAllowedIsNotDialled(t *testing.T) {
 	play(t, all, func(f *Finder, s *street) {
 		f.HandlePeerFound(peer.AddrInfo{ID: "stranger", Addrs: neighbourNumber(1).Addrs})
 		f.HandlePeerFound(peer.AddrInfo{ID: "nowhere"})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Empty(t, s.dials)
 	})
 }
