@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"testing"
 
 	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/libp2p/go-libp2p"
@@ -20,10 +23,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/cmd/node/internal/kademlia"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
 )
 
@@ -36,15 +41,20 @@ func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	require.NoError(t, err)
 	store := blockstore.NewGuarded(blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
 	r := newMetrics()
-	r.MustRegister(storeMetrics{store}, bounds)
+	d, err := kademlia.Start(h, kademlia.Config{Roots: noRoots, Logger: zap.NewNop()})
+	require.NoError(t, err)
+	r.MustRegister(storeMetrics{store}, bounds, d)
 	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, x.Close())
+		require.NoError(t, d.Close())
 		require.NoError(t, h.Close())
 	})
 	return families(t, r)
 }
+
+func noRoots(context.Context) iter.Seq2[cid.Cid, error] { return func(func(cid.Cid, error) bool) {} }
 
 func families(t *testing.T, r prometheus.Gatherer) map[string]*dto.MetricFamily {
 	t.Helper()

@@ -22,13 +22,16 @@ type privateOptions struct {
 
 func (o *privateOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.key, "pnet-key", "", "connect only to nodes that have this file, as Kubo's swarm.key; over TCP alone")
-	f.StringSliceVar(&o.allow, "allow-peers", nil, "connect only to these peer IDs, and those of --peer, --trackers and --relays; with commas, or repeated (default: everybody)")
+	f.StringSliceVar(&o.allow, "allow-peers", nil, "connect only to these peer IDs, and those of --peer, --trackers, --relays and --bootstrap; with commas, or repeated (default: everybody)")
 }
 
-// configure comes after the options that name addresses, peers, trackers and relays.
+// configure comes after the options that name addresses, peers, trackers, relays and nodes of a DHT.
 func (o *privateOptions) configure(cfg *node.Config) error {
 	return errors.Join(o.enclose(cfg), o.admit(cfg))
 }
+
+// isPrivate reports whether the network is not everybody's.
+func (o *privateOptions) isPrivate() bool { return o.key != "" || len(o.allow) > 0 }
 
 // enclose puts a node into the private network of the key.
 func (o *privateOptions) enclose(cfg *node.Config) (err error) {
@@ -88,7 +91,11 @@ func (o *privateOptions) admit(cfg *node.Config) error {
 		}
 		cfg.Allowed = append(cfg.Allowed, id)
 	}
-	for _, p := range slices.Concat(cfg.Peers, cfg.Trackers, cfg.Relaying.Relays) {
+	named := slices.Concat(cfg.Peers, cfg.Trackers, cfg.Relaying.Relays)
+	if cfg.DHT != nil {
+		named = append(named, cfg.DHT.Bootstrap...)
+	}
+	for _, p := range named {
 		cfg.Allowed = append(cfg.Allowed, p.ID)
 	}
 	return nil

@@ -38,6 +38,7 @@ type runOptions struct {
 	limitOptions
 	connectionOptions
 	relayOptions
+	dhtOptions
 	storageOptions
 	pageOptions
 	mdns     bool
@@ -114,6 +115,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	o.limitOptions.flags(f)
 	o.connectionOptions.flags(f)
 	o.relayOptions.flags(f)
+	o.dhtOptions.flags(f)
 	o.storageOptions.flags(f)
 	o.pageOptions.flags(f)
 	f.BoolVar(&o.mdns, "mdns", false, "find nodes on the local network by multicast DNS and connect to them; everybody there learns this node's ID and addresses")
@@ -151,6 +153,7 @@ func (o *runOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) {
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
 		o.relayOptions.configure(f, &cfg),
+		o.dhtOptions.configure(&cfg, o.isPrivate()),
 		o.privateOptions.configure(&cfg),
 		o.limitOptions.configure(&cfg),
 		o.connectionOptions.configure(&cfg),

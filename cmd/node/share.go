@@ -19,6 +19,7 @@ import (
 type shareOptions struct {
 	hostOptions
 	trackerOptions // of which those of a client are flags
+	dhtOptions
 	addOptions
 }
 
@@ -62,6 +63,7 @@ func (o *shareOptions) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("share", pflag.ContinueOnError)
 	o.hostOptions.flags(f, debugOff)
 	o.clientFlags(f)
+	o.dhtOptions.flags(f)
 	return f
 }
 
@@ -122,6 +124,7 @@ func (o *shareOptions) configure(f *pflag.FlagSet) (cfg node.Config, err error) 
 	err = errors.Join(
 		o.hostOptions.configure(&cfg),
 		o.trackerOptions.configure(f, &cfg),
+		o.dhtOptions.configure(&cfg, false),
 		chunker,
 	)
 	return cfg, err

@@ -122,5 +122,8 @@ func remembering(cfg node.Config, r *repo.Repo) node.Config {
 	if cfg.Tracker != nil {
 		cfg.Tracker.Keep = r.Tracker()
 	}
+	if cfg.DHT != nil {
+		cfg.DHT.Keep = r.DHT()
+	}
 	return cfg
 }

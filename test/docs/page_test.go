@@ -29,6 +29,7 @@ var needs = map[string]string{
 	"certificate":  "the machine has to have one for its name",
 	"docker":       "a Docker daemon has to run",
 	"kubo":         "the program of another project",
+	"internet":     "it connects to nodes of others",
 	"prometheus":   "make test-system checks the files that it is given",
 	"time":         "it measures for hours, or runs all tests with this one among them",
 	"build":        "it makes the command that all blocks are run with",

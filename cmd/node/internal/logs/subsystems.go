@@ -15,6 +15,7 @@ var subsystems = map[string]string{
 	"config":              "settings that are read again while the node runs",
 	"control":             "commands that use the running node",
 	"debug":               "the debug page",
+	"dht":                 "what a DHT is told",
 	"discovery":           "who may have what: answers of trackers and finders",
 	"discovery.announcer": "what is announced to trackers",
 	"discovery.client":    "trackers that are asked, and the streams to them",

@@ -27,6 +27,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
+	"github.com/souk-p2p/souk/cmd/node/internal/kademlia"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/nearby"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
@@ -70,6 +71,8 @@ type Config struct {
 	Relaying Relaying
 	// Nearby finds nodes on the local network, and lets them find this one.
 	Nearby bool
+	// DHT is what the node takes part in; nil is none.
+	DHT *DHT
 	// Metrics is told of connections and of what is refused below the exchange; may be
 	// nil. The exchange has a registerer of its own.
 	Metrics prometheus.Registerer
@@ -101,6 +104,7 @@ type Online struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
+	dht           *kademlia.DHT  // likewise
 	nearby        *nearby.Finder // nil when it is off
 	gate          *Gate
 	relaying      bool        // connections through relays are used
@@ -127,40 +131,52 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	if err != nil {
 		return nil, fmt.Errorf("start the network: %w", err)
 	}
-	x, err := souk.New(ctx, h, store, cfg.options(log)...)
+	if cfg.Memory == nil {
+		cfg.Memory = forgetful{}
+	}
+	d, err := cfg.joinDHT(h, storage, log)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), h.Close())
+		return nil, errors.Join(err, h.Close())
+	}
+	x, err := souk.New(ctx, h, store, cfg.options(log, d)...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), leave(d), h.Close())
 	}
 	n := &Online{
 		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
-		gate: gate, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+		gate: gate, dht: d, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
 	}
 	if n.isTracker {
 		n.trackerMemory = cfg.Tracker.Limits.TableBytes
 	}
-	if n.memory == nil {
-		n.memory = forgetful{}
-	}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	n.begin(&cfg)
+	return n, nil
+}
+
+// begin starts what a node does by itself.
+func (n *Online) begin(cfg *Config) {
 	for _, p := range cfg.Peers {
 		n.Keep(p)
 	}
 	if cfg.Nearby {
-		n.nearby = nearby.Start(nearby.Config{Host: h, Connect: n.dial, Connected: n.isConnected, Allowed: gate.Allows, Logger: n.log})
+		n.nearby = nearby.Start(nearby.Config{Host: n.Host, Connect: n.dial, Connected: n.isConnected, Allowed: n.gate.Allows, Logger: n.log})
 	}
 	if cfg.CollectGarbage {
-		n.work.Go(func() { storage.collectWhenHigh(n.ctx, log) })
+		n.work.Go(func() { n.collectWhenHigh(n.ctx, cmp.Or(cfg.Log, zap.NewNop())) })
 	}
-	return n, nil
 }
 
-func (cfg *Config) options(log *zap.Logger) []souk.Option {
+func (cfg *Config) options(log *zap.Logger, d *kademlia.DHT) []souk.Option {
 	options := []souk.Option{souk.WithLogger(log), souk.WithTrackers(cfg.Trackers...), souk.WithTrackerList(cfg.ListKey)}
 	if cfg.Tracker != nil {
 		options = append(options, souk.WithTracker(*cfg.Tracker))
 	}
 	if cfg.Relaying.Client {
 		options = append(options, souk.WithLimitedConnections())
+	}
+	if d != nil {
+		options = append(options, souk.WithRouting(d.Routing()))
 	}
 	return append(options, cfg.Exchange...)
 }
@@ -172,6 +188,7 @@ func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
 
 // Pin implements [Keeper].
 func (n *Online) Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error) {
+	defer n.rootsChanged()
 	return n.pin(ctx, r, n.Fetch, progress)
 }
 
@@ -190,7 +207,7 @@ func (n *Online) Fetch(ctx context.Context, from Source) (Fetcher, error) {
 	if from.Namespace != "" && n.tracked() {
 		return n.search(ctx, from.Namespace), nil
 	}
-	if len(n.Host.Network().Peers()) > 0 {
+	if len(n.Host.Network().Peers()) > 0 || n.dht != nil {
 		return &sessionFetcher{Session: n.Exchange.NewSession(ctx)}, nil
 	}
 	// A session with nobody to ask fails at once for what is not stored.
@@ -266,5 +283,5 @@ func (n *Online) Close() error {
 		n.nearby.Close()
 	}
 	n.work.Wait()
-	return errors.Join(n.Exchange.Close(), n.Host.Close())
+	return errors.Join(n.Exchange.Close(), leave(n.dht), n.Host.Close())
 }

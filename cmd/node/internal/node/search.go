@@ -18,7 +18,7 @@ func (n *Online) Find(ctx context.Context, s Search) ([]peer.AddrInfo, error) {
 	if err := n.AddTrackers(s.Trackers...); err != nil {
 		return nil, err
 	}
-	if !n.tracked() {
+	if !n.tracked() && n.dht == nil {
 		return nil, &NoTrackersError{}
 	}
 	return n.find(ctx, s)

@@ -107,11 +107,15 @@ func (n *Online) Announce(ctx context.Context, a repo.Announcement, trackers ...
 	if err := n.AddTrackers(trackers...); err != nil {
 		return err
 	}
-	if !n.tracked() {
+	if !n.tracked() && n.dht == nil {
 		return &NoTrackersError{}
 	}
 	if err := n.memory.Announce(a); err != nil {
 		return err
+	}
+	n.rootsChanged()
+	if !n.tracked() {
+		return nil
 	}
 	err := n.tell(ctx, a)
 	var invalid *InvalidError
@@ -155,7 +159,9 @@ func (n *Online) Resume() error {
 		return err
 	}
 	if !n.tracked() {
-		n.log.Warn("nothing is announced of what was: no tracker is known", zap.Int("namespaces", len(all)))
+		if n.dht == nil {
+			n.log.Warn("nothing is announced of what was: no tracker is known", zap.Int("namespaces", len(all)))
+		}
 		return nil
 	}
 	for _, a := range all {
@@ -177,6 +183,7 @@ func (n *Online) Withdraw(ctx context.Context, namespace string) error {
 	case !there:
 		return &NotAnnouncedError{Namespace: namespace}
 	}
+	n.rootsChanged()
 	return n.Exchange.Withdraw(ctx, namespace)
 }
 

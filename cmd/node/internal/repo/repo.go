@@ -195,6 +195,12 @@ func (r *Repo) Ledgers() datastore.Batching {
 	return namespace.Wrap(r.store, datastore.NewKey("/ledgers"))
 }
 
+// DHT is the datastore in which a node of a DHT keeps what others have announced. It
+// belongs to the repository and is closed with it.
+func (r *Repo) DHT() datastore.Batching {
+	return namespace.Wrap(r.store, datastore.NewKey("/dht"))
+}
+
 // Close closes the datastore and then lets others have the repository.
 func (r *Repo) Close() error {
 	return errors.Join(r.store.Close(), r.lock.Close())
