@@ -10,7 +10,7 @@ import (
 
 var (
 	placeholder = regexp.MustCompile(`[^\s'"=,]+…`)
-	address     = regexp.MustCompile(`/ip4/[0-9.]+/tcp/[0-9]+/p2p/\w+`)
+	address     = regexp.MustCompile(`/ip4/[0-9.]+/tcp/[0-9]+/p2p/\w+(?:/p2p-circuit/p2p/\w+)?`)
 )
 
 // fill puts what was printed before in the places of words that end in "…".
