@@ -1,6 +1,7 @@
 package kademlia
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +39,7 @@ func fixed(cids ...cid.Cid) func(context.Context) iter.Seq2[cid.Cid, error] {
 func telling(t *testing.T, p *provider, scenario func()) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p.changed, p.schedule, p.log = make(chan struct{}, 1), newSchedule(), zap.NewNop()
+		p.changed, p.schedule, p.log = make(chan struct{}, 1), newSchedule(), cmp.Or(p.log, zap.NewNop())
 		ctx, cancel := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		work.Go(func() { p.run(ctx) })
@@ -67,6 +69,23 @@ func TestRootsAreToldAFewAtATimeOnceThereIsADHT(t *testing.T) {
 		require.EqualValues(t, atOnce, most.Load())
 		time.Sleep(provideAgain)
 		require.EqualValues(t, 100, all.Load())
+	})
+}
+
+func TestTheLogSaysWhenThereIsNoDHT(t *testing.T) {
+	core, log := observer.New(zap.WarnLevel)
+	var ready atomic.Bool
+	ready.Store(true)
+	p := &provider{ready: ready.Load, roots: fixed(), log: zap.New(core)}
+	telling(t, p, func() {
+		time.Sleep(time.Hour)
+		require.Zero(t, log.Len())
+		ready.Store(false)
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, log.FilterMessageSnippet("no node of the DHT").Len())
+		ready.Store(true)
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, log.FilterMessageSnippet("known again").Len())
 	})
 }
 

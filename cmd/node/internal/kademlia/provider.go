@@ -19,6 +19,9 @@ const (
 	// lookPause is after how long the roots are looked at, when nobody said that they have
 	// changed: commands without the node may have changed them before it started.
 	lookPause = 10 * time.Minute
+	// alonePause is after how long without a node of the DHT the log says so: bootstrap
+	// nodes have been dialled by then.
+	alonePause = 30 * time.Second
 	// idlePause is how often it is looked whether there is a DHT, or a root that is due.
 	idlePause = time.Second
 )
@@ -36,6 +39,10 @@ type provider struct {
 	schedule schedule
 
 	provided, failed atomic.Uint64
+
+	// Of run alone:
+	company time.Time // when there was somebody to tell
+	alone   bool      // the log has said that there is nobody
 }
 
 // look has the roots read again soon. It does not block.
@@ -51,9 +58,10 @@ func (p *provider) run(ctx context.Context) {
 	look := time.NewTicker(lookPause)
 	defer look.Stop()
 	p.look()
+	p.company = time.Now()
 	for ctx.Err() == nil {
 		idle := time.Duration(0)
-		if !p.ready() || !p.tell(ctx) {
+		if !p.hasCompany() || !p.tell(ctx) {
 			idle = idlePause
 		}
 		select {
@@ -65,6 +73,23 @@ func (p *provider) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// hasCompany reports whether there is somebody to tell, and has the log say when that
+// has changed for long.
+func (p *provider) hasCompany() bool {
+	switch now := time.Now(); {
+	case p.ready():
+		if p.alone {
+			p.log.Warn("nodes of the DHT are known again")
+		}
+		p.company, p.alone = now, false
+		return true
+	case !p.alone && now.Sub(p.company) >= alonePause:
+		p.alone = true
+		p.log.Warn("no node of the DHT is known, so nothing is found or told through it: see --bootstrap, unless this is its first")
+	}
+	return false
 }
 
 // read takes in the roots. When they cannot be read those of before are told.

@@ -159,6 +159,9 @@ func (n *Online) begin(cfg *Config) {
 	for _, p := range cfg.Peers {
 		n.Keep(p)
 	}
+	if relays := cfg.Relaying.Relays; len(relays) > 0 {
+		n.work.Go(func() { n.watchRelays(relays) })
+	}
 	if cfg.Nearby {
 		n.nearby = nearby.Start(nearby.Config{Host: n.Host, Connect: n.dial, Connected: n.isConnected, Allowed: n.gate.Allows, Logger: n.log})
 	}

@@ -14,6 +14,7 @@ import (
 	relayv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+	"go.uber.org/zap"
 )
 
 // Relaying says what a node has to do with relays. The zero Relaying is nothing.
@@ -39,7 +40,7 @@ const (
 	// relayRetry is after how long a relay is asked for a place again that gave none.
 	// libp2p waits an hour, in which a node that was started first is out of reach.
 	relayRetry = time.Minute
-	// relayTries is how often relays are looked at that are not connected.
+	// relayTries is how often relays are looked at.
 	relayTries = 10 * time.Second
 )
 
@@ -84,7 +85,7 @@ func (n *nearRelays) add(addrs []ma.Multiaddr) []ma.Multiaddr {
 	}
 	addrs = slices.Clip(addrs)
 	for _, r := range n.relays {
-		if (*h).Network().Connectedness(r.ID) != p2pnet.Connected || !(*h).ConnManager().IsProtected(r.ID, reservedTag) {
+		if !hasPlace(*h, r.ID) {
 			continue
 		}
 		behind := ma.StringCast("/p2p/" + r.ID.String() + "/p2p-circuit")
@@ -95,6 +96,43 @@ func (n *nearRelays) add(addrs []ma.Multiaddr) []ma.Multiaddr {
 		}
 	}
 	return addrs
+}
+
+// hasPlace reports whether a relay has given the host a place.
+func hasPlace(h host.Host, relay peer.ID) bool {
+	return h.Network().Connectedness(relay) == p2pnet.Connected && h.ConnManager().IsProtected(relay, reservedTag)
+}
+
+// watchRelays says in the log when a relay gives the node no place, and when it has
+// one. libp2p says neither.
+func (n *Online) watchRelays(relays []peer.AddrInfo) {
+	placed := make(map[peer.ID]bool, len(relays))
+	for first := true; ; first = false {
+		select {
+		case <-time.After(relayTries):
+		case <-n.ctx.Done():
+			return
+		}
+		for _, r := range relays {
+			has := hasPlace(n.Host, r.ID)
+			if has == placed[r.ID] && (has || !first) {
+				continue
+			}
+			placed[r.ID] = has
+			n.tellOfRelay(r.ID, has)
+		}
+	}
+}
+
+func (n *Online) tellOfRelay(relay peer.ID, has bool) {
+	switch {
+	case has:
+		n.log.Info("can be reached through the relay", zap.Stringer("relay", relay))
+	case n.Host.Network().Connectedness(relay) == p2pnet.Connected:
+		n.log.Warn("the relay gives no place: it is full, or runs without --relay-service", zap.Stringer("relay", relay))
+	default:
+		n.log.Warn("the relay cannot be reached, nor this node through it", zap.Stringer("relay", relay))
+	}
 }
 
 // IsRelayed reports whether an address is one behind a relay.

@@ -20,6 +20,8 @@ import (
 	"github.com/marcopolo/simnet"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // How long a test waits for what libp2p does by itself, how often it looks, and how
@@ -112,6 +114,25 @@ func TestWithoutBeingAskedNobodyIsReachedThroughARelay(t *testing.T) {
 	var unreachable *UnreachableError
 	require.ErrorAs(t, startNode(t).ConnectTo(t.Context(), named), &unreachable)
 	require.ErrorContains(t, unreachable, "no transport for protocol")
+}
+
+func TestTheLogSaysWhyANodeCannotBeReachedThroughARelay(t *testing.T) {
+	core, log := observer.New(zap.InfoLevel)
+	relay, plain := startRelay(t, 1<<20), startNode(t, loopback...)
+	n, _ := hidden(t, Config{Log: zap.New(core)}, relay)
+	require.NoError(t, n.ConnectTo(t.Context(), addressOf(plain)))
+	for _, p := range []peer.ID{relay.Host.ID(), plain.Host.ID(), nobody(t).ID} {
+		n.tellOfRelay(p, hasPlace(n.Host, p))
+	}
+	var said []string
+	for _, line := range log.All() {
+		said = append(said, line.Message)
+	}
+	require.Equal(t, []string{
+		"can be reached through the relay",
+		"the relay gives no place: it is full, or runs without --relay-service",
+		"the relay cannot be reached, nor this node through it",
+	}, said)
 }
 
 func TestAKeptPeerBehindARelayCountsAsConnected(t *testing.T) {
