@@ -2,6 +2,7 @@ package souk
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,12 +68,22 @@ func (x *Exchange) register() error {
 	if x.opts.registerer == nil {
 		return nil
 	}
-	return x.opts.registerer.Register(metrics{x})
+	if err := x.opts.registerer.Register(metrics{x}); err != nil || x.kubo == nil {
+		return err
+	}
+	if err := x.opts.registerer.Register(x.kubo); err != nil {
+		x.opts.registerer.Unregister(metrics{x})
+		return fmt.Errorf("metrics with Kubo's names: %w", err)
+	}
+	return nil
 }
 
 func (x *Exchange) unregister(context.Context) error {
 	if x.opts.registerer != nil {
 		x.opts.registerer.Unregister(metrics{x})
+	}
+	if x.kubo != nil {
+		x.opts.registerer.Unregister(x.kubo)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type options struct {
 	registerer prometheus.Registerer
 	hook       FetchHook
 
+	kuboMetrics bool
+
 	finders    []providers.Finder
 	namespace  string
 	flood      bool

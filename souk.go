@@ -74,6 +74,7 @@ type Exchange struct {
 	tracker   *tracker.Tracker // nil unless this node is one
 	inside    *actor.Crew      // streams of this node to its own tracker
 	fetches   *fetchTimes      // nil where nobody gathers metrics
+	kubo      *kuboMetrics     // nil where nobody gathers those
 
 	draining atomic.Bool
 
@@ -109,6 +110,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	if x.opts.registerer != nil {
 		x.fetches = newFetchTimes()
 	}
+	x.kubo = newKuboMetrics(x)
 	if err := x.build(ctx); err != nil {
 		return nil, fmt.Errorf("souk: %w", err)
 	}
@@ -122,7 +124,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 func (x *Exchange) build(ctx context.Context) (err error) {
 	x.buildLedger(ctx)
 	net := x.opts.network(x.host)
-	net.Panicked, net.Proven = x.panics.contained, x.proven
+	net.Panicked, net.Proven, net.Observer = x.panics.contained, x.proven, x.kubo.observer()
 	if x.network, err = network.New(net); err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (x *Exchange) build(ctx context.Context) (err error) {
 		return err
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
-		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail,
+		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail, Came: x.kubo.came(),
 		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log.Named("blocks"),
 	})
 	x.wants = wantmanager.New(wantmanager.Config{

@@ -39,7 +39,10 @@ type Config struct {
 	Available func([]blocks.Block)
 	// Record takes what the ledger is to know; it must not block. May be nil.
 	Record func(...ledger.Delta)
-	Fail   func(error) // told when the actor broke; may be nil
+	// Came is told of each block that came from a peer: how large it is, and whether
+	// nobody here waited for it any more. It must not block. May be nil.
+	Came func(bytes uint64, dup bool)
+	Fail func(error) // told when the actor broke; may be nil
 	// Panicked is told of a panic in Store, which is an error of what was asked
 	// of it; may be nil.
 	Panicked func(error)
@@ -79,7 +82,7 @@ const (
 func (c *Config) limits() limits {
 	return limits{
 		storeBytes: c.StoreBytes, batchBytes: batchBytes, lookupCIDs: lookupCIDs, loadCIDs: loadCIDs,
-		workers: c.Readers, keep: !c.WithoutStoring,
+		workers: c.Readers, keep: !c.WithoutStoring, weigh: c.Came != nil,
 	}
 }
 
@@ -198,6 +201,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.cancelAll(s.links.Of(req.link))
 	case put:
 		s.state.put(now, req.blocks)
+	case count:
+		req.reply <- s.state.wishes.first.Len()
 	}
 }
 
@@ -218,6 +223,9 @@ func (s *shell) wrote(err error) {
 
 func (s *shell) perform(out effects) {
 	s.record(out.received) // First: who gets a block may look at the counters at once.
+	for _, w := range out.weighed {
+		s.cfg.Came(w.bytes, w.dup)
+	}
 	if s.cfg.Stage != nil && len(out.staged) > 0 {
 		s.cfg.Stage.Stage(out.staged)
 	}

@@ -59,6 +59,7 @@ type (
 	}
 	cancelAll struct{ link *Link }
 	put       struct{ blocks []blocks.Block }
+	count     struct{ reply chan<- int }
 )
 
 func (openLink) isRequest()  {}
@@ -68,6 +69,7 @@ func (cancel) isRequest()    {}
 func (listen) isRequest()    {}
 func (cancelAll) isRequest() {}
 func (put) isRequest()       {}
+func (count) isRequest()     {}
 
 // Link is one session's line to the router. Its methods may be used by one
 // goroutine at a time; they block only while the router's inbox is full.
@@ -134,6 +136,12 @@ func (r *Router) Put(ctx context.Context, bs []blocks.Block) error {
 // stored. With an error a is the caller's to release.
 func (r *Router) ReceiveAnswers(ctx context.Context, a network.Answers) error {
 	return r.inbound.Send(ctx, a)
+}
+
+// Wanted is how many CIDs are wanted, each counted once however many links want it.
+// The error is the context's or [actor.ErrClosed].
+func (r *Router) Wanted(ctx context.Context) (int, error) {
+	return actor.Ask(ctx, r.inbox, func(reply chan<- int) request { return count{reply} })
 }
 
 // Stat are the counters of the router.

@@ -56,6 +56,7 @@ type limits struct {
 	loadCIDs   int  // of one load, which brings the blocks' bytes
 	workers    int  // look-ups at once
 	keep       bool // received blocks are stored
+	weigh      bool // somebody is told of each block's size
 }
 
 // effects is what the shell does after an event.
@@ -68,7 +69,14 @@ type effects struct {
 	unstaged  []blocks.Block // no longer
 	available []blocks.Block
 	received  []receipt
+	weighed   []weighed // one for each block that came, where that is told
 	release   []func()
+}
+
+// weighed is the size of a block that came from a peer.
+type weighed struct {
+	bytes uint64
+	dup   bool // nobody here waited for it any more
 }
 
 type linkInfo struct {
@@ -239,15 +247,26 @@ func (s *state) message(from peer.ID, at time.Time, bs []blocks.Block, haves, do
 		switch {
 		case s.deliver(Received{Block: b, From: from, At: at}):
 			kept = append(kept, b)
-		case !heard: // Else it is the answer to a question.
+			s.weigh(size, false)
+		case !heard:
 			r.dupBlocks++
 			r.dupBytes += size
+			s.weigh(size, true)
+		default: // The answer to a question.
+			s.weigh(size, false)
 		}
 	}
 	s.count(r)
 	s.presences(from, haves, true)
 	s.presences(from, dontHaves, false)
 	s.store(kept, release)
+}
+
+// weigh tells of a block that came from a peer, if anybody wants to know.
+func (s *state) weigh(bytes uint64, dup bool) {
+	if s.limits.weigh {
+		s.out.weighed = append(s.out.weighed, weighed{bytes, dup})
+	}
 }
 
 func (s *state) count(r receipt) {

@@ -11,6 +11,7 @@ import (
 func (s *state) audit() error {
 	total, memory, inFlight, indexed, counted := 0, 0, 0, 0, 0
 	var read unsent
+	phases := census{phaseGone: s.phases[phaseGone]}
 	for id, p := range s.partners {
 		if id != p.id {
 			return fmt.Errorf("partner %s is listed as %s", p.id, id)
@@ -23,6 +24,9 @@ func (s *state) audit() error {
 		inFlight += p.inFlight
 		indexed += len(p.waiting)
 		counted += p.counted
+		for _, w := range p.wants {
+			phases[w.phase]++
+		}
 		if !p.slow {
 			read.jobs += len(p.reads)
 			read.bytes += p.unsent
@@ -34,6 +38,8 @@ func (s *state) audit() error {
 		return err
 	case total != s.live || total != indexed+named:
 		return fmt.Errorf("%d wants, counted %d, %d in the index or waiting", total, s.live, indexed+named)
+	case phases != s.phases:
+		return fmt.Errorf("wants by phase %v, counted %v", phases, s.phases)
 	case memory != s.table || memory > s.limits.TableBytes:
 		return fmt.Errorf("the table has %d bytes, counted %d, may have %d", memory, s.table, s.limits.TableBytes)
 	case inFlight > s.inFlight || s.inFlight > max(s.limits.NodeBytes, blockLimit):
@@ -64,7 +70,7 @@ func (x index) audit() (wants int, err error) {
 }
 
 func (s *state) auditPartner(p *partner) error {
-	var phases [phaseFailing + 1]int
+	var phases census
 	taskBytes, memory := 0, 0
 	for c, w := range p.wants {
 		phases[w.phase]++

@@ -22,6 +22,10 @@ type Stat struct {
 
 	Partners      int // peers that are connected or have wants here
 	Wants         int // in all wantlists
+	Unanswered    int // of those, answers that wait to be sent: blocks and presences
+	Answering     int // of those, answers that are being read or sent
+	LookUps       int // of those, that wait to be looked up
+	StoreCalls    int // look-ups and reads that workers have
 	TableBytes    int // memory they take
 	InFlightBytes int // of blocks being read or sent
 }

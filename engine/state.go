@@ -65,6 +65,7 @@ type state struct {
 	inFlight int       // bytes of blocks being read or sent
 	table    int       // bytes of memory for wants
 	live     int       // wants
+	phases   census    // of those
 	failures uint64    // of the store
 	draining bool      // nothing new is taken
 	unsaid   time.Time // while all that is left of a drain is promises: when the last of them expires
@@ -248,6 +249,9 @@ func (s *state) snapshot() Stat {
 	stat := s.stat
 	stat.Partners, stat.Wants = len(s.partners), s.live
 	stat.TableBytes, stat.InFlightBytes = s.table, s.inFlight
+	stat.Unanswered = s.phases[phaseQueued] + s.phases[phaseAnswer]
+	stat.Answering = s.phases[phaseReading] + s.phases[phaseSending] + s.phases[phaseAnswering]
+	stat.LookUps, stat.StoreCalls = s.phases[phaseAsked], s.jobsOut
 	return stat
 }
 

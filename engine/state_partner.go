@@ -251,8 +251,10 @@ func (s *state) place(w *want, to phase) {
 		s.retries.remove(int(w.place))
 	}
 	p.count(w.phase, -1)
+	s.phases[w.phase]--
 	w.phase = to
 	p.count(to, 1)
+	s.phases[to]++
 	switch to {
 	case phaseAsked:
 		p.asked.push(w)

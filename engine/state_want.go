@@ -25,6 +25,9 @@ const (
 	phaseFailing                // a subscription: the store failed and is asked again later
 )
 
+// census is how many wants are in each phase.
+type census [phaseFailing + 1]int
+
 // isTask tells the phases in which a want costs us work from the two in which
 // it only waits for a block.
 func (p phase) isTask() bool { return p != phaseGone && p < phaseAbsent }

@@ -46,6 +46,8 @@ type Config struct {
 	// Panicked is told of a panic in a goroutine of the network, which ends what
 	// that was about: a message, a stream, one look at a connection. May be nil.
 	Panicked func(error)
+	// Observer is told of each message. Default nobody.
+	Observer Observer
 
 	// ProtocolPrefix goes before every protocol id, as "/custom" makes
 	// "/custom/ipfs/bitswap/1.2.0". Peers with another prefix are not Bitswap
@@ -111,6 +113,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Logger = or(c.Logger, zap.NewNop())
+	c.Observer = or[Observer](c.Observer, unobserved{})
 	if len(c.Versions) == 0 {
 		c.Versions = []message.Version{message.V120, message.V110, message.V100, message.Unversioned}
 	}

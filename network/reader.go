@@ -20,6 +20,7 @@ type reader struct {
 	readAt  time.Time // of the last bytes
 	empty   rate
 	said    bool // the frame that is being read has said something
+	hads    int  // HAVEs in it
 	arrival *arrival
 	part    int // bytes of the frame since its last block was handed on
 
@@ -82,10 +83,11 @@ func (r *reader) run() error {
 }
 
 func (r *reader) frameEnds() error {
-	said := r.said
-	r.said = false
+	said, haves := r.said, r.hads
+	r.said, r.hads = false, 0
 	r.whole()
 	r.n.count.messagesReceived.Add(1)
+	r.n.cfg.Observer.Received(r.in.wire.size, haves)
 	if said || !r.empty.exceeded(r.readAt) {
 		return nil
 	}
@@ -104,6 +106,7 @@ func (r *reader) take(p *message.Part) error {
 	for _, presence := range p.Presences {
 		if presence.Have {
 			r.haves = append(r.haves, presence.CID)
+			r.hads++
 		} else {
 			r.dontHaves = append(r.dontHaves, presence.CID)
 		}

@@ -117,7 +117,9 @@ func (s *sender) done(l Lane) {
 // have been lost, once more on a fresh one: a reader that gave up waiting for us
 // is no reason to give up the peer.
 func (s *sender) deliver(j job) Sent {
-	sent := Sent{Peer: s.to.id, Lane: j.lane}
+	sent, began := Sent{Peer: s.to.id, Lane: j.lane}, time.Now()
+	s.n.count.writing.Add(1)
+	defer s.n.count.writing.Add(-1)
 	err := actor.Guard("writer", s.n.panicked, func() (err error) {
 		sent.Bytes, err = s.attempt(j)
 		return err
@@ -132,6 +134,7 @@ func (s *sender) deliver(j job) Sent {
 		return sent
 	}
 	s.n.count.messagesSent.Add(1)
+	s.n.cfg.Observer.Sent(j.lane, j.msg, sent.At.Sub(began))
 	return sent
 }
 

@@ -17,6 +17,7 @@ type Stat struct {
 	Receiving        uint64 // bytes that are taken from the receive budget now
 	Peers            int    // of which something is kept now
 	Streams          int    // that peers opened and that are read now
+	Writing          int    // messages that are being written now
 }
 
 // counters are the moving parts of Stat.
@@ -25,6 +26,7 @@ type counters struct {
 	bytesReceived, bytesSent                       atomic.Uint64
 	streamsOpened, streamsAccepted, streamsRefused atomic.Uint64
 	refusals, turnedAway, panics                   atomic.Uint64
+	writing                                        atomic.Int64
 }
 
 // Stat returns what has passed so far. The numbers are not of one instant.
@@ -43,5 +45,6 @@ func (n *Network) Stat() Stat {
 		Receiving:        uint64(n.budget.taken()),
 		Peers:            n.peers.size(),
 		Streams:          n.budget.streams(),
+		Writing:          int(n.count.writing.Load()),
 	}
 }

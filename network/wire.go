@@ -30,6 +30,7 @@ type wire struct {
 	waiting  atomic.Int64 // Unix nanoseconds since when the peer is waited for, or 0
 	patience atomic.Int64 // how long the peer may be silent between frames, or 0 for ever
 	inFrame  bool
+	size     int       // of the frame, in bytes
 	began    time.Time // when the frame did
 	deadline time.Time // of the frame
 	armed    time.Time // as set on the stream
@@ -39,7 +40,7 @@ type wire struct {
 // FrameBegins starts the clock of a frame.
 func (w *wire) FrameBegins(size int) {
 	w.stopped = time.Now()
-	w.began = w.stopped
+	w.began, w.size = w.stopped, size
 	w.deadline = w.stopped.Add(w.cfg.allowance(size))
 	w.inFrame = true
 }

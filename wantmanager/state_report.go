@@ -30,6 +30,7 @@ type Totals struct {
 	Queued  int // wants, as in a PeerReport
 	Flying  int
 	Refused int
+	Blocks  int // of those being written or unanswered, wants for a block
 }
 
 // WantReport is a want at a peer.
@@ -63,6 +64,7 @@ func (s *state) totals() Totals {
 		t.Queued += p.waiting
 		t.Flying += p.unanswered
 		t.Refused += p.answeredDH
+		t.Blocks += p.blocks
 		if p.late {
 			t.Late++
 		}

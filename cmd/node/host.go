@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/control"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -58,7 +57,7 @@ func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 		h.metrics.MustRegister(storeMetrics{cfg.Storage.Blocks})
 		h.pages.metrics = metricsHandler(h.metrics)
 		cfg.Metrics = h.metrics
-		cfg.Exchange = append(slices.Clip(cfg.Exchange), souk.WithRegisterer(h.metrics))
+		cfg.Exchange = append(slices.Clip(cfg.Exchange), h.pages.measured(h.metrics)...)
 	}
 	n, err := node.Start(ctx, h.key, cfg.Storage.Blocks, remembering(cfg, h.repo))
 	var deaf *node.ListenError

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/souk-p2p/souk"
 )
 
 // newMetrics returns the registry behind /metrics, with what is told of the process
@@ -19,6 +21,15 @@ func newMetrics() *prometheus.Registry {
 	}, func() float64 { return 1 })
 	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
+}
+
+// measured are the options of an exchange that tells the registry what it does.
+func (o *pageOptions) measured(r *prometheus.Registry) []souk.Option {
+	opts := []souk.Option{souk.WithRegisterer(r)}
+	if o.kuboMetrics {
+		opts = append(opts, souk.WithKuboMetrics())
+	}
+	return opts
 }
 
 // mostScrapes is more than there are Prometheus servers that watch a node.

@@ -44,7 +44,7 @@ func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	d, err := kademlia.Start(h, kademlia.Config{Roots: noRoots, Logger: zap.NewNop()})
 	require.NoError(t, err)
 	r.MustRegister(storeMetrics{store}, bounds, d)
-	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r))
+	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r), souk.WithKuboMetrics())
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, x.Close())
@@ -107,26 +107,44 @@ souk_store_quota_bytes 1000
 `)))
 }
 
-// The table in the documentation is made of what a node tells.
+func TestKubosMetricsAreASwitch(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		d := start(t, t.TempDir(), fmt.Sprintf("--kubo-metrics=%t", on))
+		resp, err := http.Get(strings.TrimSuffix(d.Debug, "/debug/") + "/metrics")
+		require.NoError(t, err)
+		page := readAll(t, resp.Body)
+		require.NoError(t, resp.Body.Close())
+		require.Contains(t, page, "\nsouk_sessions 1\n")
+		require.Equal(t, on, strings.Contains(page, "\nipfs_bitswap_wantlist_total 0\n"))
+	}
+}
+
+// The tables in the documentation are made of what a node tells.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/metrics.md")
 	require.NoError(t, err)
-	var documented []string
+	var documented, told []string
 	for line := range strings.Lines(string(page)) {
-		if strings.HasPrefix(line, "| `souk_") {
+		if metricRow.MatchString(line) {
 			documented = append(documented, strings.TrimSuffix(line, "\n"))
 		}
 	}
-	var told []string
 	for name, f := range allMetrics(t) {
-		if strings.HasPrefix(name, "souk_") {
-			told = append(told, fmt.Sprintf("| `%s` | %s | %s | %s |", name, strings.ToLower(f.GetType().String()), strings.Join(labelsOf(f), ", "), f.GetHelp()))
+		kind := strings.ToLower(f.GetType().String())
+		switch {
+		case strings.HasPrefix(name, "souk_"):
+			told = append(told, fmt.Sprintf("| `%s` | %s | %s | %s |", name, kind, strings.Join(labelsOf(f), ", "), f.GetHelp()))
+		case strings.HasPrefix(name, "ipfs_"), strings.HasPrefix(name, "exchange_"):
+			told = append(told, fmt.Sprintf("| `%s` | %s | %s |", name, kind, f.GetHelp()))
 		}
 	}
 	slices.Sort(told)
 	slices.Sort(documented)
 	require.Equal(t, strings.Join(told, "\n"), strings.Join(documented, "\n"))
 }
+
+// metricRow is the row of a metric, which has its type beside its name.
+var metricRow = regexp.MustCompile("^\\| `[a-z0-9_]+` \\| (?:counter|gauge|histogram) \\|")
 
 func TestTheAlertsAskForMetricsThatThereAre(t *testing.T) {
 	text, err := os.ReadFile("../../dist/prometheus/alerts.yml")

@@ -28,6 +28,7 @@ type pageOptions struct {
 	cert, key        string
 	clientCA         string
 	profiling, kubo  bool
+	kuboMetrics      bool
 }
 
 func (o *pageOptions) flags(f *pflag.FlagSet) {
@@ -39,6 +40,7 @@ func (o *pageOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.clientCA, "debug-client-ca", "", "show the debug pages to who has a certificate that one in this file has signed (PEM)")
 	f.BoolVar(&o.profiling, "debug-pprof", false, "serve profiles at /debug/pprof/")
 	f.BoolVar(&o.kubo, "kubo-api", false, "answer Kubo's bitswap stat, ledger and wantlist at /api/v0/ of the debug address")
+	f.BoolVar(&o.kuboMetrics, "kubo-metrics", false, "tell at /metrics also what Kubo tells of Bitswap, under Kubo's names")
 	config.MarkSecret(f, "debug-token")
 }
 
