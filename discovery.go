@@ -27,7 +27,7 @@ func (x *Exchange) buildDiscovery() error {
 	x.providers = providers.New(providers.Config{
 		Peers: x.network.Watch(), Trackers: x.trackers, Set: x.trackers.Watch(), Self: self,
 		Finders: x.opts.finders, Score: func(p peer.ID) float64 { return x.ledger.Scores().Of(p) },
-		Fail: x.fail, Panicked: x.panics.contained, Logger: log,
+		Denied: x.policy.denied, Fail: x.fail, Panicked: x.panics.contained, Logger: log,
 	})
 	x.announcer = announcer.New(announcer.Config{
 		Self: self, Key: x.host.Peerstore().PrivKey(self), Addrs: x.host.Addrs,

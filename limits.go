@@ -22,7 +22,9 @@ func WithUploadRates(l rate.Limits) Option { return func(o *options) { o.up = l 
 func WithDownloadRates(l rate.Limits) Option { return func(o *options) { o.down = l } }
 
 // WithAccessRules decides by rules who may have what, and in which class who is. See
-// [Exchange.SetAccessRules]. With [WithAccess] both have to allow it.
+// [Exchange.SetAccessRules]. With [WithAccess] both have to allow it. Who is denied
+// everything (see [access.Rules.Denies]) is not fetched from either, and what it sends
+// is ignored; fetches fail with [session.ErrDenied] in their answers.
 func WithAccessRules(r *access.Rules) Option { return func(o *options) { o.rules = r } }
 
 // SetRates changes how many bytes of blocks are sent and asked for in a second. What
@@ -42,7 +44,8 @@ func (x *Exchange) SetRates(ctx context.Context, up, down rate.Limits) error {
 
 // SetAccessRules replaces the rules by others, or by none if r is nil. What is being
 // sent is sent; what was refused is not sent before the peer asks again. It also
-// decides anew in which class who is, and how fast classes may be sent to. The
+// decides anew in which class who is, how fast classes may be sent to, and who is
+// fetched from: what was asked of a peer that is denied now is asked of others. The
 // error is ctx's or [ErrClosed].
 func (x *Exchange) SetAccessRules(ctx context.Context, r *access.Rules) error {
 	x.policy.rules.Store(r)
@@ -56,7 +59,7 @@ func (x *Exchange) Refused() map[string]uint64 { return x.policy.counts() }
 // enforce tells the actors what holds from now on.
 func (x *Exchange) enforce(ctx context.Context) error {
 	up, down := x.policy.rates()
-	err := errors.Join(x.engine.SetRates(ctx, up), x.wants.SetRates(ctx, down))
+	err := errors.Join(x.engine.SetRates(ctx, up), x.wants.SetRates(ctx, down), x.peers.Decide(ctx))
 	if errors.Is(err, actor.ErrClosed) {
 		return ErrClosed
 	}

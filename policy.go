@@ -67,6 +67,14 @@ func (p *policy) allow(id peer.ID, c cid.Cid) bool {
 	return rule.Allow
 }
 
+// denied reports whether a rule denies a peer everything, so that nothing is asked of it
+// and what it says is ignored. The hook decides about single blocks, and says
+// nothing of peers.
+func (p *policy) denied(id peer.ID) bool {
+	rules := p.rules.Load()
+	return rules != nil && rules.Denies(p.who(rules, id))
+}
+
 // class is the class of a peer.
 func (p *policy) class(id peer.ID) string {
 	rules := p.rules.Load()

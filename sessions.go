@@ -63,8 +63,8 @@ type SessionDetail struct {
 type TriedPeer struct {
 	Peer peer.ID `json:"peer"`
 	// Answer is the best that it gave: "blocks", "HAVE", "DONT_HAVE", "silent"; or
-	// "asked", "not asked", "unreachable", "refused" (by us, for its strikes) and
-	// "disconnected".
+	// "asked", "not asked", "unreachable", "refused" (by us, for its strikes),
+	// "denied" (by our access rules) and "disconnected".
 	Answer    string `json:"answer"`
 	Error     string `json:"error,omitempty"` // why it could not be reached
 	Connected bool   `json:"connected"`
@@ -190,6 +190,8 @@ func tried(p *session.PeerReport) TriedPeer {
 // answer is the best that a peer gave.
 func answer(p *session.PeerReport) string {
 	switch {
+	case p.Outcome == session.Denied:
+		return "denied"
 	case p.Blocks > 0:
 		return "blocks"
 	case p.Outcome == session.Have:

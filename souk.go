@@ -129,11 +129,12 @@ func (x *Exchange) build(ctx context.Context) (err error) {
 		return err
 	}
 	known := x.ledger.Port("peerrouter")
+	x.policy = newPolicy(&x.opts, x.network.Addrs)
 	x.peers = peerrouter.New(peerrouter.Config{
 		Peers: x.network.Watch(), Dialer: x.network, Fail: x.fail, Panicked: x.panics.contained, Logger: x.log.Named("peers"),
-		Known: func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
+		Known:  func(p peer.ID, connected bool) { known.Record(ledger.Connected(p, connected)) },
+		Denied: x.policy.denied,
 	})
-	x.policy = newPolicy(&x.opts, x.network.Addrs)
 	_, down := x.policy.rates()
 	if err := down.Validate(); err != nil {
 		return fmt.Errorf("download rates: %w", err)
@@ -142,7 +143,7 @@ func (x *Exchange) build(ctx context.Context) (err error) {
 		return err
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
-		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail, Came: x.kubo.came(),
+		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail, Came: x.kubo.came(), Denied: x.policy.denied,
 		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log.Named("blocks"),
 	})
 	x.wants = wantmanager.New(wantmanager.Config{

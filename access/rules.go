@@ -106,6 +106,14 @@ func (r *Rules) Decide(p Peer, c cid.Cid) Rule {
 	if r == nil {
 		return Rule{Allow: true, Reason: "all", Text: "no rules"}
 	}
+	return r.rules[min(r.first(p, c), r.last())]
+}
+
+// last is where the default is.
+func (r *Rules) last() int { return len(r.rules) - 1 }
+
+// first is the first rule that matches; [math.MaxInt] when none does.
+func (r *Rules) first(p Peer, c cid.Cid) int {
 	var place [8]subject
 	who, first := r.subjects(place[:0], p), math.MaxInt
 	try := func(k kind, what string) {
@@ -120,12 +128,19 @@ func (r *Rules) Decide(p Peer, c cid.Cid) Rule {
 		try(byMultihash, message.Multihash(c))
 		r.hashes.of(c, try)
 	}
-	return r.rules[min(first, len(r.rules)-1)]
+	return first
 }
 
-// Denies reports whether a peer may have nothing, but for blocks that it is
-// expressly allowed.
-func (r *Rules) Denies(p Peer) bool { return !r.Decide(p, cid.Undef).Allow }
+// Denies reports whether a rule denies a peer everything, but for blocks that it is
+// expressly allowed. The default is no such rule: it is about peers of which nothing
+// is said, and what they may have.
+func (r *Rules) Denies(p Peer) bool {
+	if r == nil {
+		return false
+	}
+	first := r.first(p, cid.Undef)
+	return first < r.last() && !r.rules[first].Allow
+}
 
 // Class is the class of a peer, as the first line has it that matches;
 // [rate.Default] if none does.

@@ -155,7 +155,9 @@ func TestWhoIsDeniedEverything(t *testing.T) {
 	require.True(t, r.Denies(from(t, alice)))
 	require.False(t, r.Denies(from(t, bob)))
 	require.True(t, r.Decide(from(t, alice), block("public")).Allow)
-	require.True(t, parse(t, "default deny").Denies(from(t, bob)))
+	require.False(t, parse(t, "default deny").Denies(from(t, bob)), "nothing is said of him")
+	require.True(t, parse(t, "default allow\ndeny all").Denies(from(t, bob)))
+	require.False(t, parse(t, "allow peer "+bob+"\ndeny all").Denies(from(t, bob)))
 	require.False(t, (*Rules)(nil).Denies(from(t, bob)))
 	require.True(t, (*Rules)(nil).Decide(from(t, bob), block("x")).Allow)
 }

@@ -7,6 +7,7 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/internal/actor"
@@ -42,7 +43,10 @@ type Config struct {
 	// Came is told of each block that came from a peer: how large it is, and whether
 	// nobody here waited for it any more. It must not block. May be nil.
 	Came func(bytes uint64, dup bool)
-	Fail func(error) // told when the actor broke; may be nil
+	// Denied reports whether what a peer says is ignored. It is asked for each message,
+	// from the router's goroutine, and must not block. Nil ignores nobody.
+	Denied func(peer.ID) bool
+	Fail   func(error) // told when the actor broke; may be nil
 	// Panicked is told of a panic in Store, which is an error of what was asked
 	// of it; may be nil.
 	Panicked func(error)
@@ -65,6 +69,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Available == nil {
 		c.Available = func([]blocks.Block) {}
+	}
+	if c.Denied == nil {
+		c.Denied = func(peer.ID) bool { return false }
 	}
 	if c.Record == nil {
 		c.Record = func(...ledger.Delta) {}
@@ -207,6 +214,10 @@ func (s *shell) handle(now time.Time, req request) {
 }
 
 func (s *shell) receive(a network.Answers) {
+	if s.cfg.Denied(a.From) {
+		s.state.ignored(a.From, a.Blocks, a.Release)
+		return
+	}
 	s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
 }
 

@@ -262,6 +262,21 @@ func (s *state) message(from peer.ID, at time.Time, bs []blocks.Block, haves, do
 	s.store(kept, release)
 }
 
+// ignored takes what a peer sent that is not listened to: its blocks count as those
+// that nobody waits for.
+func (s *state) ignored(from peer.ID, bs []blocks.Block, release func()) {
+	r := receipt{peer: from}
+	for _, b := range bs {
+		size := uint64(len(b.RawData()))
+		r.blocks++
+		r.bytes += size
+		s.weigh(size, true)
+	}
+	r.dupBlocks, r.dupBytes = r.blocks, r.bytes
+	s.count(r)
+	s.store(nil, release)
+}
+
 // weigh tells of a block that came from a peer, if anybody wants to know.
 func (s *state) weigh(bytes uint64, dup bool) {
 	if s.limits.weigh {

@@ -205,3 +205,19 @@ func TestUnreadNewsDoesNotGrowByRepetition(t *testing.T) {
 	require.Len(t, unread.Presences, 1)
 	require.Equal(t, "a b c", namesOf(unique(unread.Local)))
 }
+
+func TestWhatIsIgnoredIsCountedAndToldToNobody(t *testing.T) {
+	r := newRig(t, func(l *limits) { l.weigh = true })
+	r.want(1, "a")
+	r.listen(2, "peer", "a")
+	r.ignored("peer", blocksOf("a b"), func() { r.released = append(r.released, "a b") })
+	r.then()
+	require.Empty(t, r.out.info)
+	require.Empty(t, r.writing())
+	require.Equal(t, []string{"a b"}, r.released)
+	require.Equal(t, []receipt{{peer: "peer", blocks: 2, bytes: 2, dupBlocks: 2, dupBytes: 2}}, r.out.received)
+	require.Equal(t, []weighed{{1, true}, {1, true}}, r.out.weighed)
+	r.message("other", "a")
+	require.Equal(t, "block a other", r.told(1), "it is still wanted")
+	require.Equal(t, []weighed{{1, false}}, r.out.weighed)
+}

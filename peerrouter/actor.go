@@ -32,7 +32,12 @@ type Config struct {
 	// Known is told of every peer that becomes available or goes; it must not
 	// block. May be nil.
 	Known func(p peer.ID, connected bool)
-	Fail  func(error) // told when the actor broke; may be nil
+	// Denied reports whether a peer is not to be asked for anything. It is asked when
+	// a link becomes interested in the peer, when that connects, and with
+	// [Router.Decide], from the router's goroutine, so it must not block. Nil denies
+	// nobody.
+	Denied func(peer.ID) bool
+	Fail   func(error) // told when the actor broke; may be nil
 	// Panicked is told of a panic in Dialer, which is a dial that failed; may be
 	// nil.
 	Panicked func(error)
@@ -106,12 +111,20 @@ type shell struct {
 func (r *Router) run(ctx context.Context) {
 	s := &shell{
 		Router: r,
-		state:  newState(r.cfg.Dials, r.cfg.FirstWait, r.cfg.LongWait),
+		state:  r.newState(),
 		links:  actor.NewNumbers[linkID, *Link](),
 		ended:  make(chan dialled, r.cfg.Dials),
 	}
 	defer s.close()
 	s.loopUntil(ctx)
+}
+
+func (r *Router) newState() *state {
+	s := newState(r.cfg.Dials, r.cfg.FirstWait, r.cfg.LongWait)
+	if r.cfg.Denied != nil {
+		s.denies = r.cfg.Denied
+	}
+	return s
 }
 
 func (s *shell) loopUntil(ctx context.Context) {
@@ -154,6 +167,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.watch(s.links.Of(req.link))
 	case count:
 		req.reply <- len(s.state.peers)
+	case decide:
+		s.state.decideAll(now)
 	}
 }
 

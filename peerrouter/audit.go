@@ -15,7 +15,7 @@ func (s *state) audit() error {
 		if e.dial.queued() {
 			waiting++
 		}
-		needed := len(e.links) > 0 && !e.connected
+		needed := len(e.links) > 0 && !e.connected && !e.denied
 		switch {
 		case e.id != id || len(e.links) == 0 && !e.connected && !e.dial.running:
 			return fmt.Errorf("peer %s is kept for nothing", id)

@@ -7,7 +7,7 @@
 // Receives: interest, cancel, cancelAll and watch from links (sessions,
 // Providers); the latest state of peers from Network; results of dials.
 //
-// Sends: available, gone and unreachable to links, each through its own slot;
+// Sends: available, gone, unreachable and denied to links, each through its own slot;
 // dials to workers; connected and gone to the Ledger.
 //
 // Bounds: one entry a connected peer, one a (link, peer) of interest; at most
@@ -22,6 +22,9 @@
 // Dialling: a peer that somebody is interested in is dialled at once and, after
 // each failure, with doubled pauses. One that is lost is dialled at once, too;
 // only when its connections do not even last as long as a pause do those grow.
+//
+// Denial: a peer that is not to be asked is neither dialled nor told to be available,
+// so that nobody who asks peers has to know the rules. It stays connected if it is.
 //
 // Shutdown: Stop takes nothing more in, closes every link's channel, those as
 // well that were opened at the last moment, ends the dials and waits for them.

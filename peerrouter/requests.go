@@ -17,6 +17,7 @@ const (
 	Available   Status = iota + 1 // connected, and speaks Bitswap
 	Gone                          // was available and no longer is
 	Unreachable                   // dialled for this link without success; dialled again later
+	Denied                        // not to be asked for anything: see [Config.Denied]. Neither dialled nor available until that changes
 )
 
 // Info is news about peers: the last word for each.
@@ -44,6 +45,7 @@ type (
 	cancelAll struct{ link *Link }
 	watch     struct{ link *Link }
 	count     struct{ reply chan<- int }
+	decide    struct{}
 )
 
 // dialled is the result of a dial.
@@ -58,6 +60,7 @@ func (cancel) isRequest()    {}
 func (cancelAll) isRequest() {}
 func (watch) isRequest()     {}
 func (count) isRequest()     {}
+func (decide) isRequest()    {}
 
 // Link is one party's line to the router. Its methods may be used by one
 // goroutine at a time; they block only while the router's inbox is full.
@@ -94,7 +97,7 @@ func (l *Link) Cancel(ctx context.Context, peers ...peer.ID) error {
 }
 
 // Watch asks for news of every connected peer: those connected now come at
-// once, then the changes.
+// once, then the changes. Those that are denied come as that.
 func (l *Link) Watch(ctx context.Context) error {
 	return l.router.inbox.Send(ctx, watch{l})
 }
@@ -104,6 +107,11 @@ func (l *Link) Watch(ctx context.Context) error {
 func (l *Link) CancelAll(ctx context.Context) error {
 	return l.router.inbox.Send(ctx, cancelAll{l})
 }
+
+// Decide asks [Config.Denied] anew about every peer, because its answer may have
+// changed, and tells the links of those that it has changed for. The error is the
+// context's or [actor.ErrClosed].
+func (r *Router) Decide(ctx context.Context) error { return r.inbox.Send(ctx, decide{}) }
 
 // Count returns how many peers the router keeps: those that are connected, and
 // those that somebody is interested in. It is zero when ctx ends first and after

@@ -18,6 +18,7 @@ type state struct {
 	maxDials  int
 	firstWait time.Duration // before the second dial of a peer
 	longWait  time.Duration // the longest pause between dials
+	denies    func(peer.ID) bool
 
 	peers    map[peer.ID]*peerEntry
 	links    map[linkID]map[peer.ID]struct{} // what each is interested in
@@ -34,6 +35,7 @@ type peerEntry struct {
 	id        peer.ID
 	links     []linkID // interested, ascending
 	connected bool
+	denied    bool      // is neither dialled nor told to be available
 	since     time.Time // of the connection
 	dial      dialState
 }
@@ -60,7 +62,8 @@ type change struct {
 func newState(maxDials int, firstWait, longWait time.Duration) *state {
 	return &state{
 		maxDials: maxDials, firstWait: firstWait, longWait: longWait,
-		peers: make(map[peer.ID]*peerEntry), links: make(map[linkID]map[peer.ID]struct{}),
+		denies: func(peer.ID) bool { return false },
+		peers:  make(map[peer.ID]*peerEntry), links: make(map[linkID]map[peer.ID]struct{}),
 	}
 }
 
@@ -80,12 +83,16 @@ func (s *state) interest(now time.Time, l linkID, infos []peer.AddrInfo) {
 	}
 	for _, info := range infos {
 		e := s.entry(info.ID)
+		s.decide(now, e)
 		mine[e.id] = struct{}{}
 		e.links = with(e.links, l)
 		if len(info.Addrs) > 0 {
 			e.dial.addrs = info
 		}
 		switch {
+		case e.denied:
+			s.tell(l, e.id, News{Status: Denied})
+			continue
 		case e.connected:
 			s.tell(l, e.id, News{Status: Available})
 			continue
@@ -122,8 +129,8 @@ func (s *state) watch(l linkID) {
 	}
 	s.watchers = with(s.watchers, l)
 	for _, p := range slices.Sorted(maps.Keys(s.peers)) {
-		if s.peers[p].connected {
-			s.tell(l, p, News{Status: Available})
+		if e := s.peers[p]; e.connected {
+			s.tell(l, p, e.presence())
 		}
 	}
 }
@@ -149,6 +156,7 @@ func (s *state) peerState(now time.Time, p peer.ID, connected bool) {
 		e = s.entry(p)
 	}
 	if e.connected == connected {
+		s.decide(now, e) // It may have another connection.
 		return
 	}
 	e.connected = connected
@@ -163,12 +171,15 @@ func (s *state) peerState(now time.Time, p peer.ID, connected bool) {
 
 func (s *state) appeared(now time.Time, e *peerEntry) {
 	e.since = now
+	e.denied = s.denies(e.id)
 	s.dialSucceeded(e)
-	s.tellAll(e, News{Status: Available})
+	s.tellAll(e, e.presence())
 }
 
 func (s *state) left(now time.Time, e *peerEntry) {
-	s.tellAll(e, News{Status: Gone})
+	if !e.denied {
+		s.tellAll(e, News{Status: Gone})
+	}
 	s.connectionLost(now, e)
 	s.settle(e)
 }

@@ -41,7 +41,7 @@ func (s *state) dialled(now time.Time, p peer.ID, err error) {
 	s.dialling--
 	e := s.peers[p] // Kept while the dial was running.
 	e.dial.running = false
-	if !e.connected {
+	if !e.connected && !e.denied {
 		s.dialFailed(now, e, err)
 	}
 	s.settle(e)
@@ -73,7 +73,7 @@ func (s *state) connectionLost(now time.Time, e *peerEntry) {
 	}
 	at := now.Add(s.pause(d.losses))
 	d.losses++
-	if !d.running {
+	if !d.running && !e.denied {
 		s.dialAt(e, at)
 	}
 }

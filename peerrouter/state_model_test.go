@@ -20,6 +20,7 @@ type model struct {
 	now time.Time
 
 	connected map[peer.ID]bool
+	denied    map[peer.ID]bool
 	interest  map[linkID]map[peer.ID]bool
 	watching  map[linkID]bool
 	opened    linkID
@@ -39,7 +40,10 @@ func TestRouterDoesWhatTheModelDoes(t *testing.T) {
 			closed: make(map[linkID]int), dialling: make(map[peer.ID]bool), dials: make(map[peer.ID][]time.Time),
 			word: make(map[linkID]map[peer.ID]Status),
 		}
+		m.denied = make(map[peer.ID]bool)
+		m.s.denies = func(p peer.ID) bool { return m.denied[p] }
 		t.Repeat(map[string]func(*rapid.T){
+			"deny":      m.deny,
 			"open":      m.open,
 			"interest":  m.ask,
 			"cancel":    m.cancel,
@@ -132,6 +136,15 @@ func (m *model) peerState(t *rapid.T) {
 	}
 }
 
+func (m *model) deny(t *rapid.T) {
+	clear(m.denied)
+	for _, p := range m.peers(t) {
+		m.denied[p] = true
+	}
+	m.s.decideAll(m.now)
+	m.check()
+}
+
 func (m *model) dialled(t *rapid.T) {
 	if len(m.dialling) == 0 {
 		return
@@ -174,6 +187,7 @@ func (m *model) check() effects {
 	for _, d := range out.dials {
 		require.False(m, m.dialling[d.ID], "once at a time")
 		require.False(m, m.connected[d.ID])
+		require.False(m, m.denied[d.ID])
 		require.True(m, m.needed(d.ID))
 		m.dialling[d.ID] = true
 		m.dials[d.ID] = append(m.dials[d.ID], m.now)
@@ -186,19 +200,29 @@ func (m *model) invariants() {
 	require.Equal(m, len(m.dialling), m.s.dialling)
 	for l := range m.interest {
 		for p := range m.connected {
+			word := Available
+			if m.denied[p] {
+				word = Denied
+			}
 			if m.interest[l][p] || m.watching[l] {
-				require.Equal(m, Available, m.word[l][p], "the last word to link %d about %s", l, p)
+				require.Equal(m, word, m.word[l][p], "the last word to link %d about %s", l, p)
 			}
 		}
 		for p := range m.interest[l] {
-			if !m.connected[p] {
+			switch {
+			case m.connected[p]:
+			case m.denied[p]:
+				require.Equal(m, Denied, m.word[l][p], "the last word to link %d about %s", l, p)
+			default:
 				require.NotEqual(m, Available, m.word[l][p], "the last word to link %d about %s", l, p)
 				require.True(m, m.dialling[p] || m.s.peers[p].dial.queued(), "%s has a next dial", p)
 			}
 		}
 	}
+	require.NoError(m, m.s.audit())
 	for _, p := range m.s.waiting {
 		require.True(m, m.needed(p.id))
+		require.False(m, m.denied[p.id])
 		require.False(m, m.connected[p.id])
 	}
 	if wake := m.s.wake(); len(m.dialling) < modelDials && !wake.IsZero() {

@@ -103,7 +103,7 @@ func (r *rig) told(l linkID) string {
 func describe(i Info) string {
 	var all []string
 	for _, p := range slices.Sorted(maps.Keys(i)) {
-		word := [...]string{Available: "available", Gone: "gone", Unreachable: "unreachable"}[i[p].Status]
+		word := [...]string{Available: "available", Gone: "gone", Unreachable: "unreachable", Denied: "denied"}[i[p].Status]
 		all = append(all, string(p)+" "+word)
 	}
 	return strings.Join(all, ", ")

@@ -24,7 +24,7 @@ type Steps struct {
 func NewSteps(cfg Config, dial func(peer.AddrInfo)) *Steps {
 	r := New(cfg)
 	return &Steps{r, &shell{
-		Router: r, state: newState(r.cfg.Dials, r.cfg.FirstWait, r.cfg.LongWait), links: actor.NewNumbers[linkID, *Link](),
+		Router: r, state: r.newState(), links: actor.NewNumbers[linkID, *Link](),
 	}, dial}
 }
 

@@ -75,6 +75,8 @@ func (q *question) heard(ctx context.Context, n peerrouter.News) error {
 		return ErrLeft
 	case peerrouter.Unreachable:
 		return n.Err
+	case peerrouter.Denied:
+		return ErrDenied
 	}
 	return nil
 }

@@ -39,7 +39,11 @@ type Config struct {
 	// Score is what is thought of a peer, from 0 to 1, for the order in which
 	// candidates are named. It is called from several goroutines; may be nil.
 	Score func(peer.ID) float64
-	Seed  uint64 // what is drawn by lot follows from it; zero draws it
+	// Denied reports whether a peer is not to be asked for anything, so that it is
+	// named only where there is nobody else, for whoever asks to say so. It is called
+	// from the directory's goroutine and must not block. Nil denies nobody.
+	Denied func(peer.ID) bool
+	Seed   uint64 // what is drawn by lot follows from it; zero draws it
 
 	Timeout time.Duration // of one query; default 30 s, which a DHT walk may take
 	Logger  *zap.Logger
@@ -121,6 +125,9 @@ func newShell(d *Directory, finders bool) *shell {
 		reports:   make(chan report),
 	}
 	s.state.seed(d.cfg.Seed)
+	if d.cfg.Denied != nil {
+		s.state.denies = d.cfg.Denied
+	}
 	return s
 }
 

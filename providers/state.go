@@ -64,6 +64,7 @@ type candidate struct {
 type state struct {
 	timeout time.Duration
 	finders bool // there are any
+	denies  func(peer.ID) bool
 	dice    *rand.Rand
 	now     time.Time // of the last event that had one
 
@@ -140,7 +141,7 @@ type told struct {
 
 func newState(timeout time.Duration, finders bool) *state {
 	return &state{
-		timeout: timeout, finders: finders, dice: rand.New(rand.NewPCG(0, 0)),
+		timeout: timeout, finders: finders, denies: func(peer.ID) bool { return false }, dice: rand.New(rand.NewPCG(0, 0)),
 		connected: make(map[peer.ID]struct{}), useful: make(map[string][]peer.ID), cache: make(map[subject]answer),
 		links: make(map[linkID]*link), flying: make(map[key]*query), running: make(map[queryID]*query),
 		trackers: make(map[peer.ID]client.Tracker), distrusted: make(map[peer.ID]time.Time),

@@ -25,6 +25,8 @@ func (s *state) offer(now time.Time, q *query, c candidate) {
 	}
 	useless := !q.key.watch && s.isUseless(now, q.key.namespace, c.ID)
 	switch {
+	case !q.key.watch && s.denies(c.ID):
+		q.reserve = keep(q.reserve, c)
 	case useless && s.verifiable(c):
 		q.reserve = keep(q.reserve, c)
 	case useless:

@@ -48,7 +48,7 @@ func (s *state) known(now time.Time, k key, mine *link) (known Candidates) {
 		if mine.satisfied() {
 			break
 		}
-		if _, twice := mine.seen[c.ID]; twice || s.isUseless(now, k.namespace, c.ID) || !s.admit(now, c) {
+		if _, twice := mine.seen[c.ID]; twice || s.denies(c.ID) || s.isUseless(now, k.namespace, c.ID) || !s.admit(now, c) {
 			continue
 		}
 		s.note(mine, c.ID)

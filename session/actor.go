@@ -233,6 +233,8 @@ func (s *shell) peerNews(info peerrouter.Info) {
 			s.state.gone(p)
 		case peerrouter.Unreachable:
 			s.state.unreachable(p, n.Err)
+		case peerrouter.Denied:
+			s.state.denied(p)
 		}
 	}
 }

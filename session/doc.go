@@ -5,7 +5,7 @@
 // it said, how it performs and what is asked of it.
 //
 // Receives: want, finish, cancel and consumed from calls; blocks and presences
-// from BlockRouter; available, gone and unreachable from PeerRouter; each
+// from BlockRouter; available, gone, unreachable and denied from PeerRouter; each
 // peer's window from WantManager; candidates from Providers.
 //
 // Sends: to BlockRouter, PeerRouter, WantManager and Providers through its

@@ -30,6 +30,9 @@ type undefined struct{}
 func (undefined) Error() string  { return "the CID is undefined" }
 func (undefined) NotFound() bool { return true }
 
+// ErrDenied is why a peer was not asked that our own rules deny everything.
+var ErrDenied = errors.New("our access rules deny it everything, so nothing is asked of it")
+
 // Outcome is what became of asking one peer for one CID.
 type Outcome uint8
 
@@ -41,10 +44,11 @@ const (
 	Have                       // answered HAVE, and the block did not come
 	Unreachable                // could not be connected to
 	Left                       // was asked, and disconnected
+	Denied                     // not to be asked: see [ErrDenied]
 )
 
 func (o Outcome) String() string {
-	names := [...]string{"not asked", "no answer", "DONT_HAVE", "HAVE, but no block came", "unreachable", "disconnected"}
+	names := [...]string{"not asked", "no answer", "DONT_HAVE", "HAVE, but no block came", "unreachable", "disconnected", "denied"}
 	return names[o]
 }
 
@@ -52,7 +56,7 @@ func (o Outcome) String() string {
 type Answer struct {
 	Peer    peer.ID
 	Outcome Outcome
-	Err     error // why it was unreachable
+	Err     error // why it was unreachable, or [ErrDenied]
 }
 
 // FetchError says why a block did not come, with what each peer answered.
@@ -89,13 +93,14 @@ func (e *FetchError) Error() string {
 
 // refusal says in words that no named peer has sent the block.
 func (e *FetchError) refusal() string {
-	unreachable := 0
-	for _, a := range e.Answers {
-		if a.Outcome == Unreachable {
-			unreachable++
-		}
-	}
+	unreachable, denied := e.count(Unreachable), e.count(Denied)
 	switch n := len(e.Answers); {
+	case n == 1 && denied == 1:
+		return "the only peer named is denied by our access rules"
+	case denied == n:
+		return fmt.Sprintf("all of the %d peers named are denied by our access rules", n)
+	case denied > 0:
+		return fmt.Sprintf("of the %d peers named, %d are denied by our access rules and no other has it", n, denied)
 	case n == 1 && unreachable == 1:
 		return "the only peer named cannot be reached"
 	case n == 1:
@@ -109,6 +114,16 @@ func (e *FetchError) refusal() string {
 	}
 }
 
+// count is how many peers had an outcome.
+func (e *FetchError) count(o Outcome) (n int) {
+	for _, a := range e.Answers {
+		if a.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
 // Unwrap makes [errors.Is] see what ended the fetch, the store's error, and
 // ErrNoProviders when nobody was there to be asked.
 func (e *FetchError) Unwrap() []error {
@@ -116,7 +131,7 @@ func (e *FetchError) Unwrap() []error {
 	if e.Err != nil {
 		errs = append(errs, e.Err)
 	}
-	asked := func(a Answer) bool { return a.Outcome != Unreachable }
+	asked := func(a Answer) bool { return a.Outcome != Unreachable && a.Outcome != Denied }
 	if e.Err != ErrNoProviders && !slices.ContainsFunc(e.Answers, asked) && !errors.Is(e.Err, ErrClosed) {
 		errs = append(errs, ErrNoProviders)
 	}

@@ -12,6 +12,7 @@ import (
 func TestAFailureSaysWhatThePeersDid(t *testing.T) {
 	refused := Answer{Peer: "a", Outcome: DontHave}
 	down := Answer{Peer: "b", Outcome: Unreachable, Err: errors.New("connection refused")}
+	denied := Answer{Peer: "c", Outcome: Denied, Err: ErrDenied}
 	for _, c := range []struct {
 		answers []Answer
 		err     error
@@ -22,6 +23,9 @@ func TestAFailureSaysWhatThePeersDid(t *testing.T) {
 		{[]Answer{refused, refused}, nil, "none of the 2 peers named has it"},
 		{[]Answer{down, down}, nil, "none of the 2 peers named can be reached"},
 		{[]Answer{refused, down}, nil, "of the 2 peers named, 1 cannot be reached and the others do not have it"},
+		{[]Answer{denied}, nil, "the only peer named is denied by our access rules"},
+		{[]Answer{denied, denied}, nil, "all of the 2 peers named are denied by our access rules"},
+		{[]Answer{denied, denied, refused}, nil, "of the 3 peers named, 2 are denied by our access rules and no other has it"},
 		{[]Answer{refused}, context.DeadlineExceeded, context.DeadlineExceeded.Error()},
 	} {
 		e := &FetchError{CID: blocks.NewBlock([]byte("x")).Cid(), Answers: c.answers, Err: c.err}

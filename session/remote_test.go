@@ -20,6 +20,7 @@ type remote struct {
 	rtt        time.Duration
 	perBlock   time.Duration
 	busyUntil  time.Time
+	denied     bool // by a rule of the session's node
 	mute       bool // never answers
 	noDontHave bool // never says DONT_HAVE
 	liar       bool // says HAVE to everything and sends nothing

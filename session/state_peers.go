@@ -22,7 +22,7 @@ type sessionPeer struct {
 	partial   bool  // and has announced that it holds a part only
 	inUse     bool  // may be asked; a connected peer is in use once its wave came
 	left      bool  // was connected
-	err       error // why it could not be connected to
+	err       error // why it could not be connected to, or is not to be asked
 
 	view   wantmanager.View
 	asked  []*wanted // those with a want-block out, in the order of asking, and some that no longer have one
@@ -224,13 +224,8 @@ func (s *state) gone(id peer.ID) {
 		return
 	}
 	p := s.peers[i]
-	p.connected, p.left = false, true
-	p.view = wantmanager.View{}
-	s.stale = true
-	if p.inUse {
-		s.out.drop = append(s.out.drop, id)
-		s.unlearn(i)
-	}
+	p.left = true
+	s.lose(i)
 	switch {
 	case s.wants.Len() == 0:
 		s.resting = false // There is a peer to be forgotten.
@@ -239,6 +234,16 @@ func (s *state) gone(id peer.ID) {
 		s.out.interest = append(s.out.interest, peer.AddrInfo{ID: id})
 	case !p.named && !p.candidate:
 		s.forgetPeer(i)
+	}
+}
+
+// lose takes back what peer i was asked, and forgets what it said.
+func (s *state) lose(i int) {
+	p := s.peers[i]
+	p.connected, p.view, s.stale = false, wantmanager.View{}, true
+	if p.inUse {
+		s.out.drop = append(s.out.drop, p.id)
+		s.unlearn(i)
 	}
 }
 
@@ -270,6 +275,30 @@ func (s *state) unreachable(id peer.ID, err error) {
 		if s.rules.only {
 			s.search.renew() // All that were named may have refused now.
 		}
+	}
+}
+
+// denied notes that a peer is not to be asked for anything: what it was asked goes
+// to others. It is no fault of the peer, so the directory hears nothing of it.
+func (s *state) denied(id peer.ID) {
+	i, known := s.index[id]
+	if !known {
+		return // Nobody has named it, and it was asked nothing.
+	}
+	p := s.peers[i]
+	p.err = ErrDenied
+	if p.connected {
+		s.lose(i)
+	}
+	switch {
+	case s.wants.Len() == 0:
+		s.resting = false
+	case !p.named && !p.candidate:
+		s.noteTried(p.answer(0))
+		s.forgetPeer(i)
+	}
+	if s.rules.only {
+		s.search.renew()
 	}
 }
 
@@ -508,7 +537,7 @@ func (s *state) failure(w *wanted, cause error) *FetchError {
 		if bits == 0 && !p.named && p.err == nil {
 			continue
 		}
-		err.Answers = append(err.Answers, Answer{Peer: p.id, Outcome: p.outcome(bits), Err: p.err})
+		err.Answers = append(err.Answers, p.answer(bits))
 	}
 	for _, a := range s.tried {
 		if !slices.ContainsFunc(err.Answers, func(o Answer) bool { return o.Peer == a.Peer }) {
@@ -519,8 +548,15 @@ func (s *state) failure(w *wanted, cause error) *FetchError {
 	return err
 }
 
+// answer is what became of asking the peer, of which bits are known about a CID.
+func (p *sessionPeer) answer(bits uint8) Answer {
+	return Answer{Peer: p.id, Outcome: p.outcome(bits), Err: p.err}
+}
+
 func (p *sessionPeer) outcome(bits uint8) Outcome {
 	switch {
+	case p.err == ErrDenied:
+		return Denied
 	case p.err != nil:
 		return Unreachable
 	case bits&refused != 0:

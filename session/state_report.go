@@ -229,6 +229,8 @@ func (p *sessionPeer) report() PeerReport {
 func (p *sessionPeer) standing() Outcome {
 	t := &p.tally
 	switch {
+	case p.err == ErrDenied:
+		return Denied
 	case p.err != nil && !p.connected && t.blocks+t.haves+t.dontHaves == 0:
 		return Unreachable
 	case t.blocks+t.haves > 0:

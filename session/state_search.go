@@ -544,12 +544,17 @@ func (s *state) rotate(now time.Time) {
 func (s *state) giveUp(i int) {
 	p := s.peers[i]
 	if p.err != nil {
-		s.tried = slices.DeleteFunc(s.tried, func(a Answer) bool { return a.Peer == p.id })
-		s.tried = append(s.tried, Answer{Peer: p.id, Outcome: Unreachable, Err: p.err})
-		s.tried = s.tried[max(0, len(s.tried)-mostTried):]
+		s.noteTried(p.answer(0))
 	}
 	s.out.bored = append(s.out.bored, p.id)
 	s.forgetPeer(i)
+}
+
+// noteTried keeps what became of a peer that is forgotten, of the latest few.
+func (s *state) noteTried(a Answer) {
+	s.tried = slices.DeleteFunc(s.tried, func(o Answer) bool { return o.Peer == a.Peer })
+	s.tried = append(s.tried, a)
+	s.tried = s.tried[max(0, len(s.tried)-mostTried):]
 }
 
 // wake is when tick has something to do, or the zero time.

@@ -294,7 +294,7 @@ func (w *world) route(out effects) {
 	for _, info := range out.interest {
 		w.interested[info.ID] = true
 		p := w.peer(info.ID)
-		if p.connected {
+		if p.connected || p.denied {
 			w.after(0, func() { w.announce(p) })
 		} else {
 			w.dial(p)
@@ -323,7 +323,7 @@ func (w *world) route(out effects) {
 func (w *world) dial(p *remote) {
 	w.after(w.dialling, func() {
 		switch {
-		case p.connected || !w.interested[p.id]:
+		case p.connected || p.denied || !w.interested[p.id]:
 		case p.reachable:
 			w.connect(p)
 		default:
@@ -334,9 +334,20 @@ func (w *world) dial(p *remote) {
 }
 
 func (w *world) announce(p *remote) {
-	if p.connected && (w.watching || w.interested[p.id]) {
+	switch {
+	case !w.interested[p.id] && !(w.watching && p.connected):
+	case p.denied:
+		w.s.denied(p.id)
+	case p.connected:
 		w.s.available(p.id)
 	}
+}
+
+// deny is a rule that comes or goes.
+func (w *world) deny(p *remote, denied bool) {
+	p.denied = denied
+	w.announce(p)
+	w.settle()
 }
 
 func (w *world) connect(p *remote) {

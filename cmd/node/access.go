@@ -19,6 +19,7 @@ type verdict struct {
 	Addresses []string `json:"addresses"` // that connections are assumed to come from
 	CID       string   `json:"cid,omitempty"`
 	Allow     bool     `json:"allow"`
+	Fetch     bool     `json:"fetch"` // whether it is fetched from
 	Class     string   `json:"class"`
 	Reason    string   `json:"reason"`         // that refusals are counted by
 	File      string   `json:"file,omitempty"` // of the rule that decides; none if no rule does
@@ -57,7 +58,8 @@ func newAccessCheck(a *app) *cobra.Command {
 		Long: `Reads the access rules, those of the settings unless --access-rules names others,
 and says whether they let the peer have the block, by which line, and in which class
 the peer is. Without a CID it says whether the peer may have blocks that no rule
-names. It asks no running node, so rules can be tried before a node uses them.
+names. Nothing is fetched from a peer that a line denies everything: "fetch" says so.
+It asks no running node, so rules can be tried before a node uses them.
 
 It exits with 0 if it is allowed, and with 5 if it is denied.`,
 		Example: `  souk access check 12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X
@@ -118,7 +120,7 @@ func checkAccess(a *app, rules *access.Rules, args, addresses []string) error {
 		v.CID = c.String()
 	}
 	rule := rules.Decide(who, c)
-	v.Allow, v.Class, v.Reason = rule.Allow, rules.Class(who), rule.Reason
+	v.Allow, v.Fetch, v.Class, v.Reason = rule.Allow, !rules.Denies(who), rules.Class(who), rule.Reason
 	v.File, v.Line, v.Rule = rule.File, rule.Line, rule.Text
 	if err := v.print(a.out, a.json); err != nil || rule.Allow {
 		return err
@@ -130,8 +132,8 @@ func (v *verdict) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, v)
 	}
-	word := map[bool]string{true: "allowed", false: "denied"}[v.Allow]
+	words := map[bool]string{true: "allowed", false: "denied"}
 	rule := access.Rule{File: v.File, Line: v.Line, Text: v.Rule}
-	_, err := fmt.Fprintf(w, "%s\nrule   %s\nreason %s\nclass  %s\n", word, rule, v.Reason, v.Class)
+	_, err := fmt.Fprintf(w, "%s\nrule   %s\nreason %s\nclass  %s\nfetch  %s\n", words[v.Allow], rule, v.Reason, v.Class, words[v.Fetch])
 	return err
 }

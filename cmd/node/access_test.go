@@ -23,12 +23,12 @@ func TestACheckSaysWhichLineDecides(t *testing.T) {
 	rules := rulesFile(t, "class friends peer "+somebody+"\ndeny net 192.0.2.0/24 as scanners\n")
 	o := command(t, t.TempDir(), "access", "check", "--access-rules", rules, "--address", "192.0.2.7", somebody)
 	require.Equal(t, exitDenied, o.code)
-	require.Equal(t, "denied\nrule   "+rules+":2: deny net 192.0.2.0/24 as scanners\nreason scanners\nclass  friends\n", o.out)
+	require.Equal(t, "denied\nrule   "+rules+":2: deny net 192.0.2.0/24 as scanners\nreason scanners\nclass  friends\nfetch  denied\n", o.out)
 	require.Contains(t, o.err, "souk: denied by "+rules+":2: deny net")
 
 	out := must(t, t.TempDir(), "access", "check", "--json", "--access-rules", rules, somebody, "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy")
 	require.JSONEq(t, `{"peer": "`+somebody+`", "addresses": [], "cid": "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
-		"allow": true, "class": "friends", "reason": "default", "rule": "default allow"}`, out)
+		"allow": true, "fetch": true, "class": "friends", "reason": "default", "rule": "default allow"}`, out)
 }
 
 func TestACheckReadsTheRulesOfTheSettings(t *testing.T) {
