@@ -9,6 +9,7 @@ import (
 var (
 	blocksDesc    = desc("blocks_total", "Blocks that came from peers, duplicates included, or were accepted by a stream to one.", "direction")
 	bytesDesc     = desc("block_bytes_total", "Bytes of the blocks that came, duplicates included, or were sent.", "direction")
+	classDesc     = desc("class_block_bytes_total", "Bytes of blocks by the class that the access rules put the peer into: default is everybody else.", "class", "direction")
 	dupDesc       = desc("duplicate_blocks_total", "Received blocks that nobody here waited for any more. If they are many, several peers are asked for the same: see /debug/sessions.")
 	dupBytesDesc  = desc("duplicate_block_bytes_total", "Bytes of received blocks that nobody here waited for any more.")
 	messagesDesc  = desc("messages_total", "Bitswap messages.", "direction")
@@ -21,7 +22,7 @@ var (
 	storeDesc     = desc("store_errors_total", "What the store failed at: to read for peers, to write what came. Look at the disk and at the log.", "operation")
 
 	trafficDescs = []*prometheus.Desc{
-		blocksDesc, bytesDesc, dupDesc, dupBytesDesc, messagesDesc, wireDesc, streamsDesc,
+		blocksDesc, bytesDesc, classDesc, dupDesc, dupBytesDesc, messagesDesc, wireDesc, streamsDesc,
 		asksDesc, presencesDesc, lostDesc, unsentDesc, storeDesc,
 	}
 )
@@ -34,6 +35,10 @@ func (m metrics) collectTraffic(out chan<- prometheus.Metric) {
 	}
 	both(blocksDesc, s.BlocksReceived, s.BlocksSent)
 	both(bytesDesc, s.DataReceived, s.DataSent)
+	for _, c := range m.x.Classes() {
+		count(out, classDesc, c.BytesReceived, c.Class, "received")
+		count(out, classDesc, c.BytesSent, c.Class, "sent")
+	}
 	both(messagesDesc, s.MessagesReceived, s.MessagesSent)
 	both(wireDesc, n.BytesReceived, n.BytesSent)
 	count(out, dupDesc, s.DupBlksReceived)

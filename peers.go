@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/rate"
 	"github.com/souk-p2p/souk/wantmanager"
 )
 
@@ -25,6 +26,9 @@ type PeerStat struct {
 	// Class is "proven" for a peer with which blocks were exchanged, whose place
 	// nobody else takes, and "new" for any other.
 	Class string `json:"class"`
+	// AccessClass is the class that the access rules put it into, which says how fast
+	// blocks may come and go; empty for none.
+	AccessClass string `json:"access_class,omitempty"`
 	// Strikes is what it has done wrong of late, in points; at StrikeLimit it is
 	// refused for a while.
 	Strikes     int     `json:"strikes"`
@@ -84,6 +88,9 @@ func (x *Exchange) Peers(ctx context.Context) ([]PeerStat, error) {
 		all[i] = PeerStat{
 			Peer: p.Peer, Protocol: string(p.Protocol), Since: p.Since, Class: x.class(p.Peer),
 			Strikes: p.Strikes, StrikeLimit: p.StrikeLimit, Score: scores.Of(p.Peer), WantsReceived: wanted[p.Peer],
+		}
+		if class := x.policy.class(p.Peer); class != rate.Default {
+			all[i].AccessClass = class
 		}
 		x.describe(&all[i])
 	}

@@ -62,6 +62,7 @@ type Exchange struct {
 
 	panics    *panics
 	policy    *policy
+	classes   classes
 	network   *network.Network
 	ledger    *ledger.Ledger
 	peers     *peerrouter.Router
@@ -97,6 +98,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	x := &Exchange{
 		host: h, store: blockstore.NewStaged(store), opts: defaults(),
 		sessions: make(map[*session.Session]struct{}), closed: make(chan struct{}),
+		classes: classes{passed: make(map[string]*ledger.Counters)},
 	}
 	for _, o := range opts {
 		o(&x.opts)
@@ -143,7 +145,7 @@ func (x *Exchange) build(ctx context.Context) (err error) {
 		return err
 	}
 	x.blocks = blockrouter.New(blockrouter.Config{
-		Store: x.store, Stage: x.store, Available: x.available, Record: x.ledger.Port("blockrouter").Record, Fail: x.fail, Came: x.kubo.came(), Denied: x.policy.denied,
+		Store: x.store, Stage: x.store, Available: x.available, Record: x.account("blockrouter").Record, Fail: x.fail, Came: x.kubo.came(), Denied: x.policy.denied,
 		Panicked: x.panics.contained, WithoutStoring: x.opts.withoutStoring, StoreBytes: x.opts.storeBytes, Logger: x.log.Named("blocks"),
 	})
 	x.wants = wantmanager.New(wantmanager.Config{
@@ -172,23 +174,26 @@ func (x *Exchange) buildEngine() (err error) {
 	return err
 }
 
-// account is where an actor records what passed. The faults that it found count
-// as strikes too, like those that the readers of streams find.
+// account is where an actor records what passed. It counts by class, too, and the
+// faults that the actor found count as strikes, like those that the readers of
+// streams find.
 type account struct {
-	port    *ledger.Port
-	network *network.Network
+	port *ledger.Port
+	x    *Exchange
 }
 
-func (x *Exchange) account(actor string) account {
-	return account{port: x.ledger.Port(actor), network: x.network}
-}
+func (x *Exchange) account(actor string) account { return account{port: x.ledger.Port(actor), x: x} }
 
 // Record does not block.
 func (a account) Record(deltas ...ledger.Delta) {
 	a.port.Record(deltas...)
 	for i := range deltas {
-		if f := deltas[i].Fault; f != 0 {
-			a.network.Strike(deltas[i].Peer, f, int(max(deltas[i].Times, 1)))
+		d := &deltas[i]
+		if d.BlocksReceived+d.BlocksSent > 0 {
+			a.x.classes.count(a.x.policy.class(d.Peer), &d.Counters)
+		}
+		if d.Fault != 0 {
+			a.x.network.Strike(d.Peer, d.Fault, int(max(d.Times, 1)))
 		}
 	}
 }

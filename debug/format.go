@@ -39,6 +39,7 @@ var formats = template.FuncMap{
 	"plural":    plural,
 	"clamp":     func(share float64) int { return int(100 * min(max(share, 0), 1)) },
 	"last":      func(first, rows int) int { return first + rows - 1 },
+	"limit":     limit,
 	"speed":     func(r float64) string { return size(max(r, 0), "B/s") },
 	"since":     func(now, t time.Time) string { return uptime(now.Sub(t)) },
 	"uptime":    uptime,
@@ -53,6 +54,14 @@ var formats = template.FuncMap{
 }
 
 const none = "–"
+
+// limit is a [rate.Rate] as it is written in rules.
+func limit(r fmt.Stringer) string {
+	if text := r.String(); text != "off" {
+		return text
+	}
+	return none
+}
 
 // plain is a name that somebody else chose, without what would not be seen or
 // would turn the writing around: such characters are written as in Go.

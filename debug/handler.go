@@ -21,6 +21,7 @@ type Config struct {
 	Store    StoreSource
 	Trackers TrackersSource
 	Refusals RefusalSource
+	Classes  ClassSource
 
 	// Draining tells whether the node finishes what it was doing and then ends. May be
 	// nil.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -117,6 +118,19 @@ func TestListForAPerson(t *testing.T) {
 	requireHasNot(t, page, "Next")
 	requireHasNot(t, page, "<script>")
 	requireHasNot(t, page, "ZgotmplZ") // what a template writes for a value that it refuses
+}
+
+func TestThePageOfLedgersHasClassesWhereThereAreSome(t *testing.T) {
+	page := get(t, busy(), "/debug/ledgers", "text/html").Body.String()
+	for _, text := range []string{"By class", ">friends<", "9.00 MiB", "20MB/s", "each 2MB/s"} {
+		require.Contains(t, page, text)
+	}
+	var l struct{ Classes []souk.ClassStat }
+	require.NoError(t, json.Unmarshal(get(t, busy(), "/debug/ledgers", "application/json").Body.Bytes(), &l))
+	require.Equal(t, busy().classes, l.Classes)
+	s := busy()
+	s.classes = s.classes[:1]
+	require.NotContains(t, get(t, s, "/debug/ledgers", "text/html").Body.String(), "By class", "everybody is in the same")
 }
 
 func TestLongListIsPagedThrough(t *testing.T) {

@@ -20,12 +20,13 @@ import (
 type listing struct {
 	Self    peer.ID          `json:"self"`
 	Stat    Stat             `json:"stat"`
-	Rates   ledger.Rates     `json:"rates"`          // of all peers
-	Peers   int              `json:"peers"`          // of whom there is a ledger
-	Up      int              `json:"connected"`      // of those
-	Found   int              `json:"found"`          // of those, as the query asks for them
-	Ledgers []ledger.Receipt `json:"ledgers"`        // of those, within the limit
-	Next    string           `json:"next,omitempty"` // the cursor for those that come after
+	Rates   ledger.Rates     `json:"rates"`             // of all peers
+	Peers   int              `json:"peers"`             // of whom there is a ledger
+	Up      int              `json:"connected"`         // of those
+	Found   int              `json:"found"`             // of those, as the query asks for them
+	Ledgers []ledger.Receipt `json:"ledgers"`           // of those, within the limit
+	Next    string           `json:"next,omitempty"`    // the cursor for those that come after
+	Classes []souk.ClassStat `json:"classes,omitempty"` // when access rules make any
 
 	Total   ledger.Receipt `json:"-"` // of those found
 	First   int            `json:"-"` // place of the first row, from 1 on
@@ -51,6 +52,7 @@ func (p *pages) list(_ context.Context, q *query, _ *http.Request) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
+	l.Classes = p.classes()
 	end := min(first+q.limit, len(found))
 	l.First, l.Ledgers = first+1, slices.Clip(found[first:end])
 	if end < len(found) {
@@ -60,6 +62,18 @@ func (p *pages) list(_ context.Context, q *query, _ *http.Request) (answer, erro
 		l.Ledgers = []ledger.Receipt{} // An empty list in JSON, not null.
 	}
 	return answer{name: "ledgers.html", html: l, json: l}, nil
+}
+
+// classes are those that access rules make, with the one of everybody else, or none.
+func (p *pages) classes() []souk.ClassStat {
+	if p.Classes == nil {
+		return nil
+	}
+	all := p.Classes.Classes()
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }
 
 // cursor names the last row of a page by its place and its peer.

@@ -84,6 +84,11 @@ type TrackerState struct {
 	State     string  `json:"state"` // in a word or two
 }
 
+// ClassSource tells what passed by class of peers. A *[souk.Exchange] is one.
+type ClassSource interface {
+	Classes() []souk.ClassStat
+}
+
 // RefusalSource tells what peers were refused, by reason, since the start. A
 // *[souk.Exchange] is one.
 type RefusalSource interface {

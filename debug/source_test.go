@@ -26,12 +26,13 @@ type source struct {
 	broken   error // of the store
 	trackers []TrackerState
 	refused  map[string]uint64
+	classes  []souk.ClassStat
 }
 
 // config has every topic.
 func (s *source) config() Config {
 	return Config{
-		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s,
+		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s, Classes: s,
 		Version: "souk 1.2.3", Now: func() time.Time { return noon },
 	}
 }
@@ -100,9 +101,15 @@ func busy() *source {
 	}
 	s.store = Store{Bytes: 99, Quota: 100, Blocks: 12}
 	s.trackers = []TrackerState{{ID: id("tracker"), State: "does not answer"}, {ID: id("other"), Reachable: true, State: "12 ms"}}
+	s.classes = []souk.ClassStat{
+		{Class: "default", BytesReceived: 3 << 20, BlocksReceived: 12, UploadRate: 5_000_000},
+		{Class: "friends", BytesSent: 9 << 20, BlocksSent: 36, UploadRate: 20_000_000, UploadRatePeer: 2_000_000},
+	}
 	s.refused = map[string]uint64{"access": 12, "too large": 1}
 	return s
 }
+
+func (s *source) Classes() []souk.ClassStat { return s.classes }
 
 func (s *source) Self() peer.ID { return id("self") }
 

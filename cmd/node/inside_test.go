@@ -152,6 +152,9 @@ func TestTheJSONOfPeersWantsSessionsAndStatIsStable(t *testing.T) {
 			`"tried":[{"peer":"` + absentPeer + `","answer":"blocks","error":"e","connected":false,"source":"named","blocks":0,"bytes":0,"haves":0,` +
 			`"dont_haves":0,"silences":0,"asked":0,"asked_bytes":0,"share":0,"rate":0,"rtt_ns":0}],` +
 			`"oldest":[{"cid":{"/":"` + c.String() + `"},"age_ns":1,"waits":"w","peers":["` + absentPeer + `"]}]}`},
+		"class": {souk.ClassStat{Class: "friends", BlocksReceived: 1, BytesReceived: 2, BlocksSent: 3, BytesSent: 4, DownloadRate: 5, UploadRate: 6, DownloadRatePeer: 7, UploadRatePeer: 8},
+			`{"class":"friends","blocks_received":1,"bytes_received":2,"blocks_sent":3,"bytes_sent":4,` +
+				`"download_rate":5,"upload_rate":6,"download_rate_per_peer":7,"upload_rate_per_peer":8}`},
 		"stat": {node.Stat{Time: at, Uptime: 1.5}, `{"time":"2026-01-02T03:04:05Z","uptime_seconds":1.5,"peers":0,"sessions":0,"blocks_received":0,` +
 			`"bytes_received":0,"duplicates":0,"duplicate_bytes":0,"blocks_sent":0,"bytes_sent":0,"messages_received":0,"messages_sent":0,` +
 			`"wants_received":0,"rates":{"received_10s":0,"received_1m":0,"sent_10s":0,"sent_1m":0},"ever":{"bytes_sent":0,"bytes_received":0,` +
@@ -162,6 +165,23 @@ func TestTheJSONOfPeersWantsSessionsAndStatIsStable(t *testing.T) {
 		require.NoError(t, printJSON(&out, of.value))
 		require.Equal(t, of.want+"\n", out.String(), name)
 	}
+}
+
+func TestStatTellsOfClasses(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	source := start(t, b)
+	id := source.address()[strings.LastIndex(source.address(), "/")+1:]
+	start(t, a, "--access-rules", rulesFile(t, "class friends peer "+id+"\nrate friends down 500MB/s\nrate friends each down 90MB/s"))
+	root := add(t, b, tree(t))
+	must(t, a, "get", root, "-o", filepath.Join(t.TempDir(), "out"), "--peer", source.address())
+	var s node.Stat
+	require.NoError(t, json.Unmarshal([]byte(must(t, a, "stat", "--json")), &s))
+	require.Len(t, s.Classes, 2)
+	require.Equal(t, s.BytesReceived, s.Classes[1].BytesReceived)
+	text := must(t, a, "stat")
+	require.Regexp(t, `class friends +\S+ MiB received \(at most 500MB/s, 90MB/s each\), 0 B sent\n`, text)
+	require.Regexp(t, `class default +0 B received, 0 B sent\n`, text)
+	require.NotContains(t, must(t, b, "stat"), "class ", "where there are none")
 }
 
 func TestWhatAPeerSaysDoesNothingToATerminal(t *testing.T) {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/rate"
 )
 
 // shortestInterval is as often as the rates over ten seconds say something new.
@@ -68,12 +70,34 @@ func writeStat(w io.Writer, s *node.Stat) error {
 	fmt.Fprintf(t, "received\t%s in %s, %d of them (%s) duplicates; %d messages, %d wants\n", formatBytes(s.BytesReceived),
 		plural(s.BlocksReceived, "block", "blocks"), s.Duplicates, formatBytes(s.DuplicateBytes), s.MessagesReceived, s.WantsReceived)
 	fmt.Fprintf(t, "sent\t%s in %s; %d messages\n", formatBytes(s.BytesSent), plural(s.BlocksSent, "block", "blocks"), s.MessagesSent)
+	for _, c := range s.Classes {
+		fmt.Fprintf(t, "class %s\t%s\n", c.Class, classLine(&c))
+	}
 	fmt.Fprintf(t, "received now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Received10s), formatRate(s.Rates.Received1m))
 	fmt.Fprintf(t, "sent now\t%s/s over 10 s, %s/s over 1 min\n", formatRate(s.Rates.Sent10s), formatRate(s.Rates.Sent1m))
 	fmt.Fprintf(t, "ever\t%s received, %s sent\n", formatBytes(s.Ever.BytesReceived), formatBytes(s.Ever.BytesSent))
 	fmt.Fprintf(t, "stored\t%s\n", stored(&s.Store))
 	fmt.Fprintf(t, "process\t%d goroutines, %s of heap\n", s.Goroutines, formatBytes(s.HeapBytes))
 	return t.Flush()
+}
+
+// classLine says what passed with a class of peers, and what may in a second.
+func classLine(c *souk.ClassStat) string {
+	return fmt.Sprintf("%s received%s, %s sent%s", formatBytes(c.BytesReceived), classRate(c.DownloadRate, c.DownloadRatePeer),
+		formatBytes(c.BytesSent), classRate(c.UploadRate, c.UploadRatePeer))
+}
+
+// classRate says what limits a class in one direction, or nothing.
+func classRate(all, each rate.Rate) string {
+	switch {
+	case all > 0 && each > 0:
+		return fmt.Sprintf(" (at most %s, %s each)", all, each)
+	case all > 0:
+		return fmt.Sprintf(" (at most %s)", all)
+	case each > 0:
+		return fmt.Sprintf(" (at most %s each)", each)
+	}
+	return ""
 }
 
 // writeStatLine writes a line of a table that goes on.

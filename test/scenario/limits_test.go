@@ -98,6 +98,44 @@ func TestDownloadsKeepToTheirRates(t *testing.T) {
 	})
 }
 
+// byClass returns how many bytes a second come from the peers of a class.
+func byClass(n *sim.Node, class string) float64 {
+	bytes := func() uint64 {
+		for _, c := range n.Souk().Classes() {
+			if c.Class == class {
+				return c.BytesReceived
+			}
+		}
+		return 0
+	}
+	before := bytes()
+	time.Sleep(steady)
+	return float64(bytes()-before) / steady.Seconds()
+}
+
+// What is fetched of a class keeps to the rate of the class, and of each peer of it to
+// that of each, whatever comes of others; and it is counted as that of the class.
+func TestDownloadsOfAClassKeepToItsRates(t *testing.T) {
+	play(t, func(w *sim.World) {
+		seeds := []*sim.Node{w.Node(souk, lan), w.Node(boxo, lan), w.Node(souk, lan)}
+		client := w.Node(souk, lan)
+		slow := "class slow peer " + seeds[0].ID().String() + "\nclass slow peer " + seeds[1].ID().String() + "\nrate default each down 3MB/s"
+		use := func(rates string) {
+			rules, err := access.Parse("rules", strings.NewReader(slow+rates))
+			require.NoError(t, err)
+			w.Try(func(ctx context.Context) error { return client.Souk().SetAccessRules(ctx, rules) })
+			time.Sleep(time.Second)
+		}
+		use("\nrate slow down 1MB/s")
+		fetching(w, seeds, []*sim.Node{client}, 100)
+		time.Sleep(time.Second)
+		require.InEpsilon(t, 1e6, byClass(client, "slow"), 0.05, "two of a class together")
+		require.InEpsilon(t, 3e6, byClass(client, rate.Default), 0.05, "one of no class")
+		use("\nrate slow each down 800kB/s")
+		require.InEpsilon(t, 1.6e6, byClass(client, "slow"), 0.05, "two of a class, each")
+	})
+}
+
 // Two that fetch at a rate of their own each get what there is of a total.
 func TestDownloadersShareAnUploadAlike(t *testing.T) {
 	play(t, func(w *sim.World) {

@@ -63,6 +63,10 @@ type Stat struct {
 	MessagesSent     uint64 `json:"messages_sent"`
 	WantsReceived    uint64 `json:"wants_received"`
 
+	// Classes are those that access rules make, and default: none where the rules make
+	// none.
+	Classes []souk.ClassStat `json:"classes,omitempty"`
+
 	Rates    ledger.Rates    `json:"rates"`
 	Ever     ledger.Counters `json:"ever"`     // with all peers since the first start
 	Accounts int             `json:"accounts"` // ledgers
@@ -147,6 +151,9 @@ func (n *Online) Stat(ctx context.Context) (Stat, error) {
 		BlocksReceived: s.BlocksReceived, BytesReceived: s.DataReceived, Duplicates: s.DupBlksReceived, DuplicateBytes: s.DupDataReceived,
 		BlocksSent: s.BlocksSent, BytesSent: s.DataSent, MessagesReceived: s.MessagesReceived, MessagesSent: s.MessagesSent,
 		WantsReceived: s.WantsReceived, Rates: totals.Rates, Ever: totals.Counters, Accounts: totals.Accounts, Peers: totals.Connected,
+	}
+	if classes := n.Exchange.Classes(); len(classes) > 1 {
+		stat.Classes = classes
 	}
 	for _, a := range n.Exchange.Actors() {
 		if a.Name == "session" {
