@@ -123,7 +123,7 @@ func (s *Session) newShell(ln links) *shell {
 		state: newState(rules{
 			self: s.cfg.Self, named: s.opts.named, only: s.opts.only, wait: s.opts.wait, flood: s.cfg.Flood,
 			namespace: s.opts.namespace, priority: s.opts.priority, k: s.cfg.Candidates,
-			score: s.cfg.Score, progress: s.cfg.Progress,
+			score: s.cfg.Score, progress: s.cfg.Progress, followed: s.cfg.Hook != nil,
 		}),
 	}
 }
@@ -193,7 +193,9 @@ func (s *shell) handle(req request) {
 		if s.calls.Of(req.call) == 0 {
 			req.call.close() // Nothing was wanted by it yet, or it has ended.
 		}
-		req.reply <- s.state.cancel(s.calls.Of(req.call), req.cause)
+		failed := s.state.cancel(s.calls.Of(req.call), req.cause)
+		s.tellCourses() // Before who has cancelled it looks.
+		req.reply <- failed
 	case look:
 		req.reply <- s.state.report(time.Now(), req.detail)
 	case consumed:

@@ -21,13 +21,13 @@ const maxTaken = 4096
 // that says what each peer answered until then.
 func (s *Session) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 	w := s.watch(ctx, "GetBlock", c)
-	r := s.getBlock(ctx, c)
+	r := s.getBlock(ctx, c, w)
 	w.note(&r)
 	w.end(r.Err)
 	return r.Block, r.Err
 }
 
-func (s *Session) getBlock(ctx context.Context, c cid.Cid) Result {
+func (s *Session) getBlock(ctx context.Context, c cid.Cid, w *watched) Result {
 	if b, err := atOnce(c); b != nil || err != nil {
 		return Result{CID: c, Block: b, Err: err}
 	}
@@ -35,6 +35,7 @@ func (s *Session) getBlock(ctx context.Context, c cid.Cid) Result {
 		return failed(c, err)
 	}
 	call := newCall()
+	w.of(call)
 	if err := s.inbox.Send(ctx, want{call: call, cids: []cid.Cid{c}, ordered: true, single: true}); err != nil {
 		return failed(c, closed(err))
 	}
@@ -101,6 +102,7 @@ func (s *Session) GetBlocks(ctx context.Context, cids []cid.Cid) (<-chan blocks.
 		return r.Block, r.Err == nil
 	}}
 	p.watched = s.watch(ctx, "GetBlocks", cids...)
+	p.watched.of(p.call)
 	if err := p.begin(ctx, cids); err != nil {
 		p.watched.end(err)
 		return nil, err
@@ -120,6 +122,7 @@ func (s *Session) Results(ctx context.Context, in <-chan cid.Cid) <-chan Result 
 		return r, true
 	}}
 	p.watched = s.watch(ctx, "Results")
+	p.watched.of(p.call)
 	go p.guard(ctx)
 	return out
 }

@@ -86,6 +86,7 @@ func (s *shell) last(out effects) {
 
 // results gives the calls what they wait for, and never waits for them.
 func (s *shell) results(out effects) {
+	s.hand(out.courses)
 	for _, r := range out.results {
 		c := s.calls.Party(r.call)
 		if c.due == nil {
@@ -104,6 +105,20 @@ func (s *shell) results(out effects) {
 	}
 	for _, id := range out.gone {
 		s.calls.Remove(id)
+	}
+}
+
+// tellCourses hands over the courses of calls that have just ended.
+func (s *shell) tellCourses() {
+	s.hand(s.state.out.courses)
+	s.state.out.courses = nil
+}
+
+// hand gives calls their courses. Their goroutines look at them after the last result,
+// or after the answer to a cancel.
+func (s *shell) hand(courses []courseOf) {
+	for _, o := range courses {
+		s.calls.Party(o.call).course = o.course
 	}
 }
 

@@ -32,6 +32,12 @@ type Fetched struct {
 	Local  int // of those, blocks that did not come from a peer
 	Failed int // CIDs that could not be had
 	Peers  int // that sent some of the blocks
+
+	Candidates int // peers that the caller or the directory has named to the session
+	Asked      int // peers that were asked for some of the blocks, or whether they have them
+	Duplicates int // blocks that were asked of a further peer when they came: at most so many came twice
+	Phases     Phases
+
 	// FirstBlock is how long the first block took that came from a peer, since its
 	// want; 0 when none did.
 	FirstBlock time.Duration
@@ -40,9 +46,22 @@ type Fetched struct {
 	Err error
 }
 
+// Phases are when a call came to each of its phases. Zero is for one that it did not
+// come to: a block that is here is not searched for.
+type Phases struct {
+	Began    time.Time // it waits for the session
+	Taken    time.Time // which looks whether the blocks are here
+	Searched time.Time // nobody is known for some of them: the directory is asked, and peers that are connected
+	Asked    time.Time // a peer was asked for a block
+	First    time.Time // the first block has come from a peer
+	Last     time.Time // the last one, so far
+	Ended    time.Time
+}
+
 // watched is a call of which a hook is told. A nil one is of nobody.
 type watched struct {
 	session *Session
+	call    *call // once there is one
 	ended   func(Fetched)
 	came    Fetched
 	peers   map[peer.ID]struct{}
@@ -58,8 +77,16 @@ func (s *Session) watch(ctx context.Context, call string, cids ...cid.Cid) *watc
 		f.First = cids[0]
 	}
 	w := &watched{session: s, peers: make(map[peer.ID]struct{})}
+	w.came.Phases.Began = time.Now()
 	_ = actor.Guard("hook", s.cfg.Panicked, func() error { w.ended = s.cfg.Hook(ctx, f); return nil })
 	return w
+}
+
+// of says which call it is.
+func (w *watched) of(c *call) {
+	if w != nil {
+		w.call = c
+	}
 }
 
 // note counts a result that the caller has got.
@@ -90,5 +117,19 @@ func (w *watched) end(err error) {
 		return
 	}
 	w.came.Peers, w.came.Err = len(w.peers), err
+	w.courseOf()
+	w.came.Phases.Ended = time.Now()
 	_ = actor.Guard("hook", w.session.cfg.Panicked, func() error { w.ended(w.came); return nil })
+}
+
+// courseOf adds what the session tells of the call. It knows nothing of one that did
+// not get that far.
+func (w *watched) courseOf() {
+	if w.call == nil || w.call.course == nil {
+		return
+	}
+	c, began := w.call.course, w.came.Phases.Began
+	w.came.Candidates, w.came.Asked, w.came.Duplicates = c.candidates, c.peers, c.duplicates
+	w.came.Phases = c.phases
+	w.came.Phases.Began = began
 }

@@ -82,6 +82,10 @@ type call struct {
 	due    []Result // to be published
 	closed bool     // the slot is closed
 	served bool     // it has had a block from a peer
+
+	// course is the session's until the slot is closed or a cancel is answered, and then
+	// the caller's.
+	course *course
 }
 
 func newCall() *call { return &call{slot: actor.NewSlot[[]Result]()} }

@@ -32,6 +32,8 @@ type rules struct {
 	k         int // peers asked for one want in a round
 	budget    int // bytes in flight or undelivered until WantManager says otherwise; it lends some at once
 
+	followed bool // a hook is told how calls went
+
 	progress func(peer.ID) time.Time // when the last byte from a peer was read; nil if nobody knows
 	score    func(peer.ID) float64   // of a peer, 0 to 1, from the ledger's snapshot
 }
@@ -101,6 +103,7 @@ type effects struct {
 	held     int
 	budget   int
 
+	courses []courseOf // of calls that have ended
 	results []callResult
 	closed  []callID // after their last result
 	gone    []callID // nothing follows about these
@@ -128,6 +131,7 @@ type callState struct {
 	single   bool      // its one result is consumed when it is given
 	ended    bool      // its slot is closed
 	serial   uint64
+	course   *course // nil where nobody is told of it
 }
 
 // waits reports whether the call waits for w.
@@ -186,6 +190,7 @@ func (s *state) take(now time.Time) effects {
 // want adds CIDs to a call, which becomes known with its first want.
 func (s *state) want(now time.Time, id callID, cids []cid.Cid, ordered bool) {
 	c := s.call(id)
+	s.follow(now, c)
 	if !s.root.Defined() && len(cids) > 0 {
 		s.root = cids[0]
 	}
@@ -260,6 +265,7 @@ func (s *state) endIfDone(c *callState) {
 	}
 	if !c.ended {
 		c.ended = true
+		s.endCourse(c)
 		s.out.closed = append(s.out.closed, c.id)
 	}
 	if c.single || c.ready == 0 {
@@ -398,6 +404,7 @@ func (s *state) received(r blockrouter.Received) {
 	}
 	s.learnSize(len(r.Block.RawData()))
 	s.noteBlock(w, from, len(r.Block.RawData()))
+	s.noteCame(r.At, w, from)
 	s.forget(w, from)
 	if more := w.others(); planted.Is(planted.DoubleDelivery) && len(more) > 0 {
 		more[0] = w.call

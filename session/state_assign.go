@@ -270,6 +270,8 @@ func (s *state) wantBlock(now time.Time, w *wanted, i int) {
 	p.take(w, i, s.mean)
 	p.watch.start(s.clock(now), w)
 	s.charge(w)
+	s.noteWantBlock(now, w)
+	s.noteAsked(w, p.id)
 	s.tell(p.id, wantmanager.Ask{CID: w.cid, Type: message.WantBlock, Priority: s.rules.priority})
 	s.sound(i)
 }
@@ -277,6 +279,7 @@ func (s *state) wantBlock(now time.Time, w *wanted, i int) {
 func (s *state) wantHave(w *wanted, i int) {
 	w.learn(i, told|wasAsked|awaited, refused|silent)
 	s.search.probe(w)
+	s.noteAsked(w, s.peers[i].id)
 	s.tell(s.peers[i].id, wantmanager.Ask{CID: w.cid, Type: message.WantHave, Priority: s.rules.priority})
 }
 

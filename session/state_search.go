@@ -76,6 +76,7 @@ type search struct {
 // sought takes a want into the search.
 func (s *state) sought(now time.Time, w *wanted) {
 	w.stage = seeking
+	s.noteSought(now, w)
 	if w.awaiting() {
 		s.search.owed.add(w)
 		s.search.await(w, now.Add(s.pause()))

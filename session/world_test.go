@@ -43,6 +43,7 @@ type world struct {
 	slowly     time.Duration // the directory answers after this
 	dialling   time.Duration // how long that takes
 
+	courses map[callID]*course
 	results map[callID][]Result
 	closed  map[callID]bool
 	gone    map[callID]bool
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, seed uint64, r rules) *world {
 		blocks: make(map[cid.Cid]blocks.Block), here: make(map[cid.Cid]bool), registered: make(map[cid.Cid]bool),
 		peers: make(map[peer.ID]*remote), interested: make(map[peer.ID]bool),
 		slowly: 30 * time.Millisecond, dialling: 40 * time.Millisecond,
-		results: make(map[callID][]Result), closed: make(map[callID]bool), gone: make(map[callID]bool),
+		courses: make(map[callID]*course), results: make(map[callID][]Result), closed: make(map[callID]bool), gone: make(map[callID]bool),
 	}
 	for _, id := range r.named {
 		w.peer(id)
@@ -209,6 +210,9 @@ func (w *world) settle() {
 }
 
 func (w *world) perform(out effects) {
+	for _, o := range out.courses {
+		w.courses[o.call] = o.course
+	}
 	for _, r := range out.results {
 		require.False(w.t, w.closed[r.call], "no result comes behind the end")
 		w.results[r.call] = append(w.results[r.call], r.result)

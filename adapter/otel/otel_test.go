@@ -3,6 +3,7 @@ package otel_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,6 +101,98 @@ func TestAFetchOfManyBlocksIsOneSpan(t *testing.T) {
 	require.Equal(t, "photos", says["souk.namespace"])
 	require.EqualValues(t, 10, says["souk.cids"])
 	require.EqualValues(t, 10, says["souk.blocks"])
+}
+
+// phases are the events of a span, in order, whose times do not go backwards.
+func phases(t *testing.T, s sdktrace.ReadOnlySpan) (names []string, counts map[string]any) {
+	t.Helper()
+	counts = make(map[string]any)
+	last := s.StartTime().Add(-time.Second) // The span begins a moment after its call.
+	for _, e := range s.Events() {
+		require.False(t, e.Time.Before(last), "%s", e.Name)
+		last = e.Time
+		names = append(names, e.Name)
+		for _, a := range e.Attributes {
+			counts[e.Name+" "+string(a.Key)] = a.Value.AsInterface()
+		}
+	}
+	require.False(t, last.After(s.EndTime()))
+	return names, counts
+}
+
+func TestPhasesOfAFetchAreEvents(t *testing.T) {
+	x, from, _, _, spans := traced(t)
+	var cids []cid.Cid
+	for i := range 10 {
+		b := blocks.NewBlock(make([]byte, 1000+i))
+		require.NoError(t, from.Put(t.Context(), b))
+		cids = append(cids, b.Cid())
+	}
+	local := blocks.NewBlock([]byte("here"))
+	require.NoError(t, x.Put(t.Context(), local))
+	out, err := x.GetBlocks(t.Context(), append(cids, local.Cid()))
+	require.NoError(t, err)
+	for range out { // Until all are there.
+	}
+	names, counts := phases(t, nth(t, spans, 1))
+	require.Equal(t, []string{
+		"souk.queued", "souk.taken", "souk.searching", "souk.asked", "souk.first_block", "souk.last_block", "souk.done",
+	}, names)
+	require.EqualValues(t, 1, counts["souk.taken souk.local"])
+	require.EqualValues(t, 1, counts["souk.asked souk.asked"])
+	require.EqualValues(t, 0, counts["souk.last_block souk.duplicates"])
+	require.EqualValues(t, 11, counts["souk.done souk.blocks"])
+	require.EqualValues(t, 10*1000+45+4, counts["souk.done souk.bytes"])
+
+	_, err = x.GetBlock(t.Context(), local.Cid())
+	require.NoError(t, err)
+	names, _ = phases(t, nth(t, spans, 2))
+	require.Equal(t, []string{"souk.queued", "souk.taken", "souk.done"}, names, "it is here")
+}
+
+func TestHowAFetchEndedIsItsLastEvent(t *testing.T) {
+	x, _, source, _, spans := traced(t)
+	missing := blocks.NewBlock([]byte("nowhere")).Cid()
+	named := func() *session.Session {
+		return x.NewSession(t.Context(), session.WithPeers(source), session.WithWaiting())
+	}
+	ctx, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	_, err := named().GetBlock(ctx, missing)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	ctx, end = context.WithCancel(t.Context())
+	out, err := named().GetBlocks(ctx, []cid.Cid{missing})
+	require.NoError(t, err)
+	end()
+	for range out { // It is closed.
+	}
+	nth(t, spans, 2)
+	_, err = x.NewSession(t.Context(), session.WithPeers(source)).GetBlock(t.Context(), missing)
+	require.Error(t, err)
+
+	for n, want := range []string{"souk.timeout", "souk.cancelled", "souk.failed"} {
+		names, counts := phases(t, without(nth(t, spans, n+1), "exception"))
+		require.Equal(t, want, names[len(names)-1])
+		if n != 1 { // Which may be cancelled before anybody was asked.
+			require.EqualValues(t, 1, counts["souk.asked souk.asked"], want)
+			require.Contains(t, names, "souk.asked")
+		}
+		require.NotContains(t, names, "souk.first_block")
+	}
+	require.EqualValues(t, 1, attributes(nth(t, spans, 3))["souk.candidates"], "the one that is named")
+}
+
+// some is a span without some of its events.
+type some struct {
+	sdktrace.ReadOnlySpan
+	name string
+}
+
+func without(s sdktrace.ReadOnlySpan, name string) sdktrace.ReadOnlySpan { return some{s, name} }
+
+func (s some) Events() []sdktrace.Event {
+	return slices.DeleteFunc(slices.Clone(s.ReadOnlySpan.Events()), func(e sdktrace.Event) bool { return e.Name == s.name })
 }
 
 func TestAFetchThatFailsIsASpanWithTheError(t *testing.T) {
