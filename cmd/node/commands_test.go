@@ -102,6 +102,7 @@ func asJSON(t *testing.T, dir string) map[string][]string {
 		"souk pin add":       {"pin", "add", helloCID},
 		"souk pin ls":        {"pin", "ls"},
 		"souk pin rm":        {"pin", "rm", helloCID},
+		"souk quarantine rm": {"quarantine", "rm", helloCID},
 		"souk config show":   {"config", "show"},
 		"souk config check":  {"config", "check"},
 		"souk config set":    {"config", "set", "log", "info"},
@@ -136,12 +137,14 @@ var elsewhere = map[string]string{
 	"souk share": "TestWhatIsSharedIsFetchedElsewhere",
 	"souk demo":  "TestTheDemo",
 
-	"souk connect":    "TestPeersAreConnectedListedAndDisconnected",
-	"souk disconnect": "TestPeersAreConnectedListedAndDisconnected",
-	"souk peers":      "TestPeersAreConnectedListedAndDisconnected",
-	"souk sessions":   "TestAFetchThatHangsIsSeenOnBothSides",
-	"souk stat":       "TestStatTellsTotalsAndGoesOn",
-	"souk wants":      "TestAFetchThatHangsIsSeenOnBothSides",
+	"souk connect":       "TestPeersAreConnectedListedAndDisconnected",
+	"souk disconnect":    "TestPeersAreConnectedListedAndDisconnected",
+	"souk peers":         "TestPeersAreConnectedListedAndDisconnected",
+	"souk sessions":      "TestAFetchThatHangsIsSeenOnBothSides",
+	"souk stat":          "TestStatTellsTotalsAndGoesOn",
+	"souk quarantine ls": "TestWhatVerifyHasPutAsideIsListedAndRemoved",
+
+	"souk wants": "TestAFetchThatHangsIsSeenOnBothSides",
 }
 
 func TestEveryCommandPrintsJSONOrSaysWhyNot(t *testing.T) {

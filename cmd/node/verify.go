@@ -30,8 +30,9 @@ func newVerify(a *app) *cobra.Command {
 		Short: "Hash everything that is stored, and find what is broken",
 		Long: `Reads and hashes every block, and lists those whose bytes have changed or cannot be read;
 then the exit status is 1. With --quarantine they are put aside, with the reason, in the
-repository, so that "souk get" or "souk pin add" fetches them again. One that was
-interrupted goes on where it ended. CIDs are of codec raw, since the codec is not kept.`,
+repository, so that "souk get" or "souk pin add" fetches them again; "souk quarantine ls"
+lists them. One that was interrupted goes on where it ended. CIDs are of codec raw, since
+the codec is not kept.`,
 		Example: `  souk verify
   souk verify --quarantine --rate 50`,
 		Args: cobra.NoArgs,

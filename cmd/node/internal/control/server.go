@@ -77,6 +77,7 @@ func (s *Server) routes() http.Handler {
 	s.loggingRoutes(mux)
 	s.settingsRoutes(mux)
 	s.storageRoutes(mux)
+	s.quarantineRoutes(mux)
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: CodeUnknownCall,
 			Message: fmt.Sprintf("control API v%d has no %s %s", Version, r.Method, r.URL.Path)}
