@@ -21,7 +21,7 @@ func (x *Exchange) buildDiscovery() error {
 	self, log := x.host.ID(), x.opts.logger.Named("discovery")
 	x.trackers = client.New(client.Config{
 		Network: trackerNetwork{client.Over(x.network), x}, Self: self, Tracker: x.opts.tracker != nil,
-		Pinned: x.pinned(), ListKey: x.opts.listKey, Logger: log.Named("client"), Panicked: x.panics.contained,
+		Pinned: x.pinned(x.opts.trackers), ListKey: x.opts.listKey, Logger: log.Named("client"), Panicked: x.panics.contained,
 		Fail: x.without("the client of trackers"),
 	})
 	x.providers = providers.New(providers.Config{
@@ -45,11 +45,11 @@ func (x *Exchange) without(actor string) func(error) {
 
 // pinned are the trackers that were named. A tracker for which none are named is
 // its own.
-func (x *Exchange) pinned() []peer.AddrInfo {
-	if x.opts.tracker != nil && len(x.opts.trackers) == 0 && x.opts.listKey == "" {
+func (x *Exchange) pinned(named []peer.AddrInfo) []peer.AddrInfo {
+	if x.opts.tracker != nil && len(named) == 0 && x.opts.listKey == "" {
 		return []peer.AddrInfo{{ID: x.host.ID()}}
 	}
-	return x.opts.trackers
+	return named
 }
 
 // Announce tells the trackers that this node holds a namespace, and goes on to
@@ -86,6 +86,14 @@ func (x *Exchange) Announced(ctx context.Context) []announcer.Status { return x.
 // AddTrackers names trackers as [WithTrackers] does, while the exchange runs; one
 // that is known gets the addresses that are given now. At most 64 can be added.
 func (x *Exchange) AddTrackers(trackers ...peer.AddrInfo) error { return x.trackers.Add(trackers...) }
+
+// SetTrackers names others in place of the trackers that [WithTrackers] or the last
+// SetTrackers named; those of AddTrackers and of signed lists stay. One that is not
+// named any more is told and asked nothing from now on: what was announced there goes
+// with its TTL. The error is that the exchange has closed.
+func (x *Exchange) SetTrackers(trackers ...peer.AddrInfo) error {
+	return x.trackers.Pin(x.pinned(trackers)...)
+}
 
 // Trackers are the trackers that are known: those that were named, and those of
 // their signed list.

@@ -67,6 +67,31 @@ func TestATrackerIsItsOwn(t *testing.T) {
 	require.Empty(t, found, "nobody needs to be told of itself")
 }
 
+func TestTrackersCanBeReplacedWhileItRuns(t *testing.T) {
+	first, second := start(t, souk.WithTracker()), start(t, souk.WithTracker())
+	known := func(n *node) (all []peer.ID) {
+		for _, tr := range n.Trackers() {
+			all = append(all, tr.ID)
+		}
+		return all
+	}
+	holder := start(t, souk.WithTrackers(first.info()))
+	require.NoError(t, holder.Announce(soon(t), "films"))
+	require.NoError(t, holder.SetTrackers(second.info()))
+	require.Equal(t, []peer.ID{second.host.ID()}, known(holder))
+	late := start(t, souk.WithTrackers(second.info()))
+	require.Eventually(t, func() bool { // It is told what was announced elsewhere before.
+		found, err := late.Find(soon(t), "films", 8)
+		require.NoError(t, err)
+		return len(found) == 1
+	}, 10*time.Second, 50*time.Millisecond)
+
+	require.NoError(t, first.SetTrackers(second.info()))
+	require.Equal(t, []peer.ID{second.host.ID()}, known(first))
+	require.NoError(t, first.SetTrackers())
+	require.Equal(t, []peer.ID{first.host.ID()}, known(first), "a tracker for which none are named is its own")
+}
+
 func TestTrackersCanBeAddedWhileItRuns(t *testing.T) {
 	tracker, node := start(t, souk.WithTracker()), start(t)
 	require.ErrorIs(t, node.Announce(soon(t), "films"), souk.ErrNoTrackers)

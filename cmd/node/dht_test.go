@@ -36,12 +36,12 @@ func TestWhatIsPinnedIsFoundThroughADHT(t *testing.T) {
 	dir := tree(t)
 	root := add(t, holder.repo, dir, "--hidden")
 	untilTold(t, holder, "1")
-	require.NotContains(t, peersOf(t, reader), holder.ID.String())
+	require.NotContains(t, peersOf(t, reader.repo), holder.ID.String())
 
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, reader.repo, "get", root, "-o", out, "--timeout", "20s")
 	requireSame(t, dir, out)
-	require.Contains(t, peersOf(t, reader), holder.ID.String())
+	require.Contains(t, peersOf(t, reader.repo), holder.ID.String())
 
 	must(t, holder.repo, "pin", "rm", root)
 	untilTold(t, holder, "0")

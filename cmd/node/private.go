@@ -101,7 +101,11 @@ func (o *privateOptions) admit(cfg *node.Config) error {
 	return nil
 }
 
-func applyAllowed(r *running, p *plan) error {
+// applyNeighbours says who may be connected, which peers to stay connected to and which
+// trackers there are. They go together: who is named is let in as well, and before it is
+// dialled. An error is that the node is closing.
+func applyNeighbours(r *running, p *plan) error {
 	r.node.Allow(p.node.Allowed)
-	return nil
+	r.node.Keep(p.node.Peers)
+	return r.node.SetTrackers(p.node.Trackers)
 }

@@ -30,15 +30,11 @@ func behind(t *testing.T, d, relay *daemon) string {
 }
 
 // peersOf are those that a node is connected to, by ID.
-func peersOf(t *testing.T, d *daemon) map[string]souk.PeerStat {
+func peersOf(t *testing.T, repo string) map[string]souk.PeerStat {
 	t.Helper()
 	all := make(map[string]souk.PeerStat)
-	for _, line := range lines(must(t, d.repo, "peers", "--json")) {
-		var p souk.PeerStat
-		if line != "" {
-			require.NoError(t, json.Unmarshal([]byte(line), &p))
-			all[p.Peer.String()] = p
-		}
+	for _, p := range decodeLines[souk.PeerStat](t, must(t, repo, "--json", "peers")) {
+		all[p.Peer.String()] = p
 	}
 	return all
 }
@@ -54,7 +50,7 @@ func TestANodeBehindARelayIsFetchedFrom(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, reader.repo, "get", root, "--peer", address, "-o", out)
 	requireSame(t, dir, out)
-	links := peersOf(t, reader)[holder.ID.String()].Connections
+	links := peersOf(t, reader.repo)[holder.ID.String()].Connections
 	require.Len(t, links, 1)
 	require.True(t, links[0].Limited)
 

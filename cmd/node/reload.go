@@ -45,7 +45,7 @@ func (r *reloadable) read(p *plan) []string {
 // reloads are all settings that can. Those of other keys wait for the next start.
 var reloads = []reloadable{
 	{keys: []string{"log", "log-format"}, apply: applyLog},
-	{keys: []string{"allow-peers"}, apply: applyAllowed},
+	{keys: []string{"allow-peers", "peer", "trackers"}, apply: applyNeighbours},
 	{keys: []string{"upload-rate", "upload-rate-per-peer", "download-rate", "download-rate-per-peer"}, apply: applyRates},
 	{keys: []string{"access-rules"}, apply: applyAccess, files: func(o *runOptions) []string { return o.accessRules }},
 	{keys: []string{"storage-max", "storage-high"}, apply: applyQuota},

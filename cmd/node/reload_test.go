@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -140,4 +141,44 @@ func TestEveryKeyThatCanBeReloadedIsASetting(t *testing.T) {
 			require.NotNil(t, flags.Lookup(key), key)
 		}
 	}
+}
+
+// waitForPeer waits until a node is connected to another.
+func waitForPeer(t *testing.T, repo string, to *daemon) {
+	t.Helper()
+	require.Eventually(t, func() bool { _, connected := peersOf(t, repo)[to.ID.String()]; return connected }, eventually, tick)
+}
+
+func TestPeersAndTrackersAreReloaded(t *testing.T) {
+	first, second, tracker := start(t, t.TempDir()), start(t, t.TempDir()), start(t, t.TempDir(), "--tracker")
+	repo := t.TempDir()
+	writeConfig(t, repo, `{"peer": ["`+first.address()+`"]}`)
+	start(t, repo)
+	waitForPeer(t, repo, first)
+	require.Empty(t, must(t, repo, "--json", "trackers"))
+
+	writeConfig(t, repo, `{"peer": ["`+second.address()+`"], "trackers": ["`+tracker.address()+`"]}`)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	waitForPeer(t, repo, second)
+	require.Eventually(t, func() bool { return strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) }, eventually, tick)
+	require.Contains(t, must(t, repo, "config", "show", "trackers"), tracker.address())
+	must(t, repo, "announce", "films")
+
+	writeConfig(t, repo, `{}`)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	require.Eventually(t, func() bool { return !strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) }, eventually, tick)
+}
+
+// Who is named is let in, also when it is named later, and nobody else stays.
+func TestAPeerThatIsNamedLaterIsLetIn(t *testing.T) {
+	first, second := start(t, t.TempDir()), start(t, t.TempDir())
+	repo := t.TempDir()
+	allow := `"allow-peers": ["` + absentPeer + `"], "peer": `
+	writeConfig(t, repo, `{`+allow+`["`+first.address()+`"]}`)
+	start(t, repo)
+	waitForPeer(t, repo, first)
+	writeConfig(t, repo, `{`+allow+`["`+second.address()+`"]}`)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	waitForPeer(t, repo, second)
+	require.Eventually(t, func() bool { return len(peersOf(t, repo)) == 1 }, eventually, tick)
 }

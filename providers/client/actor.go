@@ -149,6 +149,10 @@ func (s *shell) handle(ctx context.Context, now time.Time, req request) {
 		err := s.state.add(now, req.trackers)
 		s.perform(ctx) // Who has named a tracker finds it in the set.
 		req.reply <- err
+	case pin:
+		s.state.pin(now, req.trackers)
+		s.perform(ctx)
+		req.reply <- struct{}{}
 	case listed:
 		s.state.listed(now, req.from, req.list, req.fault)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 func (w *world) ids() (all []peer.ID) {
@@ -47,4 +49,21 @@ func TestNodeThatIsATrackerIsInItsOwnSet(t *testing.T) {
 	play(t, func(t *testing.T, w *world) {
 		require.Contains(t, w.ids(), self)
 	}, func(c *Config) { c.Tracker, c.Pinned = true, []peer.AddrInfo{infoOf(self)} })
+}
+
+func TestPinnedTrackersAreReplacedAndOthersStay(t *testing.T) {
+	play(t, func(t *testing.T, w *world) {
+		third, fourth := peerOf(4), peerOf(5)
+		require.NoError(t, w.Add(infoOf(third)))
+		<-w.watch.C()
+		require.NoError(t, w.Pin(infoOf(second), infoOf(fourth, "/ip4/192.0.2.1/tcp/1")))
+		<-w.watch.C()
+		require.ElementsMatch(t, []peer.ID{second, third, fourth}, w.ids())
+		_, err := w.Query(t.Context(), first, wire.Query{})
+		require.ErrorIs(t, err, ErrUnknown)
+		require.NoError(t, w.Pin())
+		require.Equal(t, []peer.ID{third}, w.ids())
+		require.NoError(t, w.Stop(t.Context()))
+		require.ErrorIs(t, w.Pin(infoOf(first)), ErrClosed)
+	})
 }

@@ -8,7 +8,7 @@
 // connection was lost, its latency, and the rows that we have there; for each stream
 // the calls on it, in the order of their numbers.
 //
-// Receives: calls, and that their callers wait no longer; added trackers, and verified
+// Receives: calls, and that their callers wait no longer; added and pinned trackers, and verified
 // lists. From the goroutines of streams, what was opened, heard and written, and why
 // a stream has ended. From libp2p, who disconnects.
 //

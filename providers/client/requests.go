@@ -35,6 +35,10 @@ type (
 		trackers []peer.AddrInfo
 		reply    chan<- error
 	}
+	pin struct {
+		trackers []peer.AddrInfo
+		reply    chan<- struct{}
+	}
 	listed struct {
 		from  streamID
 		list  *record.SignedTrackers
@@ -46,6 +50,7 @@ func (begin) isRequest()       {}
 func (giveUp) isRequest()      {}
 func (unsubscribe) isRequest() {}
 func (add) isRequest()         {}
+func (pin) isRequest()         {}
 func (listed) isRequest()      {}
 
 // report is what the goroutines of streams say.
@@ -250,6 +255,14 @@ func (c *Client) Add(trackers ...peer.AddrInfo) error {
 		return closed(err)
 	}
 	return refused
+}
+
+// Pin replaces the pinned trackers. Those that were added stay, and those of the list.
+// Calls to a tracker that is in the set no more end with [ErrUnknown]. The client owns
+// trackers. Before the client has started it waits for that.
+func (c *Client) Pin(trackers ...peer.AddrInfo) error {
+	_, err := actor.Ask(context.Background(), c.inbox, func(reply chan<- struct{}) request { return pin{trackers, reply} })
+	return closed(err)
 }
 
 // Busy is the time that the actor has spent at work.

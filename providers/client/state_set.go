@@ -42,6 +42,12 @@ func (s *state) add(now time.Time, trackers []peer.AddrInfo) error {
 	return nil
 }
 
+// pin replaces the pinned trackers.
+func (s *state) pin(now time.Time, trackers []peer.AddrInfo) {
+	s.pinned = trackers
+	s.gather(now)
+}
+
 // listed takes over the list that came on a stream, unless what we have is as new.
 // There may be none. Fault is what the tracker did wrong with it.
 func (s *state) listed(now time.Time, from streamID, list *record.SignedTrackers, fault error) {

@@ -18,6 +18,8 @@
 //	POST   /v2/pins/removals         unpin
 //	POST   /v2/garbage               collect garbage: progress, and then node.GarbageResult
 //	POST   /v2/verifications         hash what is stored: progress, broken blocks, and then node.VerifyResult
+//	GET    /v2/quarantine            node.QuarantinedBlock, one a line
+//	DELETE /v2/quarantine/{cid}      remove what was put aside: node.QuarantinedBlock
 //	GET    /v2/usage                 node.Usage
 //	GET    /v2/trackers              []node.Tracker
 //	GET    /v2/announcements         []node.Announced

@@ -153,17 +153,17 @@ func TestANodeThatExchangedNothingHasNoLedgers(t *testing.T) {
 func TestAKeptPeerIsDialledAgain(t *testing.T) {
 	n, other := startNode(t), startNode(t, loopback...)
 	p := addressOf(other)
-	require.Equal(t, keepInterval, n.attend(p, keepInterval))
+	require.Equal(t, keepInterval, n.attend(t.Context(), p, keepInterval))
 	require.Equal(t, network.Connected, n.Host.Network().Connectedness(p.ID))
 	require.NoError(t, n.Host.Network().ClosePeer(p.ID))
-	require.Equal(t, keepInterval, n.attend(p, keepInterval))
+	require.Equal(t, keepInterval, n.attend(t.Context(), p, keepInterval))
 	require.Equal(t, network.Connected, n.Host.Network().Connectedness(p.ID))
 }
 
 func TestThePauseBetweenDialsGrowsToItsMaximum(t *testing.T) {
 	n, p, pause := startNode(t), nobody(t), keepInterval
 	for range 5 {
-		pause = n.attend(p, pause)
+		pause = n.attend(t.Context(), p, pause)
 	}
 	require.Equal(t, keepMaxInterval, pause)
 }

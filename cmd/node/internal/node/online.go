@@ -111,8 +111,11 @@ type Online struct {
 	commands      atomic.Bool // are taken
 	isTracker     bool
 	trackerMemory int // that its table may take
-	mu            sync.Mutex
-	trackers      []peer.AddrInfo // that the node was told of
+
+	mu    sync.Mutex
+	given []peer.AddrInfo // trackers that the settings name
+	added []peer.AddrInfo // and those that commands have
+	kept  map[peer.ID]kept
 }
 
 // Start brings up a host with the given identity, over TCP and QUIC, secured by
@@ -144,7 +147,8 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	}
 	n := &Online{
 		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
-		gate: gate, dht: d, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, trackers: merge(nil, cfg.Trackers),
+		gate: gate, dht: d, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, given: merge(nil, cfg.Trackers),
+		kept: make(map[peer.ID]kept),
 	}
 	if n.isTracker {
 		n.trackerMemory = cfg.Tracker.Limits.TableBytes
@@ -156,9 +160,7 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 
 // begin starts what a node does by itself.
 func (n *Online) begin(cfg *Config) {
-	for _, p := range cfg.Peers {
-		n.Keep(p)
-	}
+	n.Keep(cfg.Peers)
 	if relays := cfg.Relaying.Relays; len(relays) > 0 {
 		n.work.Go(func() { n.watchRelays(relays) })
 	}
@@ -254,9 +256,7 @@ func (n *Online) Ledger(_ context.Context, p peer.ID) (ledger.Receipt, error) {
 
 // Info implements [Node].
 func (n *Online) Info(context.Context) (Info, error) {
-	n.mu.Lock()
-	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true, Tracker: n.isTracker, Trackers: Addresses(n.trackers...)}
-	n.mu.Unlock()
+	info := Info{ID: n.Host.ID(), Addresses: []string{}, Running: true, Tracker: n.isTracker, Trackers: Addresses(n.named()...)}
 	listen, err := n.Host.Network().InterfaceListenAddresses()
 	if err != nil {
 		return Info{}, err
@@ -281,7 +281,9 @@ func Addresses(peers ...peer.AddrInfo) []string {
 
 // Close ends the exchange and then the host. It may be called again.
 func (n *Online) Close() error {
+	n.mu.Lock() // So that nobody begins to keep a peer afterwards.
 	n.cancel()
+	n.mu.Unlock()
 	if n.nearby != nil {
 		n.nearby.Close()
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 )
@@ -71,28 +73,69 @@ func (n *Online) dial(ctx context.Context, p peer.AddrInfo) error {
 	return nil
 }
 
-// Keep connects to a peer, now and whenever the connection is lost, until the
-// node is closed. It does not wait for the first dial.
-func (n *Online) Keep(p peer.AddrInfo) {
+// kept is a peer to which the connection is kept, until end is called.
+type kept struct {
+	info peer.AddrInfo
+	end  context.CancelFunc
+}
+
+// Keep keeps connections to these peers and to no others from now on: it connects to
+// them, now and whenever a connection is lost, until the node is closed. It does not
+// wait for the first dials. A peer that is not among them any more is let go: its
+// connection stays as long as others need it.
+func (n *Online) Keep(peers []peer.AddrInfo) {
+	peers = merge(nil, peers)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return
+	}
+	for id, k := range n.kept {
+		if i := indexOf(peers, id); i < 0 || !sameAddresses(peers[i], k.info) {
+			k.end()
+			delete(n.kept, id)
+		}
+		if indexOf(peers, id) < 0 {
+			n.Host.ConnManager().Unprotect(id, keepTag)
+		}
+	}
+	for _, p := range peers {
+		if _, kept := n.kept[p.ID]; !kept {
+			n.keep(p)
+		}
+	}
+}
+
+// sameAddresses reports whether a peer is to be found where it was.
+func sameAddresses(a, b peer.AddrInfo) bool {
+	return slices.EqualFunc(a.Addrs, b.Addrs, func(x, y ma.Multiaddr) bool { return x.Equal(y) })
+}
+
+// keep is called with the lock.
+func (n *Online) keep(p peer.AddrInfo) {
+	ctx, end := context.WithCancel(n.ctx)
+	n.kept[p.ID] = kept{p, end}
 	n.Host.ConnManager().Protect(p.ID, keepTag)
 	n.work.Go(func() {
 		pause := keepInterval
-		for n.ctx.Err() == nil {
-			pause = n.attend(p, pause)
+		for ctx.Err() == nil {
+			pause = n.attend(ctx, p, pause)
 			select {
 			case <-time.After(pause):
-			case <-n.ctx.Done():
+			case <-ctx.Done():
 			}
 		}
 	})
 }
 
 // attend dials the peer unless it is connected and returns when to look again.
-func (n *Online) attend(p peer.AddrInfo, pause time.Duration) time.Duration {
+func (n *Online) attend(ctx context.Context, p peer.AddrInfo, pause time.Duration) time.Duration {
 	if n.isConnected(p.ID) {
 		return keepInterval
 	}
-	if err := n.dial(n.ctx, p); err != nil {
+	if err := n.dial(ctx, p); ctx.Err() != nil {
+		return keepInterval // It is let go, and nobody is interested in why the dial has ended.
+	} else if err != nil {
 		n.log.Warn("peer cannot be reached", zap.Error(err), zap.Duration("next", pause))
 		return min(2*pause, keepMaxInterval)
 	}

@@ -139,7 +139,7 @@ func TestAKeptPeerBehindARelayCountsAsConnected(t *testing.T) {
 	holder, named := hidden(t, Config{}, startRelay(t, 1<<20))
 	reader := startAs(t, Config{Peers: []peer.AddrInfo{named}, Relaying: Relaying{Client: true}})
 	require.Eventually(t, func() bool { return reader.isConnected(holder.Host.ID()) }, eventually, tick)
-	require.Equal(t, keepInterval, reader.attend(named, time.Hour))
+	require.Equal(t, keepInterval, reader.attend(t.Context(), named, time.Hour))
 	require.Len(t, reader.Host.Network().ConnsToPeer(holder.Host.ID()), 1)
 }
 

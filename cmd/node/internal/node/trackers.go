@@ -252,7 +252,25 @@ func (n *Online) AddTrackers(trackers ...peer.AddrInfo) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.trackers = merge(n.trackers, trackers)
+	n.added = merge(n.added, trackers)
+	return nil
+}
+
+// SetTrackers replaces the trackers that the settings named. Those that commands have
+// added stay. What was announced before is announced again if there was nobody to tell.
+func (n *Online) SetTrackers(trackers []peer.AddrInfo) error {
+	if err := n.Exchange.SetTrackers(trackers...); err != nil {
+		return err
+	}
+	lost := !n.tracked()
+	n.mu.Lock()
+	n.given = merge(nil, trackers)
+	n.mu.Unlock()
+	if lost && n.tracked() {
+		if err := n.Resume(); err != nil {
+			n.log.Warn("announcing again", zap.Error(err))
+		}
+	}
 	return nil
 }
 
@@ -296,14 +314,14 @@ func indexOf(all []peer.AddrInfo, id peer.ID) int {
 func (n *Online) named() []peer.AddrInfo {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.trackers)
+	return merge(n.given, n.added)
 }
 
 // tracked reports whether there is a tracker to tell and to ask.
 func (n *Online) tracked() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.isTracker || len(n.trackers) > 0
+	return n.isTracker || len(n.given)+len(n.added) > 0
 }
 
 // searchTime is how long a search of a network that was started for it may take:
