@@ -19,7 +19,7 @@ import (
 var ErrLeft = errors.New("the peer has disconnected")
 
 // ErrDenied is in the error of a probe whose peer is not to be asked for anything.
-var ErrDenied = errors.New("our access rules deny the peer everything, so nothing is asked of it")
+var ErrDenied = errors.New("a rule lets the peer have nothing, so nothing is asked of it")
 
 // Config is what a prober needs. Zero numbers mean the defaults.
 type Config struct {

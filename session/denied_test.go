@@ -26,7 +26,7 @@ func TestADeniedCandidateIsNotAskedAndIsNamedInTheError(t *testing.T) {
 		failed := w.s.cancel(1, context.DeadlineExceeded)
 		require.Equal(t, map[peer.ID]Outcome{"holder": Denied}, outcomes(failed[0]))
 		require.ErrorIs(t, failed[0].Answers[0].Err, ErrDenied)
-		require.ErrorContains(t, failed[0], ": denied: our access rules deny it everything")
+		require.ErrorContains(t, failed[0], ": denied: a rule lets it have nothing")
 		require.Empty(t, w.judged, "it is no fault of the peer")
 	}
 }

@@ -31,7 +31,7 @@ func (undefined) Error() string  { return "the CID is undefined" }
 func (undefined) NotFound() bool { return true }
 
 // ErrDenied is why a peer was not asked that our own rules deny everything.
-var ErrDenied = errors.New("our access rules deny it everything, so nothing is asked of it")
+var ErrDenied = errors.New("a rule lets it have nothing, so nothing is asked of it")
 
 // Outcome is what became of asking one peer for one CID.
 type Outcome uint8

@@ -55,7 +55,7 @@ func TestADeniedProviderIsNotFetchedFrom(t *testing.T) {
 				failed := failure(t, err)
 				require.True(t, failed.Timeout())
 				require.Equal(t, session.Denied, answers(failed)[holder.ID()], "%v", failed)
-				require.ErrorContains(t, failed, holder.ID().String()+": denied: our access rules")
+				require.ErrorContains(t, failed, holder.ID().String()+": denied: a rule lets it have nothing")
 				require.Equal(t, asked, holder.Exchange.Counters().WantsReceived)
 			})
 			call := w.Call(client, corpus.CIDs(data))
