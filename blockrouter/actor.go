@@ -218,7 +218,7 @@ func (s *shell) receive(a network.Answers) {
 		s.state.ignored(a.From, a.Blocks, a.Release)
 		return
 	}
-	s.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
+	s.state.message(a.From, a.Began, a.At, a.Blocks, a.Haves, a.DontHaves, a.Release)
 }
 
 func (s *shell) wrote(err error) {

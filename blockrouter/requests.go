@@ -18,6 +18,7 @@ type Received struct {
 	Block blocks.Block
 	From  peer.ID
 	At    time.Time
+	Came  time.Duration // since the first byte of the message that brought it was read
 }
 
 // PeerCID names one CID at one peer.

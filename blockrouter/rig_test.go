@@ -105,12 +105,12 @@ func (r *rig) wrote(err error) { r.state.wrote(err); r.then() }
 
 // message is named by what it brings.
 func (r *rig) message(from peer.ID, names string) {
-	r.state.message(from, time.Time{}, blocksOf(names), nil, nil, func() { r.released = append(r.released, names) })
+	r.state.message(from, time.Time{}, time.Time{}, blocksOf(names), nil, nil, func() { r.released = append(r.released, names) })
 	r.then()
 }
 
 func (r *rig) presence(from peer.ID, haves, dontHaves string) {
-	r.state.message(from, time.Time{}, nil, cids(haves), cids(dontHaves), func() {})
+	r.state.message(from, time.Time{}, time.Time{}, nil, cids(haves), cids(dontHaves), func() {})
 	r.then()
 }
 

@@ -236,16 +236,17 @@ func (s *state) put(now time.Time, bs []blocks.Block) {
 
 // message takes what one reader decoded. Only blocks that somebody waits for
 // are kept.
-func (s *state) message(from peer.ID, at time.Time, bs []blocks.Block, haves, dontHaves []cid.Cid, release func()) {
+func (s *state) message(from peer.ID, began, at time.Time, bs []blocks.Block, haves, dontHaves []cid.Cid, release func()) {
 	r := receipt{peer: from, haves: uint64(len(haves)), dontHaves: uint64(len(dontHaves))}
 	var kept []blocks.Block
+	came := at.Sub(began)
 	for _, b := range bs {
 		size := uint64(len(b.RawData()))
 		r.blocks++
 		r.bytes += size
 		heard := s.tellListeners(PeerCID{from, b.Cid()}, true)
 		switch {
-		case s.deliver(Received{Block: b, From: from, At: at}):
+		case s.deliver(Received{Block: b, From: from, At: at, Came: came}):
 			kept = append(kept, b)
 			s.weigh(size, false)
 		case !heard:

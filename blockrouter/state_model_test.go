@@ -179,7 +179,7 @@ func (m *model) message(t *rapid.T) {
 	}
 	id := m.messages
 	m.messages++
-	m.s.message("peer", time.Time{}, bs, haves, dontHaves, func() { m.released[id]++ })
+	m.s.message("peer", time.Time{}, time.Time{}, bs, haves, dontHaves, func() { m.released[id]++ })
 	out := m.check()
 	require.Equal(t, wanted, m.got, "every link that waits, and no other")
 	m.checkPresences(out, haves, dontHaves)
@@ -403,7 +403,7 @@ func TestManyLinksManyPresences(t *testing.T) {
 		s.want(l, cs)
 	}
 	s.take()
-	s.message(peer.ID("p"), time.Time{}, nil, cs, nil, func() {})
+	s.message(peer.ID("p"), time.Time{}, time.Time{}, nil, cs, nil, func() {})
 	out := s.take()
 	require.Len(t, out.info, links)
 	for _, i := range out.info {

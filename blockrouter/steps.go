@@ -61,7 +61,7 @@ func (s *Steps) Receive(a network.Answers, release func()) bool {
 
 func (s *Steps) message() {
 	a := shift(&s.answers)
-	s.sh.state.message(a.From, a.At, a.Blocks, a.Haves, a.DontHaves, a.release)
+	s.sh.state.message(a.From, a.Began, a.At, a.Blocks, a.Haves, a.DontHaves, a.release)
 	s.settle()
 }
 

@@ -144,7 +144,7 @@ func (r *reader) handOnAnswers() error {
 	if err := r.n.sinks.Heard(r.in.ctx, r.heard()); err != nil {
 		return fmt.Errorf("hand on what was heard: %w", err)
 	}
-	a := Answers{From: r.in.peer, Blocks: r.blocks, Haves: r.haves, DontHaves: r.dontHaves, At: r.readAt}
+	a := Answers{From: r.in.peer, Blocks: r.blocks, Haves: r.haves, DontHaves: r.dontHaves, Began: r.in.wire.began, At: r.readAt}
 	if len(a.Blocks) > 0 {
 		a.credit = r.in.share.handOn(r.taken)
 		r.taken = 0

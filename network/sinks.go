@@ -61,6 +61,7 @@ type Answers struct {
 	Blocks    []blocks.Block
 	Haves     []cid.Cid
 	DontHaves []cid.Cid
+	Began     time.Time // when the first of its message was read
 	At        time.Time // when the last of it was read
 
 	credit *credit

@@ -49,13 +49,14 @@ type Fetched struct {
 // Phases are when a call came to each of its phases. Zero is for one that it did not
 // come to: a block that is here is not searched for.
 type Phases struct {
-	Began    time.Time // it waits for the session
-	Taken    time.Time // which looks whether the blocks are here
-	Searched time.Time // nobody is known for some of them: the directory is asked, and peers that are connected
-	Asked    time.Time // a peer was asked for a block
-	First    time.Time // the first block has come from a peer
-	Last     time.Time // the last one, so far
-	Ended    time.Time
+	Began      time.Time // it waits for the session
+	Taken      time.Time // which looks whether the blocks are here
+	Searched   time.Time // nobody is known for some of them: the directory is asked, and peers that are connected
+	Asked      time.Time // a peer was asked for a block
+	FirstByte  time.Time // the first byte of the message of a peer that brought the first block
+	FirstBlock time.Time // which was there, and verified
+	LastBlock  time.Time // so far
+	Ended      time.Time
 }
 
 // watched is a call of which a hook is told. A nil one is of nobody.

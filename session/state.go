@@ -404,7 +404,7 @@ func (s *state) received(r blockrouter.Received) {
 	}
 	s.learnSize(len(r.Block.RawData()))
 	s.noteBlock(w, from, len(r.Block.RawData()))
-	s.noteCame(r.At, w, from)
+	s.noteCame(r, w, from)
 	s.forget(w, from)
 	if more := w.others(); planted.Is(planted.DoubleDelivery) && len(more) > 0 {
 		more[0] = w.call

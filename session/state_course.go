@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/blockrouter"
 )
 
 // course is what a hook is told of a call beside its results. No call has one where
@@ -63,8 +65,9 @@ func (s *state) noteAsked(w *wanted, p peer.ID) {
 	}
 }
 
-// noteCame notes a block that came from peer from while it was asked of others, too.
-func (s *state) noteCame(at time.Time, w *wanted, from int) {
+// noteCame notes a block that came from peer from, maybe while it was asked of others,
+// too. The message may have begun with what somebody else waited for.
+func (s *state) noteCame(r blockrouter.Received, w *wanted, from int) {
 	if !s.rules.followed || from < 0 {
 		return
 	}
@@ -75,7 +78,11 @@ func (s *state) noteCame(at time.Time, w *wanted, from int) {
 		}
 	}
 	s.each(w, func(c *course) {
-		c.phases.First, c.phases.Last = earliest(c.phases.First, at), at
+		p := &c.phases
+		if p.FirstByte.IsZero() {
+			p.FirstByte, p.FirstBlock = latest(r.At.Add(-r.Came), p.Taken), r.At
+		}
+		p.LastBlock = r.At
 		c.duplicates += twice
 	})
 }
@@ -105,6 +112,13 @@ func (s *state) candidatesKnown() int {
 		}
 	}
 	return n
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 func earliest(was, now time.Time) time.Time {

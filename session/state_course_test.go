@@ -7,6 +7,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/blockrouter"
 )
 
 // courseOf is the course of a call that has ended, as the world remembers it.
@@ -33,9 +35,10 @@ func TestACourseTellsWhenACallCameToEachPhase(t *testing.T) {
 	require.Equal(t, began, p.Taken)
 	require.False(t, p.Searched.Before(began))
 	require.GreaterOrEqual(t, p.Asked.Sub(p.Searched), w.slowly, "the directory took that long")
-	require.GreaterOrEqual(t, p.First.Sub(p.Asked), a.rtt)
-	require.False(t, p.Last.Before(p.First))
-	require.LessOrEqual(t, p.Last.Sub(began), took)
+	require.GreaterOrEqual(t, p.FirstBlock.Sub(p.Asked), a.rtt)
+	require.Equal(t, a.perBlock, p.FirstBlock.Sub(p.FirstByte))
+	require.False(t, p.LastBlock.Before(p.FirstBlock))
+	require.LessOrEqual(t, p.LastBlock.Sub(began), took)
 	require.Equal(t, 1, c.candidates)
 	require.Equal(t, 1, c.peers, "b was not asked")
 	require.Zero(t, c.duplicates)
@@ -56,7 +59,7 @@ func TestACourseEndsWithACancel(t *testing.T) {
 	c := w.courseOf(1)
 	require.Equal(t, 2, c.candidates)
 	require.Equal(t, 2, c.peers)
-	require.Zero(t, c.phases.First)
+	require.Zero(t, c.phases.FirstByte)
 	require.NotContains(t, w.courses, callID(2), "it goes on")
 }
 
@@ -71,7 +74,7 @@ func TestNobodyFollowedCostsNoCourse(t *testing.T) {
 		w.s.noteSought(w.now, want)
 		w.s.noteWantBlock(w.now, want)
 		w.s.noteAsked(want, "a")
-		w.s.noteCame(w.now, want, 0)
+		w.s.noteCame(blockrouter.Received{At: w.now}, want, 0)
 	}))
 	w.drain(1, time.Minute)
 	require.Empty(t, w.courses)

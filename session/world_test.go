@@ -280,7 +280,11 @@ func (w *world) locate(out effects) {
 func (w *world) deliver(from peer.ID, c cid.Cid) {
 	if w.registered[c] {
 		delete(w.registered, c)
-		w.s.received(blockrouter.Received{Block: w.blocks[c], From: from, At: w.now})
+		var came time.Duration
+		if p := w.peers[from]; p != nil {
+			came = p.perBlock
+		}
+		w.s.received(blockrouter.Received{Block: w.blocks[c], From: from, At: w.now, Came: came})
 	}
 }
 

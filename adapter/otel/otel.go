@@ -9,7 +9,8 @@
 //	souk.taken        the session looks whether the blocks are here
 //	souk.searching    the directory and connected peers are asked who has some of them
 //	souk.asked        a peer was asked for a block
-//	souk.first_block  the first block has come from a peer
+//	souk.first_byte   a peer begins to send the first block
+//	souk.first_block  which is there, and verified
 //	souk.last_block   the last one
 //	souk.done         and instead souk.failed, souk.cancelled or souk.timeout
 //
@@ -91,8 +92,9 @@ func events(span trace.Span, r *session.Fetched) {
 		{p.Taken, "taken", []attribute.KeyValue{attribute.Int("souk.local", r.Local)}},
 		{p.Searched, "searching", []attribute.KeyValue{attribute.Int("souk.candidates", r.Candidates)}},
 		{p.Asked, "asked", []attribute.KeyValue{attribute.Int("souk.asked", r.Asked)}},
-		{p.First, "first_block", nil},
-		{p.Last, "last_block", []attribute.KeyValue{attribute.Int("souk.duplicates", r.Duplicates)}},
+		{p.FirstByte, "first_byte", nil},
+		{p.FirstBlock, "first_block", nil},
+		{p.LastBlock, "last_block", []attribute.KeyValue{attribute.Int("souk.duplicates", r.Duplicates)}},
 		{p.Ended, outcome(r), []attribute.KeyValue{
 			attribute.Int("souk.blocks", r.Blocks), attribute.Int("souk.bytes", r.Bytes), attribute.Int("souk.failed", r.Failed),
 		}},

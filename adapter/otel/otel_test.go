@@ -136,7 +136,7 @@ func TestPhasesOfAFetchAreEvents(t *testing.T) {
 	}
 	names, counts := phases(t, nth(t, spans, 1))
 	require.Equal(t, []string{
-		"souk.queued", "souk.taken", "souk.searching", "souk.asked", "souk.first_block", "souk.last_block", "souk.done",
+		"souk.queued", "souk.taken", "souk.searching", "souk.asked", "souk.first_byte", "souk.first_block", "souk.last_block", "souk.done",
 	}, names)
 	require.EqualValues(t, 1, counts["souk.taken souk.local"])
 	require.EqualValues(t, 1, counts["souk.asked souk.asked"])
@@ -178,7 +178,7 @@ func TestHowAFetchEndedIsItsLastEvent(t *testing.T) {
 			require.EqualValues(t, 1, counts["souk.asked souk.asked"], want)
 			require.Contains(t, names, "souk.asked")
 		}
-		require.NotContains(t, names, "souk.first_block")
+		require.NotContains(t, names, "souk.first_byte")
 	}
 	require.EqualValues(t, 1, attributes(nth(t, spans, 3))["souk.candidates"], "the one that is named")
 }
