@@ -98,19 +98,17 @@ func TestDownloadsKeepToTheirRates(t *testing.T) {
 	})
 }
 
-// byClass returns how many bytes a second come from the peers of a class.
-func byClass(n *sim.Node, class string) float64 {
-	bytes := func() uint64 {
-		for _, c := range n.Souk().Classes() {
-			if c.Class == class {
-				return c.BytesReceived
-			}
-		}
-		return 0
+// byClass returns how many bytes a second come from the peers of each class.
+func byClass(n *sim.Node) map[string]float64 {
+	rates := make(map[string]float64)
+	for _, c := range n.Souk().Classes() {
+		rates[c.Class] = -float64(c.BytesReceived)
 	}
-	before := bytes()
 	time.Sleep(steady)
-	return float64(bytes()-before) / steady.Seconds()
+	for _, c := range n.Souk().Classes() {
+		rates[c.Class] = (rates[c.Class] + float64(c.BytesReceived)) / steady.Seconds()
+	}
+	return rates
 }
 
 // What is fetched of a class keeps to the rate of the class, and of each peer of it to
@@ -119,20 +117,21 @@ func TestDownloadsOfAClassKeepToItsRates(t *testing.T) {
 	play(t, func(w *sim.World) {
 		seeds := []*sim.Node{w.Node(souk, lan), w.Node(boxo, lan), w.Node(souk, lan)}
 		client := w.Node(souk, lan)
-		slow := "class slow peer " + seeds[0].ID().String() + "\nclass slow peer " + seeds[1].ID().String() + "\nrate default each down 3MB/s"
+		slow := "class slow peer " + seeds[0].ID().String() + "\nclass slow peer " + seeds[1].ID().String() + "\nrate default each down 1MB/s"
 		use := func(rates string) {
 			rules, err := access.Parse("rules", strings.NewReader(slow+rates))
 			require.NoError(t, err)
 			w.Try(func(ctx context.Context) error { return client.Souk().SetAccessRules(ctx, rules) })
 			time.Sleep(time.Second)
 		}
-		use("\nrate slow down 1MB/s")
-		fetching(w, seeds, []*sim.Node{client}, 100)
+		use("\nrate slow down 500kB/s")
+		fetching(w, seeds, []*sim.Node{client}, 20)
 		time.Sleep(time.Second)
-		require.InEpsilon(t, 1e6, byClass(client, "slow"), 0.05, "two of a class together")
-		require.InEpsilon(t, 3e6, byClass(client, rate.Default), 0.05, "one of no class")
-		use("\nrate slow each down 800kB/s")
-		require.InEpsilon(t, 1.6e6, byClass(client, "slow"), 0.05, "two of a class, each")
+		got := byClass(client)
+		require.InEpsilon(t, 5e5, got["slow"], 0.05, "two of a class together")
+		require.InEpsilon(t, 1e6, got[rate.Default], 0.07, "one of no class")
+		use("\nrate slow each down 400kB/s\n")
+		require.InEpsilon(t, 8e5, byClass(client)["slow"], 0.07, "two of a class, each")
 	})
 }
 
