@@ -48,7 +48,10 @@ func TestPeersAreConnectedListedAndDisconnected(t *testing.T) {
 	require.Eventually(t, func() bool { return len(lines(must(t, a, "peers"))) == 2 }, eventually, tick)
 	require.Contains(t, must(t, a, "peers", "--sort", "rate"), other.ID.String())
 	var p souk.PeerStat
-	require.NoError(t, json.Unmarshal([]byte(must(t, b, "peers", "--json")), &p))
+	require.Eventually(t, func() bool { // The other side hears of it a moment later.
+		text := must(t, b, "peers", "--json")
+		return text != "" && json.Unmarshal([]byte(text), &p) == nil
+	}, eventually, tick)
 	require.Equal(t, one.ID, p.Peer)
 	require.True(t, p.Connections[0].Inbound)
 
