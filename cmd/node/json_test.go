@@ -59,6 +59,7 @@ var printed = []struct {
 	{"souk peers", souk.PeerStat{}},
 	{"souk pin add, souk pin ls, souk pin rm", pinLine{}},
 	{"souk pin ls --verify", pinStatus{}},
+	{"souk quarantine ls, souk quarantine rm", quarantineLine{}},
 	{"souk run", started{}},
 	{"souk sessions", souk.SessionStat{}},
 	{"souk sessions ID", souk.SessionDetail{}},
