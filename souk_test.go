@@ -137,18 +137,6 @@ func TestWithNobodyToAskTheDeadlineEndsTheFetch(t *testing.T) {
 	require.ErrorIs(t, err, souk.ErrNoProviders)
 }
 
-func TestPeersWithNothingSeeOneWantAndItsCancel(t *testing.T) {
-	seed, client := start(t), start(t)
-	bs := random(101, 1000)
-	seed.put(t, bs...)
-	others := []*node{start(t), start(t), start(t), start(t), start(t)}
-	client.connect(t, append(others, seed)...)
-	fetch(t, client.NewSession(t.Context()), bs)
-	for _, o := range others {
-		require.LessOrEqual(t, o.Stat().MessagesReceived, uint64(2))
-	}
-}
-
 func TestResultsSayWhoServedAndHowLongItTook(t *testing.T) {
 	a, b := start(t), start(t)
 	bs := random(30, 1000)

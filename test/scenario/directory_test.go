@@ -135,6 +135,21 @@ func TestAFloodAsksAHundredStrangers(t *testing.T) {
 	})
 }
 
+// Connected peers that have nothing see one want and its cancel, while one of them
+// has everything.
+func TestStrangersSeeOneWantAndItsCancel(t *testing.T) {
+	data := corpus.Blocks(1, 101, kib)
+	play(t, func(w *sim.World) {
+		seed, client, strangers := w.Node(souk, lan), w.Node(souk, lan), w.Nodes(5, souk, lan)
+		w.Put(seed, data...)
+		w.Connect(client, append(strangers, seed)...)
+		w.Settle()
+		w.Fetch(client, data)
+		w.Settle()
+		w.Hears(2, strangers...)
+	})
+}
+
 // Strangers are asked when the directory knows nobody who has it: after it was asked
 // again where it names somebody, after its time where it says nothing, and not all of
 // them.
