@@ -57,9 +57,9 @@ func (n *node) missed(other *node, wants map[cid.Cid]bool) {
 
 // agree looks whether an engine and its partner say the same when nothing is
 // under way between them. A want in the engine that its owner does not have any
-// more was withdrawn, or satisfied, and the cancel was lost. A want that the engine
-// should know and does not was lost, unless its answer was or an older cancel came
-// after it.
+// more was withdrawn, or satisfied, and the cancel was lost, unless an older want came
+// after it. A want that the engine should know and does not was lost, unless its answer
+// was or an older cancel came after it.
 func (n *node) agree(other *node, wants map[cid.Cid]bool) {
 	mine, theirs := n.end(other.id), other.end(n.id)
 	if n.lied || other.lied || !quiet(mine) || !quiet(theirs) || !other.wants.Idle(n.id) || !n.engine.Idle() {
@@ -67,7 +67,7 @@ func (n *node) agree(other *node, wants map[cid.Cid]bool) {
 	}
 	asked := other.wants.WantsAt(n.id)
 	for _, c := range sorted(wants) {
-		if _, wanted := asked[c]; wants[c] && !wanted {
+		if _, wanted := asked[c]; wants[c] && !wanted && !mine.late {
 			n.w.fail("%s: %s subscribes to %s, which it does not want", n, other, short(c))
 		}
 	}

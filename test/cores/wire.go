@@ -39,6 +39,7 @@ type end struct {
 	inHand     int        // messages that are being written
 	doubts     int        // streams that were reset, of which the node does not know yet
 	lossy      bool       // answers that it wrote may be lost, or wants that it read
+	late       bool       // wants that it read may have come after their cancels
 	ending     time.Time  // when the connection was lost
 	progress   time.Time
 }
@@ -319,8 +320,11 @@ func (s *stream) read() {
 		return
 	}
 	// What is read of a stream that was reset may be older than what the next has
-	// brought: its cancels end wants that were renewed since.
-	s.to.lossy = s.to.lossy || s.broken && s.line == control
+	// brought: its cancels end wants that were renewed since, and its wants begin again
+	// what was cancelled since.
+	if s.broken && s.line == control {
+		s.to.lossy, s.to.late = true, true
+	}
 	frame := s.arrived[0]
 	s.arrived = s.arrived[1:]
 	s.takeIn(decode(s.to.n.w, s.from.n, frame, s.from.wire.version))
