@@ -205,7 +205,7 @@ func swarms() []family {
 	few := setting{downloaders: 4}.large(2 * mib).over(home)
 	return []family{
 		{
-			run: fanOut, sides: among(alike...), ratio: 2.6, copies: 2.5,
+			run: fanOut, sides: among(alike...), ratio: 3, copies: 2.5,
 			title: func(c setting) string { return c.title(fmt.Sprintf("fan-out to %d", c.downloaders)) },
 			full:  together, small: []setting{few},
 		},
