@@ -31,18 +31,6 @@ func TestADeniedCandidateIsNotAskedAndIsNamedInTheError(t *testing.T) {
 	}
 }
 
-func TestADeniedCandidateIsNotWaitedFor(t *testing.T) {
-	w := newWorld(t, 1, rules{self: "self"})
-	ks := w.makeBlocks(5, 9000)
-	w.connected("other", ks...)
-	w.peer("holder").denied = true
-	w.directory = []peer.ID{"holder"}
-	w.call(1, ks...)
-	rs, took := w.drain(1, time.Minute)
-	require.Len(t, rs, 5)
-	require.Less(t, took, 300*time.Millisecond)
-}
-
 func TestNamedPeersThatAreDeniedFailTheFetchAtOnce(t *testing.T) {
 	w := newWorld(t, 1, named("a", "b"))
 	w.connected("a").denied = true

@@ -355,17 +355,24 @@ func TestTheDirectoryComesBeforeTheWaves(t *testing.T) {
 	}
 }
 
-// A candidate that cannot be reached does not hold up the waves for long.
-func TestAnUnreachableCandidateIsNotWaitedFor(t *testing.T) {
-	w := newWorld(t, 1, rules{self: "self"})
-	cids := w.makeBlocks(5, 9000)
-	w.connected("other", cids...)
-	w.peer("dead").reachable = false
-	w.directory = []peer.ID{"dead"}
-	w.call(1, cids...)
-	rs, took := w.drain(1, time.Minute)
-	require.Len(t, rs, 5)
-	require.Less(t, took, 300*time.Millisecond)
+// A candidate that cannot be had does not hold up the waves for long.
+func TestACandidateThatCannotBeHadIsNotWaitedFor(t *testing.T) {
+	for name, spoil := range map[string]func(*remote){
+		"it cannot be reached": func(p *remote) { p.reachable = false },
+		"it is denied":         func(p *remote) { p.denied = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, rules{self: "self"})
+			cids := w.makeBlocks(5, 9000)
+			w.connected("other", cids...)
+			spoil(w.peer("candidate"))
+			w.directory = []peer.ID{"candidate"}
+			w.call(1, cids...)
+			rs, took := w.drain(1, time.Minute)
+			require.Len(t, rs, 5)
+			require.Less(t, took, 300*time.Millisecond)
+		})
+	}
 }
 
 // A directory that does not answer is not waited for when a connected peer may
