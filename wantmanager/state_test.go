@@ -65,6 +65,26 @@ func TestAWantReplacesAPendingCancel(t *testing.T) {
 	require.Equal(t, []string{"B1", "B0"}, told(c, r.drainHands(a)))
 }
 
+// What answers a want that was renewed after its cancel may have been sent for the
+// want before it: then the peer reads the second want afterwards and keeps it.
+func TestAWantRenewedAfterItsCancelIsCancelledWithItsAnswer(t *testing.T) {
+	r, c := newRig(t), cidsOf(0, 1)
+	r.connect(a)
+	r.block(1, a, c[0])
+	r.cancel(r.now, 1, c)
+	r.settle()
+	require.Equal(t, []string{"B0", "-0"}, told(c, r.drainHands(a)))
+	r.have(1, a, c[0])
+	require.Equal(t, []string{"H0"}, told(c, r.drainHands(a)))
+	r.sends(a, 10, c[0])
+	require.Equal(t, []string{"-0"}, told(c, r.drainHands(a)), "the block may be of the want before")
+	r.pass(asked + time.Second)
+	r.have(1, a, c[0])
+	require.Equal(t, []string{"H0"}, told(c, r.drainHands(a)))
+	r.sends(a, 10, c[0])
+	require.Empty(t, told(c, r.drainHands(a)), "nothing of so long ago still comes")
+}
+
 func TestAWantInPlaceOfACancelIsStillCancelled(t *testing.T) {
 	r, c := newRig(t), cidsOf(0, 2)
 	r.connect(a)

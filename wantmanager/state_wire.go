@@ -60,7 +60,7 @@ func (s *state) addWants(now time.Time, p *peerWants, m *message.Message) {
 }
 
 func (p *peerWants) write(now time.Time, all *traffic, w *want, m *message.Message) {
-	w.repeated = w.repeated || w.rewrite
+	w.repeated = w.repeated || w.rewrite || p.tookBack(now, w.cid)
 	w.kind, w.rewrite = p.kindFor(w), false
 	w.tellings = min(w.tellings+1, maxTellings)
 	p.account(w, inHand)
@@ -73,6 +73,13 @@ func (p *peerWants) write(now time.Time, all *traffic, w *want, m *message.Messa
 	m.Wantlist = append(m.Wantlist, message.Entry{
 		CID: w.cid, Type: w.kind, Priority: w.priority, SendDontHave: true,
 	})
+}
+
+// tookBack reports whether the CID was wanted of the peer before and withdrawn not
+// long ago: its answer to the want of then may still come.
+func (p *peerWants) tookBack(now time.Time, c cid.Cid) bool {
+	at, known := p.withdrawn.at(c)
+	return known && !at.Before(now.Add(-asked))
 }
 
 // written takes the sender's report about the message that it had.
@@ -229,8 +236,8 @@ func (s *state) gotHave(now time.Time, p *peerWants, n news, c cid.Cid) bool {
 }
 
 // satisfied removes a want that the peer has answered for good. One that was
-// written twice may have been answered before the peer read it again, and would
-// stay there as a subscription.
+// written twice, or again after its cancel, may have been answered before the peer
+// read it again, and would stay there as a subscription.
 func (s *state) satisfied(now time.Time, p *peerWants, w *want) {
 	p.answered.add(now, w.cid)
 	if w.repeated {
