@@ -6,6 +6,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/wantmanager"
 )
 
 // standing is how many wants of ours a peer keeps that it has answered DONT_HAVE.
@@ -49,6 +51,32 @@ func TestAnotherDownloaderSparesABusySource(t *testing.T) {
 		from[r.From]++
 	}
 	require.LessOrEqual(t, source.blocksSent, from["a"]+1, "the source sent what the other had")
+}
+
+// Of whom nothing is known yet is neither nearer nor farther than others, and who has
+// only just been asked is not late.
+func TestWhoIsNotKnownIsNotSooner(t *testing.T) {
+	w := newWorld(t, 1, rules{self: "self"})
+	ks := w.makeBlocks(2, 8000)
+	w.connected("a", ks...)
+	w.connected("b", ks...)
+	w.call(1, ks...)
+	w.drain(1, time.Minute)
+	s, i, from := w.s, w.s.index["b"], w.s.index["a"]
+	s.mean, s.rate = 8000, 1e6
+	for _, c := range []struct {
+		from, to wantmanager.View
+		load     int // of who was asked
+		sooner   bool
+	}{
+		{wantmanager.View{Rate: 15e6, RTT: 20 * time.Millisecond}, wantmanager.View{}, 64000, false},
+		{wantmanager.View{RTT: 20 * time.Millisecond}, wantmanager.View{RTT: 20 * time.Millisecond}, 300000, false},
+		{wantmanager.View{Rate: 1e5, RTT: 20 * time.Millisecond}, wantmanager.View{}, 300000, true},
+		{wantmanager.View{Late: true}, wantmanager.View{RTT: 20 * time.Millisecond}, 300000, true},
+	} {
+		s.peers[from].view, s.peers[i].view, s.peers[from].load, s.peers[i].load = c.from, c.to, c.load, 0
+		require.Equal(t, c.sooner, s.sooner(i, from), "%+v", c)
+	}
 }
 
 // A source that keeps up is not helped: peers that have nothing see one want.

@@ -167,9 +167,16 @@ func (s *state) prefer(now time.Time, w *wanted, i int) {
 }
 
 // sooner reports whether peer i would have a block much sooner than the last that
-// peer from is asked for.
+// peer from is asked for. As long as nothing is known of the way of one of them, it
+// counts as long as the other's.
 func (s *state) sooner(i, from int) bool {
+	if s.peers[from].view.Rate == 0 && !s.peers[from].view.Late {
+		return false // It has only just been asked.
+	}
 	mine, theirs := s.peers[i].cost(s.mean, s.rate, true), s.peers[from].cost(0, s.rate, true)
+	if s.peers[i].view.RTT == 0 {
+		mine += s.peers[from].view.RTT.Seconds()
+	}
 	return theirs > max(stealGain*mine, mine+stealAfter.Seconds())
 }
 
