@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	msmux "github.com/multiformats/go-multistream"
+
+	"github.com/souk-p2p/souk/internal/frames"
 )
 
 // readAhead is how many bytes are read at once where no frame has begun, so that
@@ -223,10 +225,10 @@ func (d *Duplex) follow(b []byte) error {
 		d.got = 0
 	case f.frames != before.frames || !before.inside():
 		d.wire.FrameBegins(f.left)
-		d.got = f.size.value - f.left
+		d.got = f.size.Value - f.left
 	case before.left == 0: // Its length is known since now.
 		d.wire.FrameGrows(f.left)
-		d.got = f.size.value - f.left
+		d.got = f.size.Value - f.left
 	default:
 		d.got += len(b)
 	}
@@ -331,13 +333,13 @@ func (d *Duplex) Reset() {
 // framing follows the frames in a stream of bytes.
 type framing struct {
 	limit  int
-	size   length // of the frame
-	left   int    // bytes of it that are to come, once its length is known
-	frames uint64 // that have begun
+	size   frames.Length // of the frame
+	left   int           // bytes of it that are to come, once its length is known
+	frames uint64        // that have begun
 }
 
 // inside reports whether a frame has begun and not ended.
-func (f *framing) inside() bool { return f.left > 0 || f.size.begun() }
+func (f *framing) inside() bool { return f.left > 0 || f.size.Begun() }
 
 // pass takes the next bytes.
 func (f *framing) pass(b []byte) error {
@@ -346,23 +348,23 @@ func (f *framing) pass(b []byte) error {
 			n := min(len(b), f.left)
 			f.left, b = f.left-n, b[n:]
 			if f.left == 0 {
-				f.size = length{}
+				f.size = frames.Length{}
 			}
 			continue
 		}
-		if !f.size.begun() {
+		if !f.size.Begun() {
 			f.frames++
 		}
-		whole, err := f.size.add(b[0], f.limit)
+		whole, err := f.size.Add(b[0], f.limit)
 		if err != nil {
 			return err
 		}
 		b = b[1:]
 		if whole {
-			f.left = f.size.value
+			f.left = f.size.Value
 		}
 		if whole && f.left == 0 {
-			f.size = length{}
+			f.size = frames.Length{}
 		}
 	}
 	return nil

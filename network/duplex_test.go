@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/souk-p2p/souk/internal/frames"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -52,7 +53,7 @@ func talking(t *testing.T, f func(t *testing.T, a, b *node, from, at *Duplex)) {
 		a, b := startNode(t, ha), startNode(t, hb)
 		streams, _ := served(b)
 		from := openTo(t, a, hb)
-		writeAll(t, from, appendFrame(nil, []byte("hello")))
+		writeAll(t, from, frames.Append(nil, []byte("hello")))
 		at := <-streams
 		requireFrame(t, at, "hello")
 		f(t, a, b, from, at)
@@ -61,7 +62,7 @@ func talking(t *testing.T, f func(t *testing.T, a, b *node, from, at *Duplex)) {
 
 func requireFrame(t testing.TB, r io.Reader, want string) {
 	t.Helper()
-	body, err := readFrame(bufio.NewReaderSize(oneByOne{r}, 16), 1<<20, nil)
+	body, err := frames.Read(bufio.NewReaderSize(oneByOne{r}, 16), 1<<20, nil)
 	require.NoError(t, err)
 	require.Equal(t, want, string(body))
 }
@@ -83,16 +84,16 @@ func read(d *Duplex) <-chan error {
 
 func TestBothSidesOfADuplexWriteWhenTheyLike(t *testing.T) {
 	a, b := startNode(t, newHost(t)), startNode(t, newHost(t))
-	const frames, size = 50, 100_000
+	const count, size = 50, 100_000
 	body := bytes.Repeat([]byte("x"), size)
 	b.HandleDuplex(talk, func(ctx context.Context, d *Duplex) error {
 		if d.Peer() != a.host.ID() || d.Remote() == nil {
 			return fmt.Errorf("%s at %s: another peer", d.Peer(), d.Remote())
 		}
-		return both(d, frames, body)
+		return both(d, count, body)
 	})
 	d := openTo(t, a, b.host)
-	require.NoError(t, both(d, frames, body))
+	require.NoError(t, both(d, count, body))
 	require.NoError(t, d.CloseWrite())
 	_, err := d.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
@@ -102,12 +103,12 @@ func TestBothSidesOfADuplexWriteWhenTheyLike(t *testing.T) {
 	})
 }
 
-// both writes frames and reads as many at the same time.
-func both(d *Duplex, frames int, body []byte) error {
+// both writes n frames and reads as many at the same time.
+func both(d *Duplex, n int, body []byte) error {
 	wrote := make(chan error, 1)
 	go func() {
-		for range frames {
-			if _, err := d.Write(appendFrame(nil, body)); err != nil {
+		for range n {
+			if _, err := d.Write(frames.Append(nil, body)); err != nil {
 				wrote <- err
 				return
 			}
@@ -115,8 +116,8 @@ func both(d *Duplex, frames int, body []byte) error {
 		wrote <- nil
 	}()
 	in := bufio.NewReader(d)
-	for range frames {
-		got, err := readFrame(in, len(body), nil)
+	for range n {
+		got, err := frames.Read(in, len(body), nil)
 		if err != nil {
 			return err
 		}
@@ -139,7 +140,7 @@ func TestOpeningADuplexCostsNoRoundTrip(t *testing.T) {
 		d := openTo(t, a, hb)
 		defer d.Reset()
 		require.Zero(t, time.Since(start))
-		writeAll(t, d, appendFrame(nil, []byte("ping")))
+		writeAll(t, d, frames.Append(nil, []byte("ping")))
 		requireFrame(t, d, "ping")
 		require.Less(t, time.Since(start), 45*time.Millisecond, "one round trip of 40 ms and the bytes")
 	})
@@ -161,13 +162,13 @@ func TestAPeerWithoutTheProtocolOfADuplexIsAnError(t *testing.T) {
 	simulated(t, func(t *testing.T, ha, hb host.Host) {
 		d := openTo(t, startNode(t, ha), hb)
 		defer d.Reset()
-		writeAll(t, d, appendFrame(nil, []byte("anybody?")))
+		writeAll(t, d, frames.Append(nil, []byte("anybody?")))
 		_, err := d.Read(make([]byte, 1))
 		require.ErrorIs(t, err, ErrNotConnected)
 	})
 	d := openTo(t, startNode(t, newHost(t)), newHost(t))
 	defer d.Reset()
-	writeAll(t, d, appendFrame(nil, []byte("anybody?")))
+	writeAll(t, d, frames.Append(nil, []byte("anybody?")))
 	_, err := d.Read(make([]byte, 1))
 	require.ErrorIs(t, err, ErrNotConnected)
 }
@@ -218,7 +219,7 @@ func TestADuplexThatItsSinkEnds(t *testing.T) {
 				d := openTo(t, a, hb)
 				defer d.Reset()
 				writeAll(t, d, []byte{0})
-				writeAll(t, <-streams, appendFrame(nil, []byte("bye")))
+				writeAll(t, <-streams, frames.Append(nil, []byte("bye")))
 				over <- c.sink
 				ended := <-read(d)
 				require.ErrorIs(t, ended, c.peer)
@@ -330,7 +331,7 @@ func TestWhatIsReadOfADuplexCountsUntilItIsReadOn(t *testing.T) {
 	talking(t, func(t *testing.T, a, b *node, from, at *Duplex) {
 		for _, d := range []struct{ writer, reader *Duplex }{{from, at}, {at, from}} {
 			n := d.reader.n
-			frame := appendFrame(nil, make([]byte, 200_000))
+			frame := frames.Append(nil, make([]byte, 200_000))
 			wrote := make(chan error, 1)
 			go func() { _, err := d.writer.Write(frame); wrote <- err }()
 			_, err := io.ReadFull(d.reader, make([]byte, len(frame)))
@@ -348,7 +349,7 @@ func TestWhatIsReadOfADuplexCountsUntilItIsReadOn(t *testing.T) {
 
 func TestAResetGivesBackWhatAnUnfinishedFrameTook(t *testing.T) {
 	talking(t, func(t *testing.T, a, b *node, from, at *Duplex) {
-		writeAll(t, at, appendFrame(nil, make([]byte, 200_000))[:100_000])
+		writeAll(t, at, frames.Append(nil, make([]byte, 200_000))[:100_000])
 		_, err := io.ReadFull(from, make([]byte, 100_000))
 		require.NoError(t, err)
 		require.NotZero(t, a.Stat().Receiving)
@@ -366,7 +367,7 @@ func TestAPeerThatReadsNothingOfADuplexIsSlow(t *testing.T) {
 		start := time.Now()
 		var err error
 		for err == nil && time.Since(start) < time.Hour {
-			_, err = from.Write(appendFrame(nil, make([]byte, 64<<10)))
+			_, err = from.Write(frames.Append(nil, make([]byte, 64<<10)))
 		}
 		require.ErrorIs(t, err, ErrSlow)
 		require.Less(t, time.Since(start), time.Minute+allow64K)
@@ -407,7 +408,7 @@ func TestFramesAreFollowedHoweverTheyArrive(t *testing.T) {
 		inside := map[int]bool{} // by how much was read
 		for _, size := range sizes {
 			start := len(stream)
-			stream = appendFrame(stream, make([]byte, size))
+			stream = frames.Append(stream, make([]byte, size))
 			for i := start + 1; i < len(stream); i++ {
 				inside[i] = true
 			}
@@ -420,6 +421,6 @@ func TestFramesAreFollowedHoweverTheyArrive(t *testing.T) {
 			require.Equal(t, inside[read], f.inside(), "after %d bytes", read)
 		}
 		require.Equal(t, len(sizes), int(f.frames))
-		require.ErrorIs(t, f.pass(appendFrame(nil, make([]byte, 401))), ErrTooLarge)
+		require.ErrorIs(t, f.pass(frames.Append(nil, make([]byte, 401))), ErrTooLarge)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/frames"
 )
 
 // What can become of a message or a request. They come wrapped; compare with
@@ -17,9 +19,8 @@ var (
 	ErrReset        = errors.New("peer reset the stream")
 	ErrSlow         = errors.New("peer did not take or send the bytes in time")
 	ErrIdle         = errors.New("peer said nothing for as long as it may")
-	ErrTooLarge     = errors.New("frame is over the limit")
+	ErrTooLarge     = frames.ErrTooLarge
 	ErrRefused      = errors.New("peer is refused for a while")
-	errNotMinimal   = errors.New("length of a frame is not a minimal varint")
 	errNoRoom       = errors.New("no room in the receive budget")
 	errCrowded      = errors.New("too many peers behind the address")
 )

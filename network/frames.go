@@ -2,9 +2,7 @@ package network
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +13,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	msmux "github.com/multiformats/go-multistream"
 
+	"github.com/souk-p2p/souk/internal/frames"
 	"github.com/souk-p2p/souk/message"
 )
-
-// firstPiece is how many bytes of a frame are taken from the budget before any
-// has come; then as many again as have.
-const firstPiece = 4 << 10
 
 // FrameSink answers a request that came in a frame. It owns the frame, and may
 // block; the context ends with the stream or the network. An error resets the
@@ -56,7 +51,7 @@ func (in *inbound) answer(maxFrame int, sink FrameSink) error {
 	// Between frames of Bitswap a peer may be silent; here nothing but the
 	// request is waited for.
 	in.wire.FrameBegins(maxFrame)
-	frame, err := readFrame(bufio.NewReader(&in.wire), maxFrame, in.share.take)
+	frame, err := frames.Read(bufio.NewReader(&in.wire), maxFrame, in.share.take)
 	if err != nil {
 		return frameFault(err)
 	}
@@ -71,7 +66,7 @@ func (in *inbound) answer(maxFrame int, sink FrameSink) error {
 	if in.ctx.Err() != nil { // Then the deadline has replaced the one that ends the stream.
 		return in.ctx.Err()
 	}
-	_, err = in.stream.Write(appendFrame(nil, reply))
+	_, err = in.stream.Write(frames.Append(nil, reply))
 	return err
 }
 
@@ -80,7 +75,7 @@ func frameFault(err error) error {
 	switch {
 	case isTimeout(err):
 		return &message.FrameError{Fault: message.FaultFrameSlow, Err: err}
-	case errors.Is(err, ErrTooLarge), errors.Is(err, errNotMinimal):
+	case errors.Is(err, ErrTooLarge), errors.Is(err, frames.ErrNotMinimal):
 		return &message.FrameError{Fault: message.FaultFrameLength, Err: err}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &message.FrameError{Fault: message.FaultFrameCut, Err: err}
@@ -144,79 +139,13 @@ func (n *Network) exchange(st p2pnet.Stream, id protocol.ID, frame []byte, maxRe
 		return nil, err
 	}
 	conn := msmux.NewMSSelect(guarded{st, n}, id)
-	if _, err := conn.Write(appendFrame(nil, frame)); err != nil {
+	if _, err := conn.Write(frames.Append(nil, frame)); err != nil {
 		return nil, err
 	}
 	if err := st.CloseWrite(); err != nil {
 		return nil, err
 	}
-	return readFrame(bufio.NewReader(conn), maxReply, nil)
-}
-
-// appendFrame appends the frame that has the body.
-func appendFrame(b, body []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
-}
-
-// readFrame reads one frame. Memory follows the bytes that come, and is taken
-// before it is allocated; take may be nil.
-func readFrame(r *bufio.Reader, limit int, take func(int) error) ([]byte, error) {
-	size, err := readLength(r, limit)
-	if err != nil {
-		return nil, err
-	}
-	var body bytes.Buffer
-	for body.Len() < size {
-		piece := min(max(body.Len(), firstPiece), size-body.Len())
-		if take != nil {
-			if err := take(piece); err != nil {
-				return nil, err
-			}
-		}
-		body.Grow(piece)
-		if _, err := io.CopyN(&body, r, int64(piece)); err != nil {
-			return nil, unexpected(err)
-		}
-	}
-	return body.Bytes(), nil
-}
-
-// readLength reads the varint before a frame, which is minimal and within the limit.
-func readLength(r io.ByteReader, limit int) (int, error) {
-	var l length
-	for {
-		b, err := r.ReadByte()
-		switch {
-		case err != nil && l.begun():
-			return 0, unexpected(err)
-		case err != nil:
-			return 0, err
-		}
-		if whole, err := l.add(b, limit); whole || err != nil {
-			return l.value, err
-		}
-	}
-}
-
-// length is the varint before a frame, as far as it was read.
-type length struct {
-	value int
-	shift uint // of the next byte
-}
-
-func (l *length) begun() bool { return l.shift > 0 }
-
-// add takes the next byte and reports whether it was the last.
-func (l *length) add(b byte, limit int) (whole bool, err error) {
-	if l.begun() && b == 0 {
-		return false, errNotMinimal
-	}
-	v := uint64(l.value) | uint64(b&0x7f)<<l.shift
-	if v > uint64(limit) || l.shift == 56 && b >= 0x80 {
-		return false, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
-	}
-	l.value, l.shift = int(v), l.shift+7
-	return b < 0x80, nil
+	return frames.Read(bufio.NewReader(conn), maxReply, nil)
 }
 
 func unexpected(err error) error {

@@ -11,6 +11,8 @@ import (
 var floors = map[string]int{
 	"message":          0,
 	"internal/actor":   0,
+	"internal/fields":  0,
+	"internal/frames":  0,
 	"internal/planted": 0,
 	"internal/table":   0,
 	"rate":             0,

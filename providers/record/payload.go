@@ -8,7 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/souk-p2p/souk/providers/internal/fields"
+	"github.com/souk-p2p/souk/internal/fields"
 )
 
 // MaxPeer is the length of a peer's identity in bytes at most; today's have up

@@ -8,7 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/providers/internal/fields"
+	"github.com/souk-p2p/souk/internal/fields"
 )
 
 func TestTTLWithdrawsOrIsClamped(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/souk-p2p/souk/providers/internal/fields"
+	"github.com/souk-p2p/souk/internal/fields"
 )
 
 // What a list of trackers may be.

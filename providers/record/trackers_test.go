@@ -9,7 +9,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/providers/internal/fields"
+	"github.com/souk-p2p/souk/internal/fields"
 )
 
 func trackerList(t testing.TB, n int) Trackers {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/souk-p2p/souk/providers/internal/fields"
+	"github.com/souk-p2p/souk/internal/fields"
 	"github.com/souk-p2p/souk/providers/record"
 )
 

@@ -81,13 +81,11 @@ func (e *MessageError) Error() string {
 func (e *MessageError) Unwrap() error { return e.Err }
 
 var (
-	errLengthNotMinimal = errors.New("length is not a minimal varint")
-	errLengthLimit      = errors.New("length is above the limit")
-	errTwoMessages      = errors.New("two messages in a frame")
-	errUnknown          = errors.New("no message of a known kind")
-	errDirection        = errors.New("this side may not send it")
-	errNoID             = errors.New("a number above zero is right")
-	errPointAndKey      = errors.New("a point and a key: one of them is right")
+	errTwoMessages = errors.New("two messages in a frame")
+	errUnknown     = errors.New("no message of a known kind")
+	errDirection   = errors.New("this side may not send it")
+	errNoID        = errors.New("a number above zero is right")
+	errPointAndKey = errors.New("a point and a key: one of them is right")
 )
 
 // faultError is an error whose fault is known.

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"io"
+
+	"github.com/souk-p2p/souk/internal/frames"
 )
 
 // Side is one of the two ends of a stream.
@@ -30,12 +32,9 @@ func (s Side) maxFrame() int {
 	return MaxRequest
 }
 
-// What a reader holds: readAhead in bytes while a stream is idle, enough for a
-// query; step is the first room for a body, which grows as the body arrives.
-const (
-	readAhead = 512
-	step      = 4 << 10
-)
+// readAhead is how many bytes a reader holds while a stream is idle: enough for a
+// query.
+const readAhead = 512
 
 // Reader reads the messages of one stream. It holds memory in proportion to what
 // has arrived, and at most one frame. It is for one goroutine.
@@ -65,49 +64,13 @@ func (r *Reader) Next() (Message, error) {
 
 // body reads a frame.
 func (r *Reader) body() ([]byte, error) {
-	n, err := r.length()
-	if err != nil {
-		return nil, err
+	b, err := frames.Read(r.in, r.from.maxFrame(), nil)
+	var wrong *frames.Error
+	if !errors.As(err, &wrong) {
+		return b, err
 	}
-	var b []byte
-	for len(b) < n {
-		got := len(b)
-		size := min(n, max(step, 2*got))
-		b = append(make([]byte, 0, size), b...)[:size]
-		if _, err := io.ReadFull(r.in, b[got:]); err != nil {
-			return nil, cut(err)
-		}
+	if wrong.Length() {
+		return nil, &FrameError{FaultLength, wrong.Err}
 	}
-	return b, nil
-}
-
-// length reads the varint before a frame: minimal and within the limit.
-func (r *Reader) length() (int, error) {
-	n := 0
-	for shift := 0; ; shift += 7 {
-		b, err := r.in.ReadByte()
-		switch {
-		case err != nil && shift == 0:
-			return 0, err
-		case err != nil:
-			return 0, cut(err)
-		case b == 0 && shift > 0:
-			return 0, &FrameError{FaultLength, errLengthNotMinimal}
-		}
-		n |= int(b&0x7f) << shift
-		// A limit of 18 bits ends this within three bytes.
-		if n > r.from.maxFrame() || b >= 0x80 && shift >= 14 {
-			return 0, &FrameError{FaultLength, errLengthLimit}
-		}
-		if b < 0x80 {
-			return n, nil
-		}
-	}
-}
-
-func cut(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return &FrameError{FaultCut, err}
+	return nil, &FrameError{FaultCut, wrong.Err}
 }

@@ -1,4 +1,4 @@
-// Package fields reads and writes the protobuf fields of the tracker protocol,
+// Package fields reads and writes the protobuf fields of protocols of our own,
 // without reflection and without an allocation of its own.
 package fields
 
