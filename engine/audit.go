@@ -78,7 +78,7 @@ func (s *state) auditPartner(p *partner) error {
 		if w.phase == phaseQueued {
 			taskBytes += int(w.size)
 		}
-		if w.cid != c || w.phase == phaseGone || w.phase == phaseQueued && p.tasks.items[w.place] != w {
+		if w.cid != c || w.phase == phaseGone || w.phase == phaseQueued && p.tasks.Items()[w.place] != w {
 			return fmt.Errorf("%s in phase %d is not where it belongs", c, w.phase)
 		}
 	}
@@ -89,10 +89,10 @@ func (s *state) auditPartner(p *partner) error {
 	switch {
 	case memory != p.memory || taskBytes != p.taskBytes:
 		return fmt.Errorf("memory %d, counted %d; tasks of %d bytes, counted %d", memory, p.memory, taskBytes, p.taskBytes)
-	case phases[phaseQueued] != p.tasks.len() || phases[phaseAsked] != p.asked.n || phases[phaseAnswer] != p.answers.n,
+	case phases[phaseQueued] != p.tasks.Len() || phases[phaseAsked] != p.asked.n || phases[phaseAnswer] != p.answers.n,
 		phases[phaseAbsent] != p.absent[0].n+p.absent[1].n:
 		return fmt.Errorf("wants by phase %v; %d tasks, %d asked, %d answers, %d absent",
-			phases, p.tasks.len(), p.asked.n, p.answers.n, p.absent[0].n+p.absent[1].n)
+			phases, p.tasks.Len(), p.asked.n, p.answers.n, p.absent[0].n+p.absent[1].n)
 	case subscriptions != p.subscriptions || len(p.wants)-subscriptions != p.working:
 		return fmt.Errorf("%d subscriptions, counted %d; %d work, counted %d", subscriptions, p.subscriptions, len(p.wants)-subscriptions, p.working)
 	case p.subscriptions > s.limits.Subscriptions || p.working > s.limits.Tasks+s.limits.Subscriptions:

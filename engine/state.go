@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/rate"
@@ -53,10 +54,10 @@ type state struct {
 	classes  []*class               // the one of those in no other, then by name
 	rates    rates
 	work     float64 // virtual time: the work of whoever was served last
-	retries  heap[retry]
-	sleepers heap[*partner]
+	retries  table.Heap[retry]
+	sleepers table.Heap[*partner]
 
-	laden    heap[*partner] // for whom something was read and can be sent
+	laden    table.Heap[*partner] // for whom something was read and can be sent
 	slots    slots
 	pace     pace
 	unsent   unsent // of partners that are not slow
@@ -131,25 +132,25 @@ func newState(limits Limits, jobs int, seed uint64) *state {
 		classes:  []*class{newClass(rate.Default)},
 		out:      new(effects), spare: new(effects),
 	}
-	s.laden = heap[*partner]{less: readFirst, moved: func(p *partner, place int) { p.berth = place }}
-	s.sleepers = heap[*partner]{
-		less:  func(a, b *partner) bool { return cmp.Or(a.wake.Compare(b.wake), cmp.Compare(a.id, b.id)) < 0 },
-		moved: func(p *partner, place int) { p.sleeper = place },
-	}
-	s.retries = heap[retry]{
-		less:  func(a, b retry) bool { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.nth, b.nth)) < 0 },
-		moved: func(r retry, place int) { r.w.place = int32(place) },
-	}
+	s.laden = table.NewHeap(readFirst, func(p *partner, place int) { p.berth = place })
+	s.sleepers = table.NewHeap(
+		func(a, b *partner) bool { return cmp.Or(a.wake.Compare(b.wake), cmp.Compare(a.id, b.id)) < 0 },
+		func(p *partner, place int) { p.sleeper = place },
+	)
+	s.retries = table.NewHeap(
+		func(a, b retry) bool { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.nth, b.nth)) < 0 },
+		func(r retry, place int) { r.w.place = int32(place) },
+	)
 	return s
 }
 
 // tick does what is due by now.
 func (s *state) tick(now time.Time) {
-	for s.retries.len() > 0 && !s.retries.top().at.After(now) {
-		s.ask(s.retries.top().w)
+	for s.retries.Len() > 0 && !s.retries.Top().at.After(now) {
+		s.ask(s.retries.Top().w)
 	}
-	for s.sleepers.len() > 0 && !s.sleepers.top().wake.After(now) {
-		p := s.sleepers.pop()
+	for s.sleepers.Len() > 0 && !s.sleepers.Top().wake.After(now) {
+		p := s.sleepers.Pop()
 		p.unlearn(now)
 		s.pass(now, p)
 		if !p.expires.IsZero() && !p.expires.After(now) {
@@ -176,11 +177,11 @@ func (s *state) effects(now time.Time) *effects {
 
 func (s *state) nextWake() time.Time {
 	var wake time.Time
-	if s.retries.len() > 0 {
-		wake = s.retries.top().at
+	if s.retries.Len() > 0 {
+		wake = s.retries.Top().at
 	}
-	if s.sleepers.len() > 0 {
-		wake = firstOf(wake, s.sleepers.top().wake)
+	if s.sleepers.Len() > 0 {
+		wake = firstOf(wake, s.sleepers.Top().wake)
 	}
 	if !s.unsaid.IsZero() {
 		wake = firstOf(wake, s.unsaid)

@@ -189,7 +189,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	p := r.state.partners[alice]
 	require.Zero(t, p.working+p.subscriptions+p.asked.n+p.answers.n)
 	require.LessOrEqual(t, cap(r.state.asking), 64)
-	require.LessOrEqual(t, cap(p.tasks.items), 64)
+	require.LessOrEqual(t, cap(p.tasks.Items()), 64)
 }
 
 func TestAPeerThatDoesNotReadHoldsTwoMessages(t *testing.T) {
@@ -291,7 +291,7 @@ func shares(r *rig, a, b peer.ID) (toA, toB int) {
 			toB += size
 		}
 		r.send(0)
-		if r.state.partners[a].tasks.len() == 0 || r.state.partners[b].tasks.len() == 0 {
+		if r.state.partners[a].tasks.Len() == 0 || r.state.partners[b].tasks.Len() == 0 {
 			return toA, toB
 		}
 	}

@@ -218,7 +218,7 @@ func (s *state) fail(now time.Time, w *want) {
 	delay := min(retryFirst<<min(w.failures, 10), retryMost)
 	w.failures = min(w.failures+1, 10)
 	s.failures++
-	s.retries.push(retry{at: now.Add(delay), nth: s.failures, w: w})
+	s.retries.Push(retry{at: now.Add(delay), nth: s.failures, w: w})
 	s.boundSubscriptions(w.from)
 	if w.from.subscriptions > s.limits.Subscriptions {
 		s.stat.ForgottenSilent++

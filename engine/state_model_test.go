@@ -171,7 +171,7 @@ func finishModel(r *rig, m *model) {
 	r.collect()
 	require.Empty(r.t, r.state.partners)
 	require.Empty(r.t, r.state.index)
-	require.Zero(r.t, r.state.live+r.state.table+r.state.retries.len()+r.state.sleepers.len())
+	require.Zero(r.t, r.state.live+r.state.table+r.state.retries.Len()+r.state.sleepers.Len())
 }
 
 // excess lists what p was told more often than it asked, and blocks and HAVEs

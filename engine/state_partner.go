@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/rate"
@@ -38,7 +39,7 @@ type partner struct {
 	asked         list    // phaseAsked
 	answers       list    // phaseAnswer
 	absent        [2]list // phaseAbsent: not answered, answered
-	tasks         heap[*want]
+	tasks         table.Heap[*want]
 	taskBytes     int // of the blocks in tasks
 	working       int // wants in a phase that is a task
 	subscriptions int // wants in the others
@@ -74,9 +75,9 @@ type partner struct {
 	delta ledger.Delta // not yet given to the ledger
 
 	touched bool
-	turn    bool            // in state.asking
-	ready   *heap[*partner] // that it is in
-	place   int             // in ready
+	turn    bool                  // in state.asking
+	ready   *table.Heap[*partner] // that it is in
+	place   int                   // in ready
 	wake    time.Time
 	sleeper int // place in state.sleepers
 }
@@ -88,7 +89,7 @@ func (s *state) partner(now time.Time, id peer.ID) *partner {
 		return p
 	}
 	p := &partner{id: id, salt: s.salt(id), wants: make(map[cid.Cid]*want), sleeper: -1}
-	p.tasks = heap[*want]{less: sooner, moved: func(w *want, place int) { w.place = int32(place) }}
+	p.tasks = table.NewHeap(sooner, func(w *want, place int) { w.place = int32(place) })
 	s.partners[id] = p
 	s.classify(now, p)
 	return p
@@ -176,11 +177,11 @@ func (s *state) sleep(now time.Time, p *partner) {
 		return
 	}
 	if p.sleeper >= 0 {
-		s.sleepers.remove(p.sleeper)
+		s.sleepers.Remove(p.sleeper)
 	}
 	p.wake = wake
 	if !wake.IsZero() {
-		s.sleepers.push(p)
+		s.sleepers.Push(p)
 	}
 }
 
@@ -241,14 +242,14 @@ func (s *state) place(w *want, to phase) {
 	case phaseAsked:
 		p.asked.remove(w)
 	case phaseQueued:
-		p.tasks.remove(int(w.place))
+		p.tasks.Remove(int(w.place))
 		p.taskBytes -= int(w.size)
 	case phaseAnswer:
 		p.answers.remove(w)
 	case phaseAbsent:
 		p.absentList(w).remove(w)
 	case phaseFailing:
-		s.retries.remove(int(w.place))
+		s.retries.Remove(int(w.place))
 	}
 	p.count(w.phase, -1)
 	s.phases[w.phase]--
@@ -260,7 +261,7 @@ func (s *state) place(w *want, to phase) {
 		p.asked.push(w)
 	case phaseQueued:
 		w.copies = s.copies.of(message.Multihash(w.cid))
-		p.tasks.push(w)
+		p.tasks.Push(w)
 		p.taskBytes += int(w.size)
 	case phaseAnswer:
 		p.answers.push(w)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/rate"
 )
 
@@ -30,13 +31,13 @@ type rates struct {
 type class struct {
 	name   string
 	bucket rate.Bucket
-	ready  [2]heap[*partner]
+	ready  [2]table.Heap[*partner]
 }
 
 func newClass(name string) *class {
 	c := &class{name: name}
 	for i := range c.ready {
-		c.ready[i] = heap[*partner]{less: owedMore, moved: func(p *partner, place int) { p.place = place }}
+		c.ready[i] = table.NewHeap(owedMore, func(p *partner, place int) { p.place = place })
 	}
 	return c
 }
@@ -67,7 +68,7 @@ func (s *state) setRates(now time.Time, limits rate.Limits) {
 // classify puts p into its class.
 func (s *state) classify(now time.Time, p *partner) {
 	if p.ready != nil {
-		p.ready.remove(p.place)
+		p.ready.Remove(p.place)
 		p.ready = nil
 	}
 	p.class = s.classes[0]
@@ -91,7 +92,7 @@ func (s *state) batch(p *partner) int {
 // restedAt is when the rate of p lets more be sent to it, or zero when it does now or
 // nothing is to be sent.
 func (s *state) restedAt(now time.Time, p *partner) time.Time {
-	if !p.bucket.Limited() || p.tasks.len() == 0 {
+	if !p.bucket.Limited() || p.tasks.Len() == 0 {
 		return time.Time{}
 	}
 	return s.when(now, &p.bucket, p)

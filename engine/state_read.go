@@ -105,7 +105,7 @@ func (s *state) startRead(now time.Time) bool {
 	s.charge(p, job.Bytes)
 	s.jobsOut++
 	s.out.Reads = append(s.out.Reads, job)
-	p.ready.remove(p.place)
+	p.ready.Remove(p.place)
 	p.ready = nil
 	s.rank(now, p)
 	s.sleep(now, p)
@@ -117,7 +117,7 @@ func (s *state) newRead(now time.Time, p *partner) *readJob {
 	s.reads++
 	job := &readJob{Peer: p.id, from: p, nth: s.reads, began: now}
 	most, room := portion(messageBlocks, s.pace.read), s.allowance(now, p)
-	for p.tasks.len() > 0 && len(job.Items) < most {
+	for p.tasks.Len() > 0 && len(job.Items) < most {
 		w := s.nextTask(p)
 		total := job.Bytes + int(w.size)
 		if len(job.Items) > 0 && (total > min(s.limits.MessageBytes, room) || !s.affords(p, total)) {

@@ -37,10 +37,10 @@ func (s *state) load(now time.Time, p *partner) {
 		return
 	}
 	if p.next != 0 {
-		s.laden.remove(p.berth)
+		s.laden.Remove(p.berth)
 	}
 	if p.next = next; next != 0 {
-		s.laden.push(p)
+		s.laden.Push(p)
 	}
 }
 
@@ -52,8 +52,8 @@ func readFirst(a, b *partner) bool {
 // send hands over what was read while slots are free, in the order in which it was
 // chosen to be read.
 func (s *state) send(now time.Time) {
-	for s.laden.len() > 0 && !s.slots.full() {
-		p := s.laden.top()
+	for s.laden.Len() > 0 && !s.slots.full() {
+		p := s.laden.Top()
 		ship := s.gather(p)
 		s.occupy(now, p)
 		p.handed++

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -33,7 +34,7 @@ func owedMore(a, b *partner) bool {
 
 // rank puts p among the partners who could be sent blocks, or takes it out.
 func (s *state) rank(now time.Time, p *partner) {
-	var to *heap[*partner]
+	var to *table.Heap[*partner]
 	if s.sendable(now, p) {
 		to = &p.class.ready[min(p.busy(), 1)]
 	}
@@ -41,18 +42,18 @@ func (s *state) rank(now time.Time, p *partner) {
 		return
 	}
 	if p.ready != nil {
-		p.ready.remove(p.place)
+		p.ready.Remove(p.place)
 	}
 	if p.ready = to; to != nil {
 		p.work = max(p.work, s.work) // Who wanted nothing has saved up nothing.
-		to.push(p)
+		to.Push(p)
 	}
 }
 
 // sendable reports whether the next block of p could be read as far as p is
 // concerned.
 func (s *state) sendable(now time.Time, p *partner) bool {
-	return p.tasks.len() > 0 && !p.paused.After(now) && s.restedAt(now, p).IsZero() &&
+	return p.tasks.Len() > 0 && !p.paused.After(now) && s.restedAt(now, p).IsZero() &&
 		(p.busy() < lane || p.unsent < s.ahead(p.rate)) &&
 		(p.inFlight == 0 || p.inFlight+int(s.nextTask(p).size) <= s.limits.PeerBytes)
 }
@@ -73,13 +74,13 @@ func (s *state) affords(p *partner, bytes int) bool {
 // was sent only grows, so a task whose number is old sinks when it comes up.
 func (s *state) nextTask(p *partner) *want {
 	for {
-		w := p.tasks.top()
+		w := p.tasks.Top()
 		n := s.copies.of(message.Multihash(w.cid))
 		if n == w.copies {
 			return w
 		}
 		w.copies = n
-		p.tasks.fix(0)
+		p.tasks.Fix(0)
 	}
 }
 
@@ -105,7 +106,7 @@ func (s *state) nextPartner(now time.Time) *partner {
 func (s *state) nextOf(c *class) *partner {
 	var next *partner
 	for i := range c.ready {
-		if c.ready[i].len() == 0 {
+		if c.ready[i].Len() == 0 {
 			continue
 		}
 		p := s.leastSent(&c.ready[i])
@@ -127,10 +128,10 @@ const (
 // leastSent returns who is to be served next of those who are ready: of partners who are
 // owed about the same, one who wants what was sent least often. Many who download the same
 // from here have it then soon, between them, and get the rest from each other.
-func (s *state) leastSent(ready *heap[*partner]) *partner {
-	first := ready.top()
+func (s *state) leastSent(ready *table.Heap[*partner]) *partner {
+	first := ready.Top()
 	best, fewest := first, s.nextTask(first).copies
-	for _, p := range ready.items[:min(ready.len(), rareScan)] {
+	for _, p := range ready.Items()[:min(ready.Len(), rareScan)] {
 		if fewest == 0 {
 			break
 		}

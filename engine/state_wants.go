@@ -173,7 +173,7 @@ func (s *state) wantAgain(w *want, e *message.Entry) {
 			s.found(w, int(w.size))
 		}
 	case w.phase == phaseQueued:
-		w.from.tasks.fix(int(w.place))
+		w.from.tasks.Fix(int(w.place))
 		fallthrough
 	default:
 		w.owes = w.owes || e.SendDontHave

@@ -1,5 +1,6 @@
-// Package table is a hash table for what an actor has very many of: things that are
-// found by a CID which they hold themselves.
+// Package table has a hash table for what an actor has very many of: things that are
+// found by a CID which they hold themselves. Beside it are a set of hashes, and a heap
+// whose items can be taken out from anywhere.
 //
 // A map from CIDs takes 25 bytes a place beside what it points to, because it keeps the
 // CID once more, has up to 2.3 places for each entry, and never shrinks. A table takes
