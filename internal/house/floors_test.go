@@ -34,6 +34,7 @@ var floors = map[string]int{
 	".": 4, // the root package, which embedders import
 
 	"health":           5,
+	"resolver":         5,
 	"adapter/boxo":     5,
 	"adapter/dag":      5,
 	"adapter/otel":     5,

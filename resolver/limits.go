@@ -1,0 +1,101 @@
+package resolver
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits are the bounds and times of a resolver. A zero field stands for its default;
+// a negative one, where that is said, for "without".
+type Limits struct {
+	// Latency is the performance that a peer begins with: what it is expected to take
+	// for an answer. Default 200 ms: a round trip across an ocean and the time to read a
+	// value. A peer that is known is asked first when it is faster than that.
+	Latency time.Duration
+
+	// Timeout is after what time a request has failed, and what no answer counts as.
+	// Default 10 s, in which a part of a value comes at 32 KiB/s when nothing else does.
+	Timeout time.Duration
+
+	// Retry is what a key waits after a peer has failed, before the next is asked.
+	// Default 100 ms: a round trip within a continent, so that a network in which nobody
+	// has the value hears of it ten times a second at most.
+	Retry time.Duration
+
+	// Outstanding is how many requests one peer may have at a time. Default 8: at 50 ms of
+	// round trip it is kept busy when a value takes it 7 ms.
+	Outstanding int
+
+	// Rate and Burst are how many requests a peer gets in a second, and at once after a
+	// pause. Default 1,000 and 1,000. Negative Rate: without a limit.
+	Rate  float64
+	Burst int
+
+	// Hedge is the multiple of a peer's performance after which its answer is late, and
+	// one other peer is asked as well. Default 3. Negative: never.
+	Hedge float64
+
+	// Undelivered bounds the bytes of values that are asked for, under way in parts, or
+	// with the Consumer. Default 64 MiB. At least MaxValue.
+	Undelivered int64
+
+	// MaxValue is the size of the largest value, in bytes. Default 16 MiB, at most 1 GiB.
+	MaxValue int64
+
+	// Part is the size of the largest part that one message carries: the protocol's.
+	// Default 256 KiB.
+	Part int
+
+	// BlockFor is how long a peer is blocked that has sent what the Consumer has refused,
+	// or data that do not fit their hash. Default: as long as the resolver lives.
+	BlockFor time.Duration
+}
+
+// mostValue is what MaxValue may be at most: a list of hashes for it fits in 128 KiB.
+const mostValue = 1 << 30
+
+func (l Limits) withDefaults() Limits {
+	set(&l.Latency, 200*time.Millisecond)
+	set(&l.Timeout, 10*time.Second)
+	set(&l.Retry, 100*time.Millisecond)
+	set(&l.Outstanding, 8)
+	set(&l.Rate, 1000)
+	set(&l.Burst, 1000)
+	set(&l.Hedge, 3)
+	set(&l.Undelivered, 64<<20)
+	set(&l.MaxValue, 16<<20)
+	set(&l.Part, 256<<10)
+	return l
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate names the field that is wrong, in limits with their defaults.
+func (l Limits) validate() error {
+	switch {
+	case l.Latency < 0:
+		return fmt.Errorf("Latency is %s: it must be positive", l.Latency)
+	case l.Timeout < 0:
+		return fmt.Errorf("Timeout is %s: it must be positive", l.Timeout)
+	case l.Retry < 0:
+		return fmt.Errorf("Retry is %s: it must be positive", l.Retry)
+	case l.Outstanding < 0:
+		return fmt.Errorf("Outstanding is %d: it must be positive", l.Outstanding)
+	case l.Burst < 0:
+		return fmt.Errorf("Burst is %d: it must be positive", l.Burst)
+	case l.BlockFor < 0:
+		return fmt.Errorf("BlockFor is %s: it must be positive", l.BlockFor)
+	case l.Part < 0:
+		return fmt.Errorf("Part is %d bytes: it must be positive", l.Part)
+	case l.MaxValue < int64(l.Part) || l.MaxValue > mostValue:
+		return fmt.Errorf("MaxValue is %d bytes: it must be from %d to %d", l.MaxValue, l.Part, mostValue)
+	case l.Undelivered < l.MaxValue:
+		return fmt.Errorf("Undelivered is %d bytes: it must be at least MaxValue, %d", l.Undelivered, l.MaxValue)
+	}
+	return nil
+}
