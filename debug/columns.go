@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/souk-p2p/souk/ledger"
 )
@@ -29,7 +30,8 @@ var columns = []column{
 	{"debt", "Debt ratio", "bytes sent / (bytes received + 1); the bar shows received and sent", false, most(func(r *ledger.Receipt) float64 { return r.Value })},
 	{"wants_received", "Wants in", "wants that the peer sent us", false, most(func(r *ledger.Receipt) uint64 { return r.WantsReceived })},
 	{"wants_sent", "Wants out", "wants that we sent the peer", false, most(func(r *ledger.Receipt) uint64 { return r.WantsSent })},
-	{"latency", "Latency", "smoothed time from a want to the first byte of its answer", true, byLatency},
+	{"latency", "Latency", "smoothed time from a want to the first byte of its answer", true, byMeasure(func(r *ledger.Receipt) time.Duration { return r.Latency })},
+	{"resolver_latency", "Resolver", "how a resolver measures the peer: its answers, and what it did not answer", true, byMeasure(func(r *ledger.Receipt) time.Duration { return r.Resolver })},
 	{"throughput", "Throughput", "smoothed rate of verified data while it comes", false, most(func(r *ledger.Receipt) float64 { return r.Throughput })},
 	{"duplicates", "Duplicates", "blocks that came when we had them", false, most(func(r *ledger.Receipt) uint64 { return r.Duplicates })},
 	{"faults", "Faults", "what the peer did wrong", false, most(faults)},
@@ -42,10 +44,12 @@ func most[T cmp.Ordered](of func(*ledger.Receipt) T) func(a, b *ledger.Receipt) 
 	return func(a, b *ledger.Receipt) int { return cmp.Compare(of(b), of(a)) }
 }
 
-// byLatency orders the lowest latency first and peers without one last.
-func byLatency(a, b *ledger.Receipt) int {
+// byMeasure orders the lowest first and peers that were not measured last.
+func byMeasure(of func(*ledger.Receipt) time.Duration) func(a, b *ledger.Receipt) int {
 	const unmeasured = 1<<63 - 1
-	return cmp.Compare(cmp.Or(a.Latency, unmeasured), cmp.Or(b.Latency, unmeasured))
+	return func(a, b *ledger.Receipt) int {
+		return cmp.Compare(cmp.Or(of(a), unmeasured), cmp.Or(of(b), unmeasured))
+	}
 }
 
 func faults(r *ledger.Receipt) uint64 {
@@ -136,13 +140,13 @@ type heading struct {
 	Key, Title, Tip string
 	Href            template.URL
 	Sorted          string // "", "ascending" or "descending"
-	Hidden          bool   // it has no column of its own
+	Hidden          bool   // it shares the column of the latency
 }
 
 func (q *query) headings() []heading {
 	hs := make([]heading, len(columns))
 	for i, c := range columns {
-		h := heading{Key: c.key, Title: c.title, Tip: c.tip, Href: q.with("sort", c.key), Hidden: c.key == "throughput"}
+		h := heading{Key: c.key, Title: c.title, Tip: c.tip, Href: q.with("sort", c.key), Hidden: c.key == "throughput" || c.key == "resolver_latency"}
 		switch q.sort {
 		case c.key:
 			h.Sorted, h.Href = direction(c.rising), q.with("sort", "-"+c.key)

@@ -75,6 +75,7 @@ func TestListIsSortedByAnyColumnInBothDirections(t *testing.T) {
 	}
 	require.Equal(t, []peer.ID{id("b"), id("a"), id("c")}, order(t, "?sort=received"))
 	require.Equal(t, []peer.ID{id("a"), id("b"), id("c")}, order(t, "?sort=latency"), "not measured comes last")
+	require.Equal(t, []peer.ID{id("a"), id("b"), id("c")}, order(t, "?sort=resolver_latency"))
 	require.Equal(t, []peer.ID{id("c"), id("b"), id("a")}, order(t, "?sort=last"))
 	require.Equal(t, []peer.ID{id("c")}, order(t, "?sort=faults&limit=1"))
 }

@@ -43,7 +43,7 @@ func node() *source {
 		{
 			Peer:     id("a"),
 			Counters: ledger.Counters{BytesReceived: 1 << 20, BlocksReceived: 4, WantsSent: 4, WantsReceived: 1, Duplicates: 9},
-			Value:    0.25, Latency: 40 * time.Millisecond, Throughput: 12.5 * (1 << 20), Score: 0.9,
+			Value:    0.25, Latency: 40 * time.Millisecond, Resolver: 70 * time.Millisecond, Throughput: 12.5 * (1 << 20), Score: 0.9,
 			LastExchange: noon.Add(-time.Hour), Connected: true,
 		},
 		{

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/souk-p2p/souk/internal/actor"
@@ -111,10 +112,23 @@ func (l *Ledger) drain() {
 	l.state.apply(l.now(), news)
 }
 
+// open adds a port, and reports whether another has its name.
+func (l *Ledger) open(port *Port) (taken bool) {
+	taken = slices.ContainsFunc(l.ports, func(p *Port) bool { return p.name == port.name })
+	if !taken {
+		l.ports = append(l.ports, port)
+	}
+	return taken
+}
+
 func (l *Ledger) handle(r request) {
 	switch r := r.(type) {
 	case faultReport:
 		l.state.fault(l.now(), r.peer, r.fault, r.n)
+	case openPort:
+		r.taken <- l.open(r.port)
+	case closePort: // What was recorded before is drained.
+		l.ports = slices.DeleteFunc(l.ports, func(p *Port) bool { return p == r.port })
 	case introduction:
 		l.state.introduce(r.peer, r.agent, r.addresses)
 	case unkeptQuery:

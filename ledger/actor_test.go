@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -150,6 +151,32 @@ func TestPortsAreGivenOutOnceAndBeforeStart(t *testing.T) {
 	require.Panics(t, func() { l.Port("late") })
 }
 
+func TestPortsComeAndGoWhileTheLedgerRuns(t *testing.T) {
+	l := New(Config{})
+	l.Port("engine")
+	l.Start()
+	for n := range uint64(100) {
+		p, err := l.OpenPort(t.Context(), "service")
+		require.NoError(t, err)
+		_, err = l.OpenPort(t.Context(), "service")
+		require.ErrorContains(t, err, `port "service" is in use`)
+		_, err = l.OpenPort(t.Context(), "engine")
+		require.Error(t, err)
+		p.Record(sent("a", 1))
+		require.NoError(t, p.Close(t.Context()))
+		r, _ := l.Receipt(t.Context(), "a")
+		require.Equal(t, n+1, r.BytesSent, "what was recorded before the end counts")
+		p.Record(sent("a", 1))
+		require.NoError(t, p.Close(t.Context()), "again")
+	}
+	p, err := l.OpenPort(t.Context(), "service")
+	require.NoError(t, err)
+	stop(t, l)
+	require.NoError(t, p.Close(t.Context()))
+	_, err = l.OpenPort(t.Context(), "late")
+	require.ErrorIs(t, err, actor.ErrClosed)
+}
+
 func TestConfigNamesTheFieldThatIsWrong(t *testing.T) {
 	require.PanicsWithError(t, "ledger: Config.Peers is negative", func() { New(Config{Peers: -1}) })
 	require.PanicsWithError(t, "ledger: Config.Strangers is negative", func() { New(Config{Strangers: -1}) })
@@ -169,7 +196,7 @@ func TestReceiptAsJSON(t *testing.T) {
 	require.NoError(t, err)
 	r := Receipt{
 		Peer: id, Counters: Counters{BytesSent: 10, BlocksSent: 1}, Exchanged: 1, Value: 10,
-		Faults: map[string]uint64{"cid": 1}, Latency: time.Millisecond, Score: 0.5,
+		Faults: map[string]uint64{"cid": 1}, Latency: time.Millisecond, Resolver: time.Second, Score: 0.5,
 		LastExchange: epoch.UTC(), Connected: true,
 		FirstSeen: epoch.UTC(), LastSeen: epoch.UTC(), Since: epoch.UTC(), Rates: Rates{Sent10s: 2, Sent1m: 1},
 		Agent: "kubo", Addresses: []string{"/ip4/192.0.2.1/tcp/1"},
@@ -183,7 +210,7 @@ func TestReceiptAsJSON(t *testing.T) {
 		"wants_sent": 0, "wants_received": 0, "haves_sent": 0, "haves_received": 0,
 		"dont_haves_sent": 0, "dont_haves_received": 0, "duplicates": 0, "duplicate_bytes": 0,
 		"exchanged": 1, "value": 10, "faults": {"cid": 1},
-		"latency_lowest_ns": 0, "latency_ns": 1000000, "throughput": 0, "score": 0.5,
+		"latency_lowest_ns": 0, "latency_ns": 1000000, "resolver_latency_ns": 1000000000, "throughput": 0, "score": 0.5,
 		"last_exchange": "2023-11-14T22:13:20Z", "connected": true,
 		"first_seen": "2023-11-14T22:13:20Z", "last_seen": "2023-11-14T22:13:20Z", "since": "2023-11-14T22:13:20Z",
 		"rates": {"received_10s": 0, "received_1m": 0, "sent_10s": 2, "sent_1m": 1},

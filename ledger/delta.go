@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -64,7 +65,13 @@ type Delta struct {
 	RTT   time.Duration // one measurement, from a want to the first byte of its answer
 	Rate  float64       // one measurement of verified data over the time it took, bytes per second
 	Link  Link
+	// Resolver is how a resolver measures the peer now; NotResolved when it measures
+	// it no more.
+	Resolver time.Duration
 }
+
+// NotResolved is the measure of a peer that a resolver has forgotten.
+const NotResolved time.Duration = -1
 
 // Connected returns the delta that says whether p is connected.
 func Connected(p peer.ID, up bool) Delta {
@@ -81,6 +88,8 @@ type tally struct {
 	rtt    samples
 	rate   samples
 	link   Link
+
+	resolver time.Duration // the last; 0 for none
 }
 
 // samples sums up measurements. The zero value holds none.
@@ -116,6 +125,7 @@ func (t *tally) addDelta(d *Delta) {
 	t.rtt.add(one(d.RTT.Seconds()))
 	t.rate.add(one(d.Rate))
 	t.setLink(d.Link)
+	t.resolver = cmp.Or(d.Resolver, t.resolver)
 }
 
 func (t *tally) addTally(d *tally) {
@@ -126,6 +136,7 @@ func (t *tally) addTally(d *tally) {
 	t.rtt.add(d.rtt)
 	t.rate.add(d.rate)
 	t.setLink(d.link)
+	t.resolver = cmp.Or(d.resolver, t.resolver)
 }
 
 func (t *tally) addFault(f message.Fault, n uint64) {

@@ -5,7 +5,7 @@
 // Owns: the accounts, and the published [Scores].
 //
 // Receives: batches of [Delta] through one [Port] per producer (engine, block
-// router, want manager, peer router); faults from readers of streams; queries.
+// router, want manager, peer router, and services while they run); faults from readers of streams; queries.
 //
 // Sends: receipts to who asked, and an immutable [Scores] that anybody reads. It
 // sends nothing to another actor, and tells the network what connections are worth.

@@ -35,6 +35,12 @@ type Receipt struct {
 	// per second; 0 when not measured.
 	Throughput float64 `json:"throughput"`
 
+	// Resolver is how a resolver measures the peer: the time that it takes to answer,
+	// smoothed, and the patience of the resolver for each time that it did not; 0 when
+	// none does. Of several resolvers it is the last measure of any. It counts in no
+	// score.
+	Resolver time.Duration `json:"resolver_latency_ns,omitempty"`
+
 	// Score is how well the peer performs, from 0 to 1 (see [Scores.Of]), at the
 	// time of the query.
 	Score float64 `json:"score"`

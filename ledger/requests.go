@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ipfs/go-datastore"
@@ -70,7 +71,7 @@ type Tag struct {
 }
 
 // Ledger is the handle of the actor. Its methods are safe for concurrent use,
-// except for Port, which belongs before Start.
+// except for Port, which belongs before Start: OpenPort is for after it.
 type Ledger struct {
 	loop   *actor.Loop
 	inbox  *actor.Inbox[request]
@@ -84,17 +85,18 @@ type Ledger struct {
 	keeper  *keeper
 
 	started bool
-	ports   []*Port // fixed by Start
 
-	state *state // the loop's alone
+	// The loop's alone, once it has started:
+
+	ports []*Port
+	state *state
 }
 
 // Port is where one producer records. It belongs to that producer's goroutine.
 type Port struct {
-	name string
-	slot *actor.Slot[batch]
-	wake chan<- struct{}
-	done <-chan struct{}
+	name   string
+	ledger *Ledger
+	slot   *actor.Slot[batch]
 }
 
 // Port returns the port of a producer. Each producer has its own. It panics
@@ -108,9 +110,40 @@ func (l *Ledger) Port(name string) *Port {
 			panic("ledger: port " + name + " requested twice")
 		}
 	}
-	p := &Port{name: name, slot: actor.NewSlot[batch](), wake: l.wake, done: l.loop.Done()}
+	p := l.newPort(name)
 	l.ports = append(l.ports, p)
 	return p
+}
+
+func (l *Ledger) newPort(name string) *Port {
+	return &Port{name: name, ledger: l, slot: actor.NewSlot[batch]()}
+}
+
+// OpenPort returns the port of a producer that comes after Start, until
+// [Port.Close]. The error is that of ctx, [actor.ErrClosed], or that the name is in
+// use.
+func (l *Ledger) OpenPort(ctx context.Context, name string) (*Port, error) {
+	p := l.newPort(name)
+	taken, err := actor.Ask(ctx, l.inbox, func(reply chan<- bool) request { return openPort{p, reply} })
+	switch {
+	case err != nil:
+		_ = p.Close(context.WithoutCancel(ctx)) // It may have been opened.
+		return nil, err
+	case taken:
+		return nil, fmt.Errorf("ledger: port %q is in use", name)
+	}
+	return p, nil
+}
+
+// Close gives the port back, when what was recorded is counted. Nothing is recorded
+// after it. It blocks while the inbox of the ledger is full. The error is that of
+// ctx: then the port stays. A port that is closed, or whose ledger has ended, can be
+// closed again.
+func (p *Port) Close(ctx context.Context) error {
+	if err := p.ledger.inbox.Send(ctx, closePort{p}); err != nil && !errors.Is(err, actor.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // Record hands deltas to the ledger. It never blocks and copies what it is
@@ -121,7 +154,7 @@ func (p *Port) Record(deltas ...Delta) {
 		return
 	}
 	select {
-	case <-p.done: // Nobody would read it, and the batch would grow.
+	case <-p.ledger.loop.Done(): // Nobody would read it, and the batch would grow.
 		return
 	default:
 	}
@@ -131,7 +164,7 @@ func (p *Port) Record(deltas ...Delta) {
 	}
 	p.slot.Publish(b, merge)
 	select {
-	case p.wake <- struct{}{}:
+	case p.ledger.wake <- struct{}{}:
 	default: // It is awake already, or about to be.
 	}
 }
@@ -222,6 +255,13 @@ type receiptsQuery struct {
 	reply chan<- []Receipt
 }
 
+type openPort struct {
+	port  *Port
+	taken chan<- bool // whether another port has its name
+}
+
+type closePort struct{ port *Port }
+
 type totalsQuery struct {
 	reply chan<- Totals
 }
@@ -252,6 +292,8 @@ type faultsQuery struct {
 func (faultReport) isRequest()   {}
 func (introduction) isRequest()  {}
 func (lostReport) isRequest()    {}
+func (openPort) isRequest()      {}
+func (closePort) isRequest()     {}
 func (rowsQuery) isRequest()     {}
 func (totalsQuery) isRequest()   {}
 func (unkeptQuery) isRequest()   {}

@@ -50,9 +50,10 @@ type account struct {
 	penalty   float64                  // weighed faults, decayed up to penaltyAt
 	penaltyAt time.Time
 
-	latencyLowest float64 // seconds, 0 when not measured
-	latency       float64 // seconds, smoothed
-	throughput    float64 // bytes per second, smoothed
+	latencyLowest float64       // seconds, 0 when not measured
+	latency       float64       // seconds, smoothed
+	throughput    float64       // bytes per second, smoothed
+	resolver      time.Duration // the measure of a resolver, 0 when there is none
 
 	flow
 
@@ -163,6 +164,9 @@ func (a *account) measure(t *tally) {
 	}
 	a.latency = smooth(a.latency, t.rtt)
 	a.throughput = smooth(a.throughput, t.rate)
+	if t.resolver != 0 {
+		a.resolver = max(t.resolver, 0)
+	}
 }
 
 // receipt returns the receipt of one peer, or none.
@@ -216,6 +220,7 @@ func (a *account) receipt(now time.Time, p peer.ID) Receipt {
 		LatencyLowest: seconds(a.latencyLowest),
 		Latency:       seconds(a.latency),
 		Throughput:    a.throughput,
+		Resolver:      a.resolver,
 		Score:         a.score(now),
 		LastExchange:  a.lastExchange,
 		Connected:     a.connected,

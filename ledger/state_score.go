@@ -43,7 +43,7 @@ const (
 // what they claim, cost us a stream or a transfer.
 func weight(f message.Fault) float64 {
 	switch f {
-	case message.FaultInvalid, message.FaultFlood:
+	case message.FaultInvalid, message.FaultValue, message.FaultFlood:
 		return 4
 	case message.FaultFrameLength, message.FaultProtobuf, message.FaultTooMany, message.FaultPrefix, message.FaultBroken:
 		return 2

@@ -174,6 +174,18 @@ func TestLatencyAndThroughputAreSmoothed(t *testing.T) {
 	require.Zero(t, s.only(t, "a").LatencyLowest, "another connection, another path")
 }
 
+func TestTheMeasureOfAResolverIsTheLastAndCountsInNoScore(t *testing.T) {
+	s := newState(0, 0)
+	s.record(epoch, Connected("a", true), Delta{Peer: "a", Resolver: time.Second}, Delta{Peer: "a", Resolver: 2 * time.Second})
+	s.record(epoch, sent("a", 1))
+	require.Equal(t, 2*time.Second, s.only(t, "a").Resolver)
+	require.Equal(t, Unknown, s.only(t, "a").Score)
+	s.record(epoch, Delta{Peer: "a", Resolver: NotResolved})
+	require.Zero(t, s.only(t, "a").Resolver)
+	s.record(epoch, Delta{Peer: "b", Resolver: time.Second})
+	require.Equal(t, []peer.ID{"a"}, s.peerIDs(), "a measure makes no account")
+}
+
 func TestMeasurementsThatCannotBeAreIgnored(t *testing.T) {
 	s := newState(0, 0)
 	s.record(epoch, Connected("a", true),
@@ -306,6 +318,7 @@ func TestMergingChangesNoSum(t *testing.T) {
 			require.Equal(t, x.Counters, y.Counters)
 			require.Equal(t, x.Faults, y.Faults)
 			require.Equal(t, x.LatencyLowest, y.LatencyLowest)
+			require.Equal(t, x.Resolver, y.Resolver)
 			require.InDelta(t, x.Value, y.Value, 1e-9)
 		}
 	})
@@ -375,7 +388,7 @@ func drawFault(t *rapid.T) message.Fault {
 
 func drawDelta(t *rapid.T) Delta {
 	d := Delta{Peer: peer.ID(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "near peer"))}
-	switch rapid.IntRange(0, 5).Draw(t, "kind") {
+	switch rapid.IntRange(0, 6).Draw(t, "kind") {
 	case 0:
 		d.BytesSent, d.BlocksSent = rapid.Uint64Max(1<<20).Draw(t, "bytes"), 1
 	case 1:
@@ -390,6 +403,8 @@ func drawDelta(t *rapid.T) Delta {
 	case 5:
 		d.Peer = drawPeer(t)
 		d.Link = Link(rapid.IntRange(1, 2).Draw(t, "link"))
+	case 6:
+		d.Resolver = rapid.SampledFrom([]time.Duration{NotResolved, time.Millisecond, time.Second}).Draw(t, "resolver")
 	}
 	return d
 }

@@ -25,6 +25,7 @@ const (
 	FaultFlood                          // frames or streams faster or more than the limit
 	FaultInvalid                        // bytes that claim to be a wanted block but are not
 	FaultBroken                         // said HAVE and never sent
+	FaultValue                          // bytes under a key that the application refused
 	faults
 )
 
@@ -48,6 +49,7 @@ var faultNames = [faults]string{
 	FaultFlood:         "flood",
 	FaultInvalid:       "invalid",
 	FaultBroken:        "broken",
+	FaultValue:         "value",
 }
 
 // String returns a name of lower-case words joined by hyphens, which metrics

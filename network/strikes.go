@@ -49,7 +49,7 @@ func newStrikes(cfg *Config) *strikes {
 func points(f message.Fault, times int) int {
 	switch f {
 	case message.FaultFrameLength, message.FaultFrameSlow, message.FaultProtobuf, message.FaultTooMany,
-		message.FaultInvalid:
+		message.FaultInvalid, message.FaultValue:
 		return gravePoints
 	case message.FaultCIDTooLong, message.FaultIdentity, message.FaultHash,
 		message.FaultWantsOverflow, message.FaultBroken:

@@ -95,6 +95,9 @@ func writeReceipt(w io.Writer, r ledger.Receipt) error {
 	fmt.Fprintf(t, "asked\t%d wants, answered by %d have and %d don't have\n", r.WantsSent, r.HavesReceived, r.DontHavesReceived)
 	fmt.Fprintf(t, "was asked\t%d wants, answered by %d have and %d don't have\n", r.WantsReceived, r.HavesSent, r.DontHavesSent)
 	fmt.Fprintf(t, "latency\t%v, at best %v\n", r.Latency.Round(time.Microsecond), r.LatencyLowest.Round(time.Microsecond))
+	if r.Resolver > 0 {
+		fmt.Fprintf(t, "resolver latency\t%v\n", r.Resolver.Round(time.Microsecond))
+	}
 	fmt.Fprintf(t, "throughput\t%s/s\n", formatBytes(uint64(r.Throughput)))
 	fmt.Fprintf(t, "score\t%.3f\n", r.Score)
 	fmt.Fprintf(t, "faults\t%s\n", formatFaults(r.Faults))
