@@ -32,20 +32,6 @@ func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) {
 	n.handle(id, func(in *inbound) error { return in.answer(maxFrame, sink) })
 }
 
-// handle registers who reads the streams of another protocol.
-func (n *Network) handle(id protocol.ID, read func(in *inbound) error) {
-	handler := func(st p2pnet.Stream) { n.serve(st, read) }
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life.over() {
-		return
-	}
-	n.handlers[id] = handler
-	if n.started {
-		n.cfg.Host.SetStreamHandler(id, handler)
-	}
-}
-
 // answer reads the request of a stream and writes the reply.
 func (in *inbound) answer(maxFrame int, sink FrameSink) error {
 	// Between frames of Bitswap a peer may be silent; here nothing but the

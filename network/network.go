@@ -32,10 +32,10 @@ type Network struct {
 
 	mu       sync.Mutex
 	started  bool
-	handlers map[protocol.ID]p2pnet.StreamHandler // of the host, from Start to Stop
-	parted   []func(peer.ID)                      // told who has disconnected
-	moved    chan struct{}                        // holds one when our addresses have changed
-	stopped  chan struct{}                        // closed when Stop has asked everything to end
+	handlers map[protocol.ID]handler // of the host, from Start to Stop
+	parted   []func(peer.ID)         // told who has disconnected
+	moved    chan struct{}           // holds one when our addresses have changed
+	stopped  chan struct{}           // closed when Stop has asked everything to end
 }
 
 // New returns a network that does nothing yet. It returns a [*ConfigError].
@@ -51,14 +51,14 @@ func New(cfg Config) (*Network, error) {
 		budget:    newBudget(cfg.ReceiveNode, cfg.ReceivePeer, cfg.FrameTime),
 		strikes:   newStrikes(&cfg),
 		holds:     newHolds(cfg.Host.ConnManager()),
-		handlers:  make(map[protocol.ID]p2pnet.StreamHandler),
+		handlers:  make(map[protocol.ID]handler),
 		moved:     make(chan struct{}, 1),
 		stopped:   make(chan struct{}),
 	}
 	n.life = newLife(n.panicked)
 	n.peers = newRoster(n)
 	for id := range n.protocols.versions {
-		n.handlers[id] = n.accept
+		n.handlers[id] = handler{serve: n.accept}
 	}
 	return n, nil
 }
@@ -103,8 +103,8 @@ func (n *Network) Start(s Sinks) error {
 		return fmt.Errorf("network: %w", err)
 	}
 	n.started, n.sinks, n.events = true, s, events
-	for id, handler := range n.handlers {
-		n.cfg.Host.SetStreamHandler(id, handler)
+	for id, h := range n.handlers {
+		n.cfg.Host.SetStreamHandler(id, h.serve)
 	}
 	n.meetConnected()
 	return nil
