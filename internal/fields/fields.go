@@ -127,3 +127,24 @@ func AppendMessage(b []byte, num protowire.Number, body func([]byte) []byte) []b
 	var length [10]byte
 	return slices.Insert(b, start, protowire.AppendVarint(length[:0], uint64(len(b)-start))...)
 }
+
+// SizeUint returns how many bytes AppendUint appends.
+func SizeUint(num protowire.Number, v uint64) int {
+	if v == 0 {
+		return 0
+	}
+	return protowire.SizeTag(num) + protowire.SizeVarint(v)
+}
+
+// SizeBytes returns how many bytes AppendBytes appends for n of them.
+func SizeBytes(num protowire.Number, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return SizePresentBytes(num, n)
+}
+
+// SizePresentBytes returns how many bytes AppendPresentBytes appends for n of them.
+func SizePresentBytes(num protowire.Number, n int) int {
+	return protowire.SizeTag(num) + protowire.SizeBytes(n)
+}

@@ -33,6 +33,7 @@ var floors = map[string]int{
 
 	".": 4, // the root package, which embedders import
 
+	"resolver":         5,
 	"health":           5,
 	"resolver":         5,
 	"adapter/boxo":     5,
