@@ -34,8 +34,8 @@ var floors = map[string]int{
 	".": 4, // the root package, which embedders import
 
 	"resolver":         5,
+	"download":         5,
 	"health":           5,
-	"resolver":         5,
 	"adapter/boxo":     5,
 	"adapter/dag":      5,
 	"adapter/otel":     5,
@@ -59,8 +59,9 @@ var besides = map[string]string{
 
 // neighbours are the imports on one floor that are meant, with their reasons.
 var neighbours = map[[2]string]string{
-	{"adapter/unixfs", "adapter/dag"}: "one place knows what a block links to and what a CID carries",
-	{"cmd/node", "debug"}:             "the command is what mounts the debug page",
+	{"adapter/unixfs", "adapter/dag"}:        "one place knows what a block links to and what a CID carries",
+	{"cmd/node", "debug"}:                    "the command is what mounts the debug page",
+	{"download/document", "download/policy"}: "a document is kept with its policy",
 }
 
 var floorRule = rule{
