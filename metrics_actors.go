@@ -1,12 +1,6 @@
 package souk
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/souk-p2p/souk/internal/actor"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // The actor "session" stands for all sessions that are open: what waits is a sum,
 // the other numbers are those of the busiest.
@@ -55,19 +49,14 @@ func (m metrics) collectSessions(out chan<- prometheus.Metric) {
 // sessionActor is what the sessions are called together.
 const sessionActor = "session"
 
-// load is what an actor tells of how busy it is.
-type load interface {
-	Turn(now time.Time) time.Duration
-	Load(now time.Time) actor.Load
-}
-
-func (x *Exchange) actors() map[string]load {
-	all := map[string]load{
+func (x *Exchange) actors() map[string]Actor {
+	all := map[string]Actor{
 		"blockrouter": x.blocks, "peerrouter": x.peers, "wantmanager": x.wants,
 		"engine": x.engine, "ledger": x.ledger, "providers": x.providers, "announcer": x.announcer, "trackers": x.trackers,
 	}
 	if x.tracker != nil {
 		all["tracker"] = x.tracker
 	}
+	x.addActors(all)
 	return all
 }

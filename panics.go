@@ -32,6 +32,15 @@ func newPanics(log *zap.Logger) *panics {
 	return p
 }
 
+// expect counts panics of places from zero on.
+func (p *panics) expect(places ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, where := range places {
+		p.count[where] += 0
+	}
+}
+
 // panicPlaces are those that every node has. They are counted from zero on, because
 // what goes from nothing to one has no rate.
 var panicPlaces = []string{

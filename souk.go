@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,9 +85,10 @@ type Exchange struct {
 	restarts uint64                        // of common, after it broke
 	opened   uint64                        // sessions so far
 	sessions map[*session.Session]struct{} // nil once closing
-	closed   chan struct{}                 // closed at the end of Close
-	broken   error                         // why an actor broke
-	inquiry  *inquiry                      // the last question whether the store answers
+	services map[*Service]struct{}
+	closed   chan struct{} // closed at the end of Close
+	broken   error         // why an actor broke
+	inquiry  *inquiry      // the last question whether the store answers
 }
 
 // New starts an exchange on a host and a block store, neither of which it
@@ -97,7 +99,7 @@ func New(ctx context.Context, h host.Host, store blockstore.Blockstore, opts ...
 	}
 	x := &Exchange{
 		host: h, store: blockstore.NewStaged(store), opts: defaults(),
-		sessions: make(map[*session.Session]struct{}), closed: make(chan struct{}),
+		sessions: make(map[*session.Session]struct{}), services: make(map[*Service]struct{}), closed: make(chan struct{}),
 		classes: classes{passed: make(map[string]*ledger.Counters)},
 	}
 	for _, o := range opts {
@@ -416,7 +418,7 @@ func (x *Exchange) stop(open map[*session.Session]struct{}) error {
 	end := time.Now().Add(closeTime)
 	var errs []error
 	for _, stop := range []func(context.Context) error{
-		x.unregister, closeAll(open), x.withdrawAll, x.stopTracker, x.wants.Stop, x.trackers.Stop, x.network.Stop,
+		x.unregister, x.closeServices, closeAll(open), x.withdrawAll, x.stopTracker, x.wants.Stop, x.trackers.Stop, x.network.Stop,
 		x.blocks.Stop, x.engine.Stop, x.providers.Stop, x.peers.Stop, x.ledger.StopKeeping, x.ledger.Stop, x.endInquiry,
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(end), closeStep))
@@ -427,19 +429,24 @@ func (x *Exchange) stop(open map[*session.Session]struct{}) error {
 	return errors.Join(errs...)
 }
 
-// closeAll closes sessions side by side.
+// closeAll closes sessions.
 func closeAll(open map[*session.Session]struct{}) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ended := make(chan error, len(open))
-		for s := range open {
-			go func() { ended <- s.Close(ctx) }()
-		}
-		var errs []error
-		for range open {
-			errs = append(errs, <-ended)
-		}
-		return errors.Join(errs...)
+		return sideBySide(ctx, slices.Collect(maps.Keys(open)), (*session.Session).Close)
 	}
+}
+
+// sideBySide ends all of something at once.
+func sideBySide[T any](ctx context.Context, all []T, end func(T, context.Context) error) error {
+	ended := make(chan error, len(all))
+	for _, one := range all {
+		go func() { ended <- end(one, ctx) }()
+	}
+	var errs []error
+	for range all {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
 }
 
 func (x *Exchange) reason() error {

@@ -58,10 +58,9 @@ func (x *Exchange) buildTracker() (err error) {
 	if err != nil {
 		return err
 	}
-	x.network.HandleDuplex(wire.Protocol, func(ctx context.Context, d *network.Duplex) error {
+	return x.network.HandleDuplex(wire.Protocol, func(ctx context.Context, d *network.Duplex) error {
 		return x.tracker.Serve(ctx, d)
 	})
-	return nil
 }
 
 // stopTracker ends the tracker and the streams of this node to it.

@@ -52,10 +52,10 @@ type opening struct {
 // the goroutine of the stream, which ends with it: in order when it returns nil
 // or [io.EOF], with a reset after anything else. The context ends with the stream
 // or the network. The streams count towards the caps and budgets of their peer.
-// They come from the start of the network to its stop. A second sink for an id
-// replaces the first.
-func (n *Network) HandleDuplex(id protocol.ID, sink func(ctx context.Context, d *Duplex) error) {
-	n.handle(id, func(in *inbound) error {
+// They come from the start of the network to its stop, or to [Network.Unhandle]. The
+// error is [ErrHandled] or [ErrClosed].
+func (n *Network) HandleDuplex(id protocol.ID, sink func(ctx context.Context, d *Duplex) error) error {
+	return n.handle(id, func(in *inbound) error {
 		return sink(in.ctx, &Duplex{
 			n: n, stream: in.stream, end: in.cancel, wire: &in.wire, share: in.share, frame: n.framing(),
 		})

@@ -21,6 +21,7 @@ var (
 	ErrIdle         = errors.New("peer said nothing for as long as it may")
 	ErrTooLarge     = frames.ErrTooLarge
 	ErrRefused      = errors.New("peer is refused for a while")
+	ErrHandled      = errors.New("protocol is handled already")
 	errNoRoom       = errors.New("no room in the receive budget")
 	errCrowded      = errors.New("too many peers behind the address")
 )

@@ -26,10 +26,10 @@ type FrameSink func(ctx context.Context, from peer.ID, frame []byte) (reply []by
 // carry one request and one reply, each in a frame: an unsigned varint with the
 // length, and the bytes. Requests over maxFrame bytes are refused before they
 // are read. The streams count towards the caps and budgets of their peer.
-// Requests come from the start of the network to its stop. A second sink for an
-// id replaces the first.
-func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) {
-	n.handle(id, func(in *inbound) error { return in.answer(maxFrame, sink) })
+// Requests come from the start of the network to its stop, or to [Network.Unhandle].
+// The error is [ErrHandled] or [ErrClosed].
+func (n *Network) Handle(id protocol.ID, maxFrame int, sink FrameSink) error {
+	return n.handle(id, func(in *inbound) error { return in.answer(maxFrame, sink) })
 }
 
 // answer reads the request of a stream and writes the reply.

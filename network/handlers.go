@@ -15,7 +15,7 @@ type handler struct {
 }
 
 // handle registers who reads the streams of another protocol.
-func (n *Network) handle(id protocol.ID, read func(in *inbound) error) {
+func (n *Network) handle(id protocol.ID, read func(in *inbound) error) error {
 	streams := newLife(n.panicked)
 	h := handler{life: streams, serve: func(st p2pnet.Stream) {
 		if !streams.enter() {
@@ -31,12 +31,16 @@ func (n *Network) handle(id protocol.ID, read func(in *inbound) error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life.over() {
-		return
+		return ErrClosed
+	}
+	if _, taken := n.handlers[id]; taken {
+		return fmt.Errorf("%s: %w", id, ErrHandled)
 	}
 	n.handlers[id] = h
 	if n.started {
 		n.cfg.Host.SetStreamHandler(id, h.serve)
 	}
+	return nil
 }
 
 // Unhandle takes back a protocol that [Network.Handle] or [Network.HandleDuplex] has
