@@ -16,7 +16,14 @@ const burst = 50 * time.Millisecond
 type Bucket struct {
 	rate   float64 // bytes a second; 0 for no limit
 	tokens float64 // bytes that may pass; less than none after an item larger than a burst
+	most   float64 // of them; 0 for a burst
 	at     time.Time
+}
+
+// NewBucket returns a full bucket of what is counted otherwise than in bytes, such as
+// requests: so many may pass in a second, and atOnce after a pause.
+func NewBucket(now time.Time, perSecond float64, atOnce int) Bucket {
+	return Bucket{rate: perSecond, most: float64(atOnce), tokens: float64(atOnce), at: now}
 }
 
 // Set changes the rate. What has passed counts; a bucket without a limit before
@@ -84,7 +91,12 @@ func (b *Bucket) GiveBack(n int) {
 	}
 }
 
-func (b *Bucket) burst() float64 { return b.rate * burst.Seconds() }
+func (b *Bucket) burst() float64 {
+	if b.most > 0 {
+		return b.most
+	}
+	return b.rate * burst.Seconds()
+}
 
 func (b *Bucket) fill(now time.Time) {
 	if passed := now.Sub(b.at); passed > 0 {

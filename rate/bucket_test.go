@@ -98,3 +98,22 @@ func TestWhatIsGivenBackMayPass(t *testing.T) {
 	b.GiveBack(1000)
 	require.Equal(t, 50, b.Room(now), "no more than a burst")
 }
+
+func TestABucketOfRequestsLetsABurstPassAndThenTheRate(t *testing.T) {
+	now := time.Unix(1000, 0)
+	b := NewBucket(now, 4, 2)
+	for range 2 {
+		require.True(t, b.Ready(now, 1))
+		b.Take(1)
+	}
+	require.False(t, b.Ready(now, 1))
+	require.WithinDuration(t, now.Add(time.Second/4), b.When(now, 1), time.Millisecond)
+	require.Equal(t, 2, b.Room(now.Add(time.Hour)), "no more than a burst after any pause")
+}
+
+func TestABucketWithoutARateHoldsNothingUp(t *testing.T) {
+	b := NewBucket(time.Unix(1000, 0), 0, 1)
+	b.Take(1000)
+	require.True(t, b.Ready(time.Unix(1000, 0), 1))
+	require.False(t, b.Limited())
+}
