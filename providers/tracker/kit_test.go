@@ -18,6 +18,7 @@ import (
 
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/wire"
+	"github.com/souk-p2p/souk/test/ends"
 )
 
 // service is a tracker in virtual time, and the peers that speak with it.
@@ -71,7 +72,7 @@ type client struct {
 	key    crypto.PrivKey
 	id     peer.ID
 	where  string // its addresses
-	end    *end
+	end    *ends.End
 	up     net.Conn
 	down   net.Conn
 	in     *wire.Reader
@@ -114,70 +115,15 @@ func (s *service) connect(n int) *client {
 func (s *service) connectFrom(n int, where string) *client {
 	s.t.Helper()
 	c := &client{t: s.t, key: keyOf(n), id: idOf(n), where: where, served: make(chan error, 1), s: s}
-	var read, write net.Conn
-	read, c.up = net.Pipe()
-	c.down, write = net.Pipe()
+	c.end, c.up, c.down = ends.New(c.id, multiaddr.StringCast(where))
 	c.in = wire.NewReader(c.down, wire.Tracker)
-	c.end = &end{peer: c.id, remote: multiaddr.StringCast(where), in: read, out: write}
 	go func() {
 		err := s.tracker.Serve(s.t.Context(), c.end)
-		if err != nil {
-			c.end.Reset()
-		}
-		_, _ = read.Close(), write.Close()
+		c.end.Reset()
 		c.served <- err
 	}()
 	s.t.Cleanup(c.vanish)
 	return c
-}
-
-// end is the tracker's end of a stream.
-type end struct {
-	peer   peer.ID
-	remote multiaddr.Multiaddr
-	in     net.Conn
-	out    net.Conn
-
-	mu   sync.Mutex
-	idle time.Duration
-}
-
-func (e *end) Peer() peer.ID               { return e.peer }
-func (e *end) Remote() multiaddr.Multiaddr { return e.remote }
-
-func (e *end) Read(p []byte) (int, error) {
-	e.SetIdle(e.patience())
-	return e.in.Read(p)
-}
-
-func (e *end) patience() time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.idle
-}
-
-func (e *end) SetIdle(t time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.idle = t
-	until := time.Time{}
-	if t > 0 {
-		until = time.Now().Add(t)
-	}
-	_ = e.in.SetReadDeadline(until)
-}
-
-// Write gives up after half a minute, as a stream of the network does.
-func (e *end) Write(frame []byte) (int, error) {
-	_ = e.out.SetWriteDeadline(time.Now().Add(30 * time.Second))
-	return e.out.Write(frame)
-}
-
-func (e *end) CloseWrite() error { return e.out.Close() }
-
-func (e *end) Reset() {
-	_ = e.in.Close()
-	_ = e.out.Close()
 }
 
 // vanish is the end of the connection.
