@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/test/internal/replay"
 	"github.com/souk-p2p/souk/test/internal/tally"
 )
 
@@ -28,8 +29,8 @@ var (
 const idle = time.Minute
 
 // play plays one run and returns its trace and its first failure.
-func play(t *testing.T, seed uint64, out io.Writer) (tr *trace, err error) {
-	tr = &trace{out: out}
+func play(t *testing.T, seed uint64, out io.Writer) (tr *replay.Trace, err error) {
+	tr = &replay.Trace{Out: out}
 	synctest.Test(t, func(*testing.T) {
 		err = New(seed, tr).Run()
 		time.Sleep(idle) // A run that has failed closes nothing.
@@ -37,8 +38,8 @@ func play(t *testing.T, seed uint64, out io.Writer) (tr *trace, err error) {
 	return tr, err
 }
 
-// replay is the command that plays a run again.
-func replay(seed uint64) string {
+// again is the command that plays a run again.
+func again(seed uint64) string {
 	return fmt.Sprintf("go test -tags simulation ./test/cores -run Seeds -args -seed %d -trace", seed)
 }
 
@@ -62,8 +63,8 @@ func TestSeeds(t *testing.T) {
 			steps := 0
 			for s := first; s < last; s++ {
 				tr, err := play(t, uint64(s), nil)
-				require.NoError(t, err, "seed %d; to see what happens:\n\t%s", s, replay(uint64(s)))
-				steps += tr.steps
+				require.NoError(t, err, "seed %d; to see what happens:\n\t%s", s, again(uint64(s)))
+				steps += tr.Steps
 			}
 			tally.Add(t, tally.Seeds, last-first)
 			tally.Add(t, tally.Steps, steps)

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/test/internal/replay"
 )
 
 // World is nodes and what happens to them. It lives in a bubble of
@@ -22,7 +23,7 @@ type World struct {
 	seed   uint64
 	dice   *rand.Rand
 	began  time.Time
-	trace  *trace // nil when nobody wants it
+	trace  *replay.Trace // nil when nobody wants it
 	script script
 	plan   *Plan // of somebody else's simulation; nil for one with faults of its own
 
@@ -31,7 +32,7 @@ type World struct {
 	nodes  []*node
 	byID   map[peer.ID]*node
 	wires  map[[2]int]*wire
-	events events
+	events replay.Agenda
 	calm   bool // the faults have stopped
 	steps  int
 	limit  int            // of steps: a run that takes more goes round in circles
@@ -43,7 +44,7 @@ type World struct {
 const mostSteps = 3_000_000
 
 // New returns a world in which nothing has happened yet.
-func New(seed uint64, t *trace) *World {
+func New(seed uint64, t *replay.Trace) *World {
 	w := &World{
 		seed: seed, dice: rand.New(rand.NewPCG(seed, 0x50_75_6b)), began: time.Now(), trace: t, limit: mostSteps,
 		known: make(map[cid.Cid]blocks.Block), byID: make(map[peer.ID]*node),
@@ -111,7 +112,7 @@ func (w *World) step() bool {
 		w.fail("the world does not come to rest")
 		return false
 	}
-	due := w.events.due(time.Now())
+	due := w.events.Due(time.Now())
 	if due && w.dice.IntN(3) == 0 {
 		w.happen()
 		return true
@@ -135,7 +136,7 @@ func (w *World) step() bool {
 
 // happen lets the next event happen.
 func (w *World) happen() {
-	w.events.pop().do()
+	w.events.Pop()()
 	if w.plan == nil {
 		w.awake()
 	}
@@ -152,7 +153,7 @@ func (w *World) awake() {
 
 // next is when something is due, or the zero time.
 func (w *World) next() time.Time {
-	at := w.events.next()
+	at := w.events.Next()
 	for _, n := range w.nodes {
 		at = earlier(at, n.due)
 	}
@@ -167,14 +168,14 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // after lets something happen later.
-func (w *World) after(d time.Duration, do func()) { w.events.push(time.Now().Add(d), do) }
+func (w *World) after(d time.Duration, do func()) { w.events.Push(time.Now().Add(d), do) }
 
 // clock is the time since the beginning.
 func (w *World) clock() time.Duration { return time.Since(w.began) }
 
 func (w *World) tell(format string, args ...any) {
 	if w.trace != nil {
-		w.trace.line(w.clock(), format, args...)
+		w.trace.Line(w.clock(), format, args...)
 	}
 }
 
@@ -204,7 +205,7 @@ func (w *World) take(n *node, a named, s actor.Step) {
 		return
 	}
 	w.stale[n] = true
-	w.trace.steps++
+	w.trace.Steps++
 	w.tell("%s %s: %s", n, a.name, s.Name)
 	s.Do()
 	if err := a.audit(); err != nil {
