@@ -1,11 +1,14 @@
 package resolver
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"math/rand/v2"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -58,6 +61,7 @@ type effects struct {
 	replies  []reply
 	measures []measure
 	blocks   []block
+	endings  []ending
 }
 
 type (
@@ -103,4 +107,147 @@ type (
 		hard  bool
 		fault message.Fault
 	}
+	// ending is a fetch that is no more. Why is nil, ErrCancelled or a *FetchError.
+	ending struct {
+		took time.Duration
+		why  error
+	}
 )
+
+// moment is a time, since the state began: a third of the size of a time.Time, of which
+// there would be several a key.
+type moment time.Duration
+
+func (m moment) after(d time.Duration) moment { return m + moment(d) }
+
+// state is everything that the resolver decides with.
+type state struct {
+	limits Limits
+	self   peer.ID
+	began  time.Time
+	now    moment // of the event that is taken in
+	rng    *rand.Rand
+
+	fetches  map[Key]*fetch
+	requests map[requestID]*request
+	remotes  map[peer.ID]*remote // members, and those of whom something has to be remembered
+	members  []*remote           // as they were given
+	barred   []*remote           // blocked by what they sent, the latest last
+	started  uint64              // fetches so far
+	joined   uint64              // peers so far
+	last     requestID
+
+	open      table.Heap[*fetch]   // wait for anybody
+	resting   table.Heap[*fetch]   // wait for their time
+	deadlines table.Heap[*fetch]   // of those that have one
+	timers    table.Heap[*request] // when each is late, then when it has failed
+	ready     table.Heap[*remote]  // may be asked now
+	called    table.Heap[*remote]  // of those, for whom in particular fetches wait
+	pauses    table.Heap[*remote]  // when each may be asked again
+
+	// What counts towards Limits.Undelivered.
+	expected int64 // what a value may be large, after those that came
+	reserved int64 // for what is asked for
+	held     int64 // of values that come in parts or are with the Consumer
+
+	active int // fetches with an outstanding request
+	counts Counts
+	out    effects
+}
+
+// newState returns a state without peers. The limits have their defaults.
+func newState(now time.Time, limits Limits, self peer.ID, seed uint64) *state {
+	return &state{
+		limits: limits, self: self, began: now, rng: rand.New(rand.NewPCG(seed, 0)),
+		fetches: make(map[Key]*fetch), requests: make(map[requestID]*request), remotes: make(map[peer.ID]*remote),
+		expected: int64(limits.Part) / firstExpected,
+
+		open:    table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),
+		resting: table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),
+		deadlines: table.NewHeap(
+			func(a, b *fetch) bool {
+				return cmp.Or(cmp.Compare(a.deadline, b.deadline), cmp.Compare(a.nth, b.nth)) < 0
+			},
+			func(f *fetch, place int) { f.due = int32(place) },
+		),
+		timers: table.NewHeap(
+			func(a, b *request) bool { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) < 0 },
+			func(r *request, place int) { r.timer = place },
+		),
+		ready:  table.NewHeap(better, func(p *remote, place int) { p.readyAt = place }),
+		called: table.NewHeap(func(a, b *remote) bool { return sooner(a.foremost(), b.foremost()) }, func(p *remote, place int) { p.calledAt = place }),
+		pauses: table.NewHeap(
+			func(a, b *remote) bool { return cmp.Or(cmp.Compare(a.until, b.until), cmp.Compare(a.nth, b.nth)) < 0 },
+			func(p *remote, place int) { p.pausesAt = place },
+		),
+	}
+}
+
+// take returns what is to be performed.
+func (s *state) take() effects {
+	out := s.out
+	s.out = effects{}
+	return out
+}
+
+// at begins an event. Time does not go back.
+func (s *state) at(now time.Time) { s.now = max(s.now, s.moment(now)) }
+
+func (s *state) moment(t time.Time) moment { return moment(t.Sub(s.began)) }
+
+func (s *state) time(m moment) time.Time { return s.began.Add(time.Duration(m)) }
+
+// batch is how much of what is due a turn does at most: what comes in meanwhile waits
+// less than a millisecond for it.
+const batch = 256
+
+// turn does what is due, and sends one request if there is one to send.
+func (s *state) turn(now time.Time) {
+	s.at(now)
+	for range batch {
+		if !s.elapse() {
+			break
+		}
+	}
+	s.send()
+}
+
+// elapse does one thing that is due, and reports whether there was one.
+func (s *state) elapse() bool {
+	switch {
+	case s.deadlines.Len() > 0 && s.deadlines.Top().deadline <= s.now:
+		s.overdue(s.deadlines.Top())
+	case s.timers.Len() > 0 && s.timers.Top().due <= s.now:
+		s.late(s.timers.Top())
+	case s.resting.Len() > 0 && s.resting.Top().at <= s.now:
+		s.enqueue(s.resting.Pop())
+	case s.pauses.Len() > 0 && s.pauses.Top().until <= s.now:
+		s.rested(s.pauses.Pop())
+	default:
+		return false
+	}
+	return true
+}
+
+// wake is when turn has something to do: now if there is something already, and the
+// zero time for never.
+func (s *state) wake(now time.Time) time.Time {
+	s.at(now)
+	if s.sendable() {
+		return now
+	}
+	next, some := moment(0), false
+	note := func(waits bool, at func() moment) {
+		if waits && (!some || at() < next) {
+			next, some = at(), true
+		}
+	}
+	note(s.deadlines.Len() > 0, func() moment { return s.deadlines.Top().deadline })
+	note(s.timers.Len() > 0, func() moment { return s.timers.Top().due })
+	note(s.resting.Len() > 0, func() moment { return s.resting.Top().at })
+	note(s.pauses.Len() > 0, func() moment { return s.pauses.Top().until })
+	if !some {
+		return time.Time{}
+	}
+	return s.time(max(next, s.now))
+}

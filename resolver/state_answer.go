@@ -1,0 +1,198 @@
+package resolver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/message"
+)
+
+// answered takes in what a peer says to a request. It counts only when both are those
+// of a request that is waited for.
+func (s *state) answered(now time.Time, from peer.ID, id requestID, a answer) {
+	s.at(now)
+	p, r := s.remotes[from], s.requests[id]
+	if p == nil || r == nil || r.peer != p {
+		s.stray(p, r)
+		return
+	}
+	p.failures = 0
+	if a.refusal != 0 {
+		s.refused(r, a.refusal)
+		return
+	}
+	s.counts.Answers++
+	elapsed := time.Duration(s.now - r.sent)
+	f := s.finish(r)
+	if f == nil {
+		s.performed(p, elapsed)
+		s.forget(p)
+		return
+	}
+	switch {
+	case r.part > 0:
+		s.takePart(f, p, elapsed, a)
+	case a.size > 0 || len(a.hashes) > 0:
+		s.takeFirst(f, p, elapsed, a)
+	default:
+		s.takeWhole(f, p, elapsed, a)
+	}
+}
+
+// stray passes over an answer to nothing that waits. That is a fault, unless the peer
+// owes answers that came too late.
+func (s *state) stray(p *remote, r *request) {
+	s.counts.Strays++
+	switch {
+	case p == nil:
+	case r == nil && p.owed > 0:
+		p.owed--
+	default:
+		s.penalize(p, penaltyUnasked, message.FaultUnasked)
+	}
+}
+
+// refused takes in that a peer gives no data.
+func (s *state) refused(r *request, why refusal) {
+	s.counts.refused(why)
+	switch {
+	case why == refusedChanged && r.part > 0:
+		s.changed(r)
+		return
+	case why == refusedBusy:
+		s.pause(r.peer, s.limits.Retry, forRecovery)
+	}
+	s.fail(r)
+}
+
+// changed lets a value begin again from a peer that has another.
+func (s *state) changed(r *request) {
+	f := s.finish(r)
+	if f == nil {
+		return
+	}
+	f.stage = stageNone
+	s.drop(f)
+	if r.peer.eligible() {
+		f.value = &value{}
+		s.pin(f, r.peer)
+	}
+	s.again(f)
+}
+
+// performed takes in how long a peer took to send data.
+func (s *state) performed(p *remote, elapsed time.Duration) {
+	p.latency = (p.latency + elapsed) / 2
+	s.measured(p, elapsed)
+}
+
+// accept lets a fetch take the data that a peer has sent. Another that was asked for
+// them is not waited for any more.
+func (s *state) accept(f *fetch, p *remote, elapsed time.Duration) {
+	s.performed(p, elapsed)
+	if f.stage == stageLate {
+		s.dequeue(f)
+	}
+	s.disown(f)
+	f.stage = stageNone
+}
+
+// violated blames a peer for an answer that contradicts itself or a limit.
+func (s *state) violated(f *fetch, p *remote, fault message.Fault) {
+	s.counts.Malformed++
+	s.penalize(p, penaltyMalformed, fault)
+	s.measured(p, s.limits.Timeout)
+	s.failedAt(f, p)
+}
+
+// lied blames a peer for data that do not fit their hash.
+func (s *state) lied(f *fetch, p *remote) {
+	s.counts.Invalid++
+	s.block(p)
+	s.failedAt(f, p)
+}
+
+// crowd passes over data for which there is no room, and has them asked for again when
+// there is. The peer is not to blame.
+func (s *state) crowd(f *fetch, p *remote, elapsed time.Duration, size int64) {
+	s.counts.Dropped++
+	s.performed(p, elapsed)
+	f.need = uint32(size)
+	if s.unasked(f) {
+		s.drop(f)
+		s.again(f)
+	}
+}
+
+// hasRoom reports whether a value of the size may be held.
+func (s *state) hasRoom(size int64) bool { return s.reserved+s.held+size <= s.limits.Undelivered }
+
+// unsent takes in that a request was not sent.
+func (s *state) unsent(now time.Time, id requestID) {
+	s.at(now)
+	if r := s.requests[id]; r != nil {
+		s.counts.Unsent++
+		s.unreachable(r.peer)
+		s.fail(r)
+	}
+}
+
+// parted takes in that a peer answers nothing of what it was asked: its stream has
+// ended, it cannot be reached, or does not speak the protocol.
+func (s *state) parted(now time.Time, id peer.ID) {
+	s.at(now)
+	p := s.remotes[id]
+	if p == nil {
+		return
+	}
+	p.owed = 0
+	if len(p.asked) == 0 {
+		return
+	}
+	s.unreachable(p)
+	for _, r := range slices.Clone(p.asked) {
+		s.counts.Parted++
+		s.fail(r)
+	}
+}
+
+// judged takes in what the Consumer says of a value.
+func (s *state) judged(now time.Time, key Key, good bool) {
+	s.at(now)
+	f := s.fetches[key]
+	if f == nil || f.stage != stageJudged {
+		return
+	}
+	if good {
+		s.end(f, nil)
+		return
+	}
+	s.counts.Invalid++
+	suppliers := f.value.suppliers
+	s.drop(f)
+	f.stage = stageNone
+	if !f.excused {
+		s.blame(suppliers)
+	}
+	switch {
+	case f.cancelled:
+		s.end(f, ErrCancelled)
+	case f.expired:
+		s.end(f, f.failed(ErrDeadline))
+	default:
+		s.rest(f)
+	}
+}
+
+// blame takes in whose value was refused. Only a sole supplier is known to have lied.
+func (s *state) blame(suppliers []peer.ID) {
+	for _, id := range suppliers {
+		if p := s.remote(id); len(suppliers) == 1 {
+			s.block(p)
+		} else {
+			s.penalize(p, penaltyShared, message.FaultInvalid)
+		}
+	}
+}

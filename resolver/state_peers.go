@@ -1,0 +1,202 @@
+package resolver
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/table"
+	"github.com/souk-p2p/souk/rate"
+)
+
+// remote is a member of the set of peers, or one of whom something has to be remembered:
+// that it is a target, blocked, or owes answers.
+type remote struct {
+	id     peer.ID
+	nth    uint64 // peers are numbered as they come
+	member bool
+
+	performance time.Duration // past and last, half each; what fails counts as the timeout
+	latency     time.Duration // the same of answers with data alone
+	asked       []*request    // outstanding
+	owed        int           // requests that have timed out and may be answered yet
+	bucket      rate.Bucket   // of requests
+	failures    int           // in a row, at which it could not be asked
+
+	blocked   bool      // by what it sent
+	penalty   float64   // at penaltyAt; it decays
+	penaltyAt moment    //
+	until     moment    // not to be asked before; 0 for no such time
+	why       waitingOn // until
+	score     float64   // what counts in ready
+
+	targets links // fetches whose target it is
+	pins    links // fetches whose value it has begun to send
+	waiting table.Heap[*link]
+
+	readyAt, calledAt, pausesAt int // places in the heaps of the state; -1
+}
+
+// waitingOn is why a peer is not asked for a while.
+type waitingOn uint8
+
+const (
+	forNothing  waitingOn = iota
+	forRefill             // it has had as many requests as it may
+	forRecovery           // it is busy, or cannot be reached
+	forPardon             // it is blocked, or its penalties have to decay
+)
+
+// remote returns what is known of a peer, from now on at least that there is one.
+func (s *state) remote(id peer.ID) *remote {
+	if p := s.remotes[id]; p != nil {
+		return p
+	}
+	s.joined++
+	p := &remote{id: id, nth: s.joined, readyAt: -1, calledAt: -1, pausesAt: -1}
+	p.reset(s.limits.Latency)
+	p.waiting = table.NewHeap(
+		func(a, b *link) bool { return sooner(a.fetch, b.fetch) },
+		func(l *link, place int) { l.place = place },
+	)
+	if s.limits.Rate > 0 {
+		p.bucket = rate.NewBucket(s.time(s.now), s.limits.Rate, s.limits.Burst)
+	}
+	s.remotes[id] = p
+	return p
+}
+
+func (p *remote) reset(latency time.Duration) { p.performance, p.latency = latency, latency }
+
+// forget removes a peer of whom nothing has to be remembered.
+func (s *state) forget(p *remote) {
+	if !p.member && !p.blocked && len(p.targets)+len(p.pins)+len(p.asked) == 0 && s.penalty(p) < forgivable {
+		p.until = 0
+		s.place(p)
+		delete(s.remotes, p.id)
+	}
+}
+
+// setMembers takes the whole set of peers. Who leaves it is not asked any more, but may
+// answer what it was asked before; its performance is forgotten.
+func (s *state) setMembers(now time.Time, ids []peer.ID) {
+	s.at(now)
+	before := s.members
+	stays := make(map[peer.ID]bool, len(ids))
+	s.members = make([]*remote, 0, len(ids))
+	for _, id := range ids {
+		if id != s.self && !stays[id] {
+			stays[id] = true
+			s.members = append(s.members, s.remote(id))
+		}
+	}
+	for _, p := range before {
+		if !stays[p.id] {
+			s.left(p)
+		}
+	}
+	for _, p := range s.members {
+		p.member = true
+		s.place(p)
+	}
+	for _, p := range s.remotes {
+		s.forget(p) // Penalties decay, and nobody looks then.
+	}
+}
+
+// left takes a peer out of the set. Those whose values it has begun to send go on at
+// others.
+func (s *state) left(p *remote) {
+	p.member = false
+	p.reset(s.limits.Latency)
+	s.place(p)
+	for i := len(p.pins) - 1; i >= 0; i-- {
+		if f := p.pins[i].fetch; f.queued() {
+			s.dequeue(f)
+			s.unpin(f)
+			s.again(f)
+		}
+	}
+	s.forget(p)
+}
+
+// foremost is the fetch that waits for the peer in particular and goes first.
+func (p *remote) foremost() *fetch { return p.waiting.Top().fetch }
+
+// eligible reports whether the peer may be asked, now or later.
+func (p *remote) eligible() bool { return p.member && !p.blocked }
+
+// place puts a peer into the heaps in which it belongs, after anything about it has
+// changed.
+func (s *state) place(p *remote) {
+	if p.eligible() && p.until <= s.now {
+		if refill := p.bucket.When(s.time(s.now), 1); !refill.IsZero() {
+			p.until, p.why = s.moment(refill), forRefill
+		}
+	}
+	pauses := p.until > s.now
+	ready := p.eligible() && !pauses && len(p.asked) < s.limits.Outstanding
+	p.score = float64(p.performance) * float64(1+len(p.asked)) * (1 + s.penalty(p))
+	put(&s.pauses, p, p.pausesAt, pauses)
+	put(&s.ready, p, p.readyAt, ready)
+	put(&s.called, p, p.calledAt, ready && p.waiting.Len() > 0)
+}
+
+// put has a heap hold a peer, or not, whose place in it is given.
+func put(h *table.Heap[*remote], p *remote, place int, in bool) {
+	switch {
+	case in && place < 0:
+		h.Push(p)
+	case in:
+		h.Fix(place)
+	case place >= 0:
+		h.Remove(place)
+	}
+}
+
+// better orders the peers that may be asked: the best performance first. What a peer
+// was asked already counts, because it has to answer that before, and so do penalties.
+func better(a, b *remote) bool {
+	if a.score != b.score {
+		return a.score < b.score
+	}
+	return a.nth < b.nth
+}
+
+// measured takes in how long a peer took for an answer, or the timeout when it failed.
+func (s *state) measured(p *remote, elapsed time.Duration) {
+	if !p.member {
+		return
+	}
+	p.performance = (p.performance + elapsed) / 2
+	s.out.measures = append(s.out.measures, measure{peer: p.id, performance: p.performance})
+	s.place(p)
+}
+
+// pause has a peer not be asked for a time.
+func (s *state) pause(p *remote, d time.Duration, why waitingOn) {
+	if until := s.now.after(d); until > p.until {
+		p.until, p.why = until, why
+	}
+	s.place(p)
+}
+
+// mostPause is the longest that a peer is left alone which cannot be reached: a dial
+// every half minute costs nothing, and who comes back is asked within that.
+const mostPause = 30 * time.Second
+
+// unreachable leaves a peer alone, for longer with each time in a row.
+func (s *state) unreachable(p *remote) {
+	s.pause(p, min(s.limits.Retry<<min(p.failures, 16), mostPause), forRecovery)
+	p.failures++
+}
+
+// rested has a peer be asked again whose pause is over.
+func (s *state) rested(p *remote) {
+	p.until, p.why = 0, forNothing
+	if p.blocked {
+		s.pardon(p)
+	}
+	s.place(p)
+	s.forget(p)
+}
