@@ -23,8 +23,7 @@ func (p Presence) Complete() bool { return p.Absent == 0 }
 // Partial reports whether some blocks of the DAG are here and some are not.
 func (p Presence) Partial() bool { return p.Absent > 0 && p.Blocks > 0 }
 
-// Look finds how much of a DAG is stored here. It looks at the blocks themselves or at a
-// mark: see [Marks].
+// Look finds how much of a DAG is stored here, by looking at its blocks.
 type Look func(ctx context.Context, root cid.Cid) (Presence, error)
 
 // Lack is an entry that a policy covers and that is not here, or not all of it.
@@ -35,16 +34,21 @@ type Lack struct {
 
 // Missing yields, in the order of keys and from one key on, the entries of a document that
 // the policy covers and whose DAGs are not complete here. It reads what the policy covers
-// and nothing else, holds one entry at a time, and remembers nothing: what it yields is
-// true of the store at that moment. An error is yielded last.
+// and nothing else, and what it yields is true of the store at about that moment. An error
+// is yielded last.
+//
+// Of a document of a [Store] it looks at a page of entries at a time, and remembers there
+// what is complete, which is not looked at again until something is deleted.
 func Missing(ctx context.Context, d Document, p policy.Policy, from []byte, look Look) iter.Seq2[Lack, error] {
+	if d, kept := d.(*imported); kept {
+		return d.missing(ctx, p, from, look)
+	}
 	return func(yield func(Lack, error) bool) {
 		for e, err := range Covered(ctx, d, p, from) {
-			if err != nil {
-				yield(Lack{}, err)
-				return
+			var here Presence
+			if err == nil {
+				here, err = look(ctx, e.CID)
 			}
-			here, err := look(ctx, e.CID)
 			if err != nil {
 				yield(Lack{}, err)
 				return

@@ -1,0 +1,295 @@
+package document
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+
+	"github.com/souk-p2p/souk/download/policy"
+)
+
+// Store keeps documents in a datastore, under /documents:
+//
+//	list/ID                what there is: a record, written last and removed first
+//	policy/ID              the policy, where one was set
+//	entries/GENERATION/…   pages of entries, in the order of keys
+//	pending/GENERATION     pages that belong to no document yet, or no more
+//	complete/GENERATION/…  which of the entries are known to be complete
+//	epoch                  of these
+//
+// So a document is there whole or not at all, also after the process was killed or the
+// power lost. Many goroutines may use a store, and no two stores one datastore.
+type Store struct {
+	data      datastore.Batching
+	sortBytes int // of entries that are held to be sorted
+	marks     *marks
+
+	mu        sync.Mutex
+	importing map[ID]*making
+	removals  map[ID]map[*removal]struct{} // who waits for the removal of a document
+	watchers  map[chan struct{}]struct{}
+}
+
+var (
+	base         = datastore.NewKey("/documents")
+	listPrefix   = base.ChildString("list")
+	policyPrefix = base.ChildString("policy")
+	pagesPrefix  = base.ChildString("entries")
+	pendPrefix   = base.ChildString("pending")
+)
+
+// NewStore returns the documents in a datastore, which stays the caller's.
+func NewStore(d datastore.Batching) *Store {
+	return &Store{
+		data: d, sortBytes: sortBytes, marks: &marks{data: d}, importing: make(map[ID]*making),
+		removals: make(map[ID]map[*removal]struct{}), watchers: make(map[chan struct{}]struct{}),
+	}
+}
+
+// Info describes a document.
+type Info struct {
+	ID      ID            `json:"id"`
+	Name    string        `json:"name"`
+	Root    cid.Cid       `json:"root"`
+	Entries uint64        `json:"entries"`
+	Bytes   uint64        `json:"bytes"` // of all entries, as their author says
+	Created time.Time     `json:"created"`
+	Policy  policy.Policy `json:"policy"`
+}
+
+// record is what is kept of a document besides its policy and entries.
+type record struct {
+	Name       string    `json:"name"`
+	Root       cid.Cid   `json:"root"`
+	Entries    uint64    `json:"entries"`
+	Bytes      uint64    `json:"bytes"`
+	Created    time.Time `json:"created"`
+	Generation string    `json:"generation"`
+	Pages      uint32    `json:"pages"`
+}
+
+// NotFoundError says that there is no such document.
+type NotFoundError struct{ Document string }
+
+func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no document %q", e.Document) }
+
+// NotFound marks the error as one that means "not found".
+func (e *NotFoundError) NotFound() bool { return true }
+
+// DamagedError says that what is kept of a document cannot be read.
+type DamagedError struct {
+	Key string // of the datastore
+	Err error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the entry %s of the datastore, which belongs to a document, is damaged: %v", e.Key, e.Err)
+}
+
+// Unwrap returns why.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Info returns what is known of a document, or a [*NotFoundError].
+func (s *Store) Info(ctx context.Context, id ID) (Info, error) {
+	r, err := s.record(ctx, id)
+	if err != nil {
+		return Info{}, err
+	}
+	return s.info(ctx, id, r)
+}
+
+func (s *Store) info(ctx context.Context, id ID, r record) (Info, error) {
+	p, err := s.policy(ctx, id)
+	return Info{ID: id, Name: r.Name, Root: r.Root, Entries: r.Entries, Bytes: r.Bytes, Created: r.Created, Policy: p}, err
+}
+
+// Document returns one of the documents, or a [*NotFoundError].
+func (s *Store) Document(ctx context.Context, id ID) (Document, error) {
+	r, err := s.record(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &imported{store: s, id: id, pages: s.pages(r)}, nil
+}
+
+// pages are those of a document.
+func (s *Store) pages(r record) pages {
+	return pages{data: s.data, generation: r.Generation, count: r.Pages}
+}
+
+// List yields all documents, in the order of their IDs. An error is yielded last.
+func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for row, err := range s.rows(ctx) {
+			var one Info
+			if err == nil {
+				var r record
+				if one.ID, r, err = listed(row); err == nil {
+					one, err = s.info(ctx, one.ID, r)
+				}
+			}
+			if !yield(one, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// rows yields the rows of the list.
+func (s *Store) rows(ctx context.Context) iter.Seq2[query.Entry, error] {
+	q := query.Query{Prefix: listPrefix.String(), Orders: []query.Order{query.OrderByKey{}}}
+	return datastore.QueryIter(ctx, s.data, q)
+}
+
+// listed reads a row of the list.
+func listed(row query.Entry) (id ID, r record, err error) {
+	key := datastore.RawKey(row.Key)
+	if err := id.UnmarshalText([]byte(key.BaseNamespace())); err != nil {
+		return id, r, &DamagedError{Key: row.Key, Err: err}
+	}
+	r, err = parseRecord(id, key, row.Value)
+	return id, r, err
+}
+
+// minDigits is how many digits of an ID stand for it: two of a million documents share
+// eight of them in one of 8,000 repositories.
+const minDigits = 8
+
+// Find returns the document with a name, with an ID, or with an ID that begins with these
+// digits, of which there must be eight. It is an [*AmbiguousError] when these are several.
+func (s *Store) Find(ctx context.Context, text string) (Info, error) {
+	var id ID
+	if id.UnmarshalText([]byte(text)) == nil {
+		if one, err := s.Info(ctx, id); !errors.As(err, new(*NotFoundError)) {
+			return one, err
+		}
+	}
+	var found []Info
+	for one, err := range s.List(ctx) {
+		if err != nil {
+			return Info{}, err
+		}
+		if one.Name == text || len(text) >= minDigits && text == one.ID.String()[:min(len(text), 2*len(id))] {
+			found = append(found, one)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Info{}, &NotFoundError{Document: text}
+	case 1:
+		return found[0], nil
+	default:
+		return Info{}, &AmbiguousError{Document: text, First: found[0].ID, Second: found[1].ID}
+	}
+}
+
+// AmbiguousError says that several documents are meant by a name or by digits.
+type AmbiguousError struct {
+	Document      string
+	First, Second ID // two of them
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%q are several documents, as %s and %s: use an ID", e.Document, e.First, e.Second)
+}
+
+// Policy returns the policy of a document: everything, until one was set. It is a
+// [*NotFoundError] when there is no such document.
+func (s *Store) Policy(ctx context.Context, id ID) (policy.Policy, error) {
+	one, err := s.Info(ctx, id)
+	return one.Policy, err
+}
+
+func (s *Store) policy(ctx context.Context, id ID) (p policy.Policy, err error) {
+	key := policyPrefix.ChildString(id.String())
+	data, err := s.data.Get(ctx, key)
+	switch {
+	case errors.Is(err, datastore.ErrNotFound):
+		return p, nil
+	case err != nil:
+		return p, fmt.Errorf("policy of document %s: %w", id, err)
+	}
+	if err := p.UnmarshalBinary(data); err != nil {
+		return p, &DamagedError{Key: key.String(), Err: err}
+	}
+	return p, nil
+}
+
+// SetPolicy sets the policy of a document, and returns when that would survive a loss of
+// power. It is a [*NotFoundError] when there is no such document.
+func (s *Store) SetPolicy(ctx context.Context, id ID, p policy.Policy) error {
+	s.mu.Lock() // against a removal between the look and the write
+	defer s.mu.Unlock()
+	if _, err := s.record(ctx, id); err != nil {
+		return err
+	}
+	data, err := p.MarshalBinary()
+	if err == nil {
+		err = s.data.Put(ctx, policyPrefix.ChildString(id.String()), data)
+	}
+	if err == nil {
+		err = s.data.Sync(ctx, base)
+	}
+	if err != nil {
+		return fmt.Errorf("set the policy of document %s: %w", id, err)
+	}
+	s.tell()
+	return nil
+}
+
+func (s *Store) record(ctx context.Context, id ID) (record, error) {
+	key := listPrefix.ChildString(id.String())
+	data, err := s.data.Get(ctx, key)
+	switch {
+	case errors.Is(err, datastore.ErrNotFound):
+		return record{}, &NotFoundError{Document: id.String()}
+	case err != nil:
+		return record{}, fmt.Errorf("read document %s: %w", id, err)
+	}
+	return parseRecord(id, key, data)
+}
+
+func parseRecord(id ID, key datastore.Key, data []byte) (r record, err error) {
+	if err = json.Unmarshal(data, &r); err == nil && (!r.Root.Defined() || IDOf(r.Root, r.Name) != id) {
+		err = errors.New("it is that of another document")
+	}
+	if err != nil {
+		return record{}, &DamagedError{Key: key.String(), Err: err}
+	}
+	return r, nil
+}
+
+// Watch returns a channel on which there is something when a document was made or removed
+// or has another policy than when it was last read. It never holds more than one, and
+// nobody waits for its reader. It is closed when ctx ends.
+func (s *Store) Watch(ctx context.Context) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[changed] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, changed)
+		close(changed)
+	})
+	return changed
+}
+
+// tell tells who watches. It is called with the lock.
+func (s *Store) tell() {
+	for changed := range s.watchers {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+}
