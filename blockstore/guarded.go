@@ -44,6 +44,7 @@ type Guarded struct {
 	sweeping bool
 
 	account account
+	before  func(context.Context) (after func(), err error) // a Delete; nil for nothing
 }
 
 // removal is a set of blocks that are being deleted.
@@ -54,6 +55,11 @@ type removal struct {
 
 // NewGuarded returns a store over another, which must be used through it alone.
 func NewGuarded(s Blockstore) *Guarded { return &Guarded{store: s} }
+
+// BeforeDelete has someone called before each Delete of a block that is stored, and after
+// it: one who remembers what is stored. When that fails the block stays. It is to be called
+// before the store is used. Sweeps do not call it: who has a store swept knows of that.
+func (g *Guarded) BeforeDelete(call func(context.Context) (after func(), err error)) { g.before = call }
 
 // Hold keeps sweeps from removing what is stored or found from now on until release is
 // called, which may be called more than once.
@@ -198,6 +204,13 @@ func (g *Guarded) Delete(ctx context.Context, c cid.Cid) error {
 	size, err := g.store.GetSize(ctx, c)
 	if isNotFound(err) {
 		return nil
+	}
+	if g.before != nil {
+		after, err := g.before(ctx)
+		if err != nil {
+			return err
+		}
+		defer after()
 	}
 	if err := g.store.Delete(ctx, c); err != nil {
 		return err

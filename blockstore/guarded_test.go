@@ -252,3 +252,25 @@ func TestSizesAreListedAlsoByAStoreThatCannot(t *testing.T) {
 		require.Equal(t, []Sized{{CID: cid.NewCidV1(cid.Raw, a.Cid().Hash()), Size: 7}}, all)
 	}
 }
+
+func TestWhoRemembersWhatIsStoredIsToldOfADeletion(t *testing.T) {
+	g, a, b := newGuarded(), numberedBlock(1), numberedBlock(2)
+	require.NoError(t, g.PutMany(t.Context(), []blocks.Block{a, b}))
+	var told []string
+	no := errors.New("no")
+	refuse := false
+	g.BeforeDelete(func(context.Context) (func(), error) {
+		if refuse {
+			return nil, no
+		}
+		requireStored(t, g, true, a)
+		told = append(told, "before")
+		return func() { requireStored(t, g, false, a); told = append(told, "after") }, nil
+	})
+	require.NoError(t, g.Delete(t.Context(), a.Cid()))
+	require.NoError(t, g.Delete(t.Context(), a.Cid()), "it is not there")
+	require.Equal(t, []string{"before", "after"}, told)
+	refuse = true
+	require.ErrorIs(t, g.Delete(t.Context(), b.Cid()), no)
+	requireStored(t, g, true, b)
+}

@@ -40,6 +40,9 @@ type Options struct {
 	// Missing, if set, is told of a block that cannot be had, and why. When it returns nil
 	// the walk goes on without the block.
 	Missing func(c cid.Cid, why error) error
+	// Unreadable, if set, is told of a block whose links cannot be read, and why. When it
+	// returns nil the block is visited as one that links to nothing.
+	Unreadable func(c cid.Cid, why error) error
 }
 
 // The blocks that come next are asked for together: as many as are about aheadBytes, which
@@ -105,6 +108,9 @@ func (w *walk) enter(c cid.Cid, visit Visit) error {
 		return w.missing(c, err)
 	}
 	links, err := Links(b)
+	if err != nil && w.o.Unreadable != nil {
+		err = w.o.Unreadable(c, err)
+	}
 	if err != nil {
 		return fmt.Errorf("block %s: %w", c, err)
 	}

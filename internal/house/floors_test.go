@@ -59,9 +59,8 @@ var besides = map[string]string{
 
 // neighbours are the imports on one floor that are meant, with their reasons.
 var neighbours = map[[2]string]string{
-	{"adapter/unixfs", "adapter/dag"}:        "one place knows what a block links to and what a CID carries",
-	{"cmd/node", "debug"}:                    "the command is what mounts the debug page",
-	{"download/document", "download/policy"}: "a document is kept with its policy",
+	{"adapter/unixfs", "adapter/dag"}: "one place knows what a block links to and what a CID carries",
+	{"cmd/node", "debug"}:             "the command is what mounts the debug page",
 }
 
 var floorRule = rule{

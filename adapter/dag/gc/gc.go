@@ -51,6 +51,10 @@ type Options struct {
 	// Removed, if set, is told of what is removed, or would be: CIDs of version 1 and codec
 	// raw, since the codec is not kept, valid until it returns.
 	Removed func([]cid.Cid)
+	// Marked, if set, is told what stays before anything is removed, but not in a dry run:
+	// whole reports whether of a DAG everything stays that is here. When it returns an error
+	// nothing is removed.
+	Marked func(ctx context.Context, whole func(root cid.Cid) bool) error
 }
 
 // Progress is how far a collection has come.
@@ -76,7 +80,11 @@ type Result struct {
 func Collect(ctx context.Context, store *blockstore.Guarded, from *roots.Registry, o Options) (Result, error) {
 	c := collection{store: store, o: o, marks: newMarks()}
 	_, err := store.Sweep(ctx, func(ctx context.Context) (func(cid.Cid) bool, error) {
-		return c.marks.wanted, c.mark(ctx, from)
+		err := c.mark(ctx, from)
+		if err == nil && o.Marked != nil && !o.DryRun {
+			err = o.Marked(ctx, c.marks.whole)
+		}
+		return c.marks.wanted, err
 	}, blockstore.SweepOptions{DryRun: o.DryRun, Report: c.swept})
 	return c.progress.Result, err
 }
@@ -116,25 +124,45 @@ func (c *collection) requireEmpty(ctx context.Context) error {
 	return nil
 }
 
-// follow marks a root and, if it is recursive, what is below.
+// follow marks a root and, unless it is direct, what is below.
 func (c *collection) follow(ctx context.Context, root roots.Root) error {
 	if root.Kind == roots.Direct {
 		c.marks.set.Add(c.marks.block(root.CID))
 		return nil
 	}
 	var missing *IncompleteError
-	err := dag.Walk(ctx, dag.Local(c.store.Get), root.CID, dag.Options{
+	o := dag.Options{
 		Seen:   c.marks,
 		Stored: func(context.Context, cid.Cid) (bool, error) { return true, nil },
 		Missing: func(at cid.Cid, why error) error {
 			missing = &IncompleteError{Root: root, Missing: at, Err: why}
 			return missing
 		},
-	}, c.visit)
+	}
+	if root.Kind == roots.Partial {
+		o = partial(o, c.marks)
+	}
+	err := dag.Walk(ctx, dag.Local(c.store.Get), root.CID, o, c.visit)
 	if err != nil && missing == nil {
 		return fmt.Errorf("follow %s: %w", root, err)
 	}
 	return err
+}
+
+// partial are the options with which a root is followed as far as it is here. A block that
+// is there and cannot be read for now is another matter: what it links to is to stay.
+func partial(o dag.Options, m *marks) dag.Options {
+	incomplete := o.Missing
+	o.Seen = partly{m}
+	o.Missing = func(at cid.Cid, why error) error {
+		var missing *blockstore.NotFoundError
+		if errors.As(why, &missing) {
+			return nil
+		}
+		return incomplete(at, why)
+	}
+	o.Unreadable = func(cid.Cid, error) error { return nil }
+	return o
 }
 
 // reports is how many blocks are marked between two reports.
@@ -176,6 +204,11 @@ func (m *marks) walked(c cid.Cid) table.Hash { return m.set.Hash("c" + c.KeyStri
 
 func (m *marks) wanted(c cid.Cid) bool { return m.set.Has(m.block(c)) }
 
+func (m *marks) partly(c cid.Cid) table.Hash { return m.set.Hash("p" + c.KeyString()) }
+
+// whole reports whether of a DAG everything stays that is here.
+func (m *marks) whole(c cid.Cid) bool { return partly{m}.Has(c) }
+
 // Has implements [dag.Seen].
 func (m *marks) Has(c cid.Cid) bool {
 	if dag.IsLeaf(c) {
@@ -191,4 +224,25 @@ func (m *marks) Add(c cid.Cid) bool {
 		return isNew
 	}
 	return m.set.Add(m.walked(c))
+}
+
+// partly is the [dag.Seen] of walks that leave out what is missing. They have one of their
+// own, because a root of which everything is to be here has to be walked all the same.
+type partly struct{ *marks }
+
+// Has implements [dag.Seen].
+func (p partly) Has(c cid.Cid) bool {
+	return p.marks.Has(c) || !dag.IsLeaf(c) && p.set.Has(p.partly(c))
+}
+
+// Add implements [dag.Seen].
+func (p partly) Add(c cid.Cid) bool {
+	if p.Has(c) {
+		return false
+	}
+	isNew := p.set.Add(p.block(c))
+	if dag.IsLeaf(c) {
+		return isNew
+	}
+	return p.set.Add(p.marks.partly(c))
 }

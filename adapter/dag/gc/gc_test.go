@@ -231,3 +231,85 @@ func TestProgressIsTold(t *testing.T) {
 	require.Equal(t, Progress{Roots: 1, Marked: 4_501, Result: did}, last)
 	require.EqualValues(t, 500, did.RemovedBlocks)
 }
+
+// What of a partial root is here stays, though some is missing or cannot be read.
+func TestAPartialRootKeepsWhatIsHere(t *testing.T) {
+	a, b, gone, garbage := leaf(t, "a"), leaf(t, "b"), leaf(t, "gone"), leaf(t, "garbage")
+	missing := inner(t, "missing", a)
+	strange := coded(t, 0x78, []byte("git"))
+	root := inner(t, "root", gone, missing, strange, b)
+	absent := inner(t, "absent", garbage)
+	f := newFixture(t, a, b, strange, root, garbage)
+	f.named.add(roots.Partial, root, absent)
+	did, err := Collect(t.Context(), f.store, &f.from, Options{})
+	require.NoError(t, err)
+	f.requireStored(t, true, root, strange, b)
+	f.requireStored(t, false, a, garbage)
+	require.EqualValues(t, 2, did.RemovedBlocks)
+}
+
+// A pin of something of which a part is missing is in doubt, whatever was walked before.
+func TestAPartialRootDoesNotHideWhatIsMissingOfAPin(t *testing.T) {
+	a, garbage := leaf(t, "a"), leaf(t, "garbage")
+	middle := inner(t, "middle", a)
+	root := inner(t, "root", middle)
+	f := newFixture(t, a, root, garbage)
+	f.named.add(roots.Partial, root)
+	f.named.add(roots.Recursive, root)
+	_, err := Collect(t.Context(), f.store, &f.from, Options{})
+	var incomplete *IncompleteError
+	require.ErrorAs(t, err, &incomplete)
+	f.requireStored(t, true, a, garbage)
+}
+
+// unreadable is a store one block of which cannot be read for now.
+type unreadable struct {
+	blockstore.Blockstore
+	block cid.Cid
+}
+
+var errDisk = errors.New("the disk does not answer")
+
+func (u unreadable) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	if c == u.block {
+		return nil, errDisk
+	}
+	return u.Blockstore.Get(ctx, c)
+}
+
+func TestABlockOfAPartialRootThatCannotBeReadIsNotMissing(t *testing.T) {
+	a := leaf(t, "a")
+	root := inner(t, "root", a)
+	f := newFixture(t, a, root)
+	f.store = blockstore.NewGuarded(unreadable{f.store, root.Cid()})
+	f.named.add(roots.Partial, root)
+	_, err := Collect(t.Context(), f.store, &f.from, Options{})
+	require.ErrorContains(t, err, errDisk.Error())
+	f.requireStored(t, true, a)
+}
+
+func TestWhatStaysWholeIsToldBeforeAnythingIsRemoved(t *testing.T) {
+	a, b, c := leaf(t, "a"), leaf(t, "b"), leaf(t, "c")
+	kept, part, direct, dropped := inner(t, "kept", a), inner(t, "part", b), inner(t, "direct", c), inner(t, "dropped", c)
+	f := newFixture(t, a, b, c, kept, part, direct, dropped)
+	f.named.add(roots.Recursive, kept)
+	f.named.add(roots.Partial, part)
+	f.named.add(roots.Direct, direct)
+	no := errors.New("no")
+	told := 0
+	o := Options{Marked: func(_ context.Context, whole func(cid.Cid) bool) error {
+		told++
+		f.requireStored(t, true, c, dropped)
+		for b, want := range map[blocks.Block]bool{a: true, b: true, kept: true, part: true, c: false, direct: false, dropped: false} {
+			require.Equal(t, want, whole(b.Cid()), "%q", b.RawData())
+		}
+		return no
+	}}
+	_, err := Collect(t.Context(), f.store, &f.from, o)
+	require.ErrorIs(t, err, no)
+	f.requireStored(t, true, c, dropped)
+	o.DryRun = true
+	_, err = Collect(t.Context(), f.store, &f.from, o)
+	require.NoError(t, err)
+	require.Equal(t, 1, told, "a dry run removes nothing")
+}

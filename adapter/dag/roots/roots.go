@@ -19,9 +19,12 @@ const (
 	Recursive Kind = "recursive"
 	// Direct is a root alone.
 	Direct Kind = "direct"
+	// Partial is a root with everything below it that is here: what is not here is no fault.
+	// It is for what is being fetched, and for data of others, and no kind of a pin.
+	Partial Kind = "partial"
 )
 
-// Check returns an error for what is no kind.
+// Check returns an error for what is no kind of a pin.
 func (k Kind) Check() error {
 	if k != Recursive && k != Direct {
 		return fmt.Errorf("%q is neither %q nor %q", string(k), Recursive, Direct)
