@@ -62,9 +62,10 @@ test-system: ## Run what needs root, a browser or other programs. MISSING=skip l
 
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 .PHONY: sim
-sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, and 5,000 peers.
+sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, 5,000 peers, and a resolver among 500.
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
+	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/resolving -args -seeds $(SEEDS)
 
 .PHONY: proof
 proof: ## Run what shows that the exchange is right, and print and keep how much there was.

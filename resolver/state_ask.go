@@ -3,6 +3,8 @@ package resolver
 import (
 	"slices"
 	"time"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // request is what a peer was asked, until it has answered or is not waited for any more.
@@ -175,8 +177,8 @@ func (s *state) count(f *fetch, r *request) {
 // patience is when a request is late, where there can be a second one, or has failed.
 func (s *state) patience(r *request) moment {
 	end := r.sent.after(s.limits.Timeout)
-	if s.limits.Hedge <= 0 || r.hedge || r.part > 0 {
-		return end
+	if s.limits.Hedge <= 0 || r.hedge || r.part > 0 || r.fetch.pinned() {
+		return end // There is nobody else who could answer.
 	}
 	return min(end, r.sent.after(time.Duration(s.limits.Hedge*float64(r.peer.latency))))
 }
@@ -224,7 +226,9 @@ func (s *state) disown(f *fetch) {
 // disownOne makes the answer to a request of no use, and returns the fetch.
 func (s *state) disownOne(r *request) *fetch {
 	f := r.fetch
-	s.reserved -= r.reserved
+	if !planted.Is(planted.LeakedRoom) || r.due > s.now {
+		s.reserved -= r.reserved
+	}
 	r.fetch, r.reserved = nil, 0
 	if f.asks[0] == r {
 		f.asks[0] = f.asks[1]

@@ -2,8 +2,11 @@ package resolver
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // stage is what a fetch waits for.
@@ -300,6 +303,9 @@ func (s *state) rest(f *fetch) {
 	f.class, f.at, f.stage = classRetry, s.now.after(s.limits.Retry), stageResting
 	if f.value != nil && len(f.value.parts) > 0 {
 		f.class = classPart
+	}
+	if planted.Is(planted.LostRetry) && f.attempts > 1 {
+		f.at = math.MaxInt64
 	}
 	s.resting.Push(f)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/rate"
 )
@@ -97,6 +98,9 @@ func (s *state) setMembers(now time.Time, ids []peer.ID) {
 	}
 	for _, p := range s.members {
 		p.member = true
+		if planted.Is(planted.ForgetsBlock) && p.blocked {
+			s.rested(p)
+		}
 		s.place(p)
 	}
 	for _, p := range s.remotes {

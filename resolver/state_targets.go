@@ -1,5 +1,7 @@
 package resolver
 
+import "github.com/souk-p2p/souk/internal/planted"
+
 // link is a peer that a fetch may ask in particular: one of its targets, or the one
 // that has begun to send its value.
 type link struct {
@@ -33,6 +35,10 @@ func (s *state) aim(f *fetch, o order) {
 			continue
 		}
 		p := s.remote(id)
+		if p.blocked && p.until > 0 && p.until <= s.now {
+			s.rested(s.pauses.Remove(p.pausesAt))
+			p = s.remote(id)
+		}
 		if p.blocked || f.aimsAt(p) {
 			s.forget(p)
 			continue
@@ -89,6 +95,9 @@ func (s *state) miss(l *link) {
 		}
 	}
 	l.peer.targets.remove(l)
+	if planted.Is(planted.FallBack) && len(f.targets) == 0 {
+		s.free(f)
+	}
 }
 
 // await has a fetch wait for the peer of a link.

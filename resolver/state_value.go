@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -166,11 +167,11 @@ func (s *state) proceed(f *fetch, p *remote) {
 		s.judge(f)
 		return
 	}
-	if !f.pinned() || v.pin.peer != p {
+	switch {
+	case !p.eligible():
 		s.unpin(f)
-		if p.eligible() {
-			s.pin(f, p)
-		}
+	case !f.pinned():
+		s.pin(f, p)
 	}
 	s.again(f)
 }
@@ -178,6 +179,10 @@ func (s *state) proceed(f *fetch, p *remote) {
 // judge gives a value to the Consumer.
 func (s *state) judge(f *fetch) {
 	s.unpin(f)
+	if planted.Is(planted.Unverified) && len(f.value.parts) > 1 {
+		s.end(f, nil)
+		return
+	}
 	f.stage, f.excused = stageJudged, false
 	s.out.jobs = append(s.out.jobs, job{f.key, f.value.parts})
 }

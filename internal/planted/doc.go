@@ -22,7 +22,19 @@ const (
 	FinishedTwice   Fault = "a task is finished twice"
 )
 
-// All lists the faults.
+// Those of the resolver.
+const (
+	LostRetry    Fault = "a key whose peer has failed is not asked for again"
+	FallBack     Fault = "a fetch whose targets are all blocked asks everybody"
+	ForgetsBlock Fault = "a blocked peer is asked again after a change of the set"
+	LeakedRoom   Fault = "the room for what timed out is not given back"
+	Unverified   Fault = "a large value is taken without the Consumer's verdict"
+)
+
+// Resolver lists those, which another simulation has to find.
+var Resolver = []Fault{LostRetry, FallBack, ForgetsBlock, LeakedRoom, Unverified}
+
+// All lists the faults of the exchange.
 var All = []Fault{
 	LostCancel, LeakedReference, MissingTimer, DoubleDelivery, UnclosedChannel,
 	LostResend, EternalHave, WantPutRace, BudgetLeak, FinishedTwice,
