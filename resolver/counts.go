@@ -1,6 +1,10 @@
 package resolver
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/souk-p2p/souk/resolver/wire"
+)
 
 // Counts are what a resolver has done since it began.
 type Counts struct {
@@ -30,18 +34,16 @@ type Counts struct {
 	Blocked   uint64 // peers
 }
 
-func (c *Counts) refused(why refusal) {
+func (c *Counts) refused(why wire.Code) {
 	switch why {
-	case refusedRefused:
+	case wire.CodeRefused:
 		c.Refused++
-	case refusedBusy:
+	case wire.CodeBusy:
 		c.Busy++
-	case refusedChanged:
+	case wire.CodeChanged:
 		c.Changed++
-	case refusedNone, refusedMalformed:
-		c.None++
 	default:
-		c.None++ // What newer peers say and we do not know.
+		c.None++ // As what newer peers say and we do not know.
 	}
 }
 

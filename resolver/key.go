@@ -1,13 +1,16 @@
 package resolver
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+
+	"github.com/souk-p2p/souk/resolver/wire"
+)
 
 // Key is what is fetched: bytes, as many as the protocol's keys have.
 type Key string
 
-// MostKey is the length of the longest keys, in bytes: twice that of the longest hash
-// in use, so that one can be had with a prefix.
-const MostKey = 128
+// MostKey is the length of the longest keys, in bytes.
+const MostKey = wire.MaxKey
 
 // String is the key in lower-case hexadecimal digits.
 func (k Key) String() string { return hex.EncodeToString([]byte(k)) }

@@ -3,6 +3,8 @@ package resolver
 import (
 	"fmt"
 	"time"
+
+	"github.com/souk-p2p/souk/resolver/wire"
 )
 
 // Limits are the bounds and times of a resolver. A zero field stands for its default;
@@ -51,9 +53,6 @@ type Limits struct {
 	BlockFor time.Duration
 }
 
-// mostValue is what MaxValue may be at most: a list of hashes for it fits in 128 KiB.
-const mostValue = 1 << 30
-
 func (l Limits) withDefaults() Limits {
 	set(&l.Latency, 200*time.Millisecond)
 	set(&l.Timeout, 10*time.Second)
@@ -64,7 +63,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Hedge, 3)
 	set(&l.Undelivered, 64<<20)
 	set(&l.MaxValue, 16<<20)
-	set(&l.Part, 256<<10)
+	set(&l.Part, wire.PartSize)
 	return l
 }
 
@@ -92,8 +91,8 @@ func (l Limits) validate() error {
 		return fmt.Errorf("BlockFor is %s: it must be positive", l.BlockFor)
 	case l.Part < 0:
 		return fmt.Errorf("Part is %d bytes: it must be positive", l.Part)
-	case l.MaxValue < int64(l.Part) || l.MaxValue > mostValue:
-		return fmt.Errorf("MaxValue is %d bytes: it must be from %d to %d", l.MaxValue, l.Part, mostValue)
+	case l.MaxValue < 0 || l.MaxValue > wire.MaxValue:
+		return fmt.Errorf("MaxValue is %d bytes: it must be from 1 to %d", l.MaxValue, wire.MaxValue)
 	case l.Undelivered < l.MaxValue:
 		return fmt.Errorf("Undelivered is %d bytes: it must be at least MaxValue, %d", l.Undelivered, l.MaxValue)
 	}

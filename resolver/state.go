@@ -10,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/resolver/wire"
 )
 
 type (
@@ -17,8 +18,6 @@ type (
 	callID uint64
 	// requestID names a request, across all peers. They grow from 1.
 	requestID uint64
-	// listHash stands for a list of parts: the SHA-256 of their hashes.
-	listHash [sha256.Size]byte
 )
 
 // order asks for a key. For one that is fetched already it adds to that fetch: a
@@ -34,24 +33,13 @@ type order struct {
 
 // answer is what a peer has said to a request.
 type answer struct {
-	refusal refusal           // 0: there are data
+	refusal wire.Code         // why there are none; 0: there are data
 	data    []byte            // the value, or one part of it; the state's from then on
 	size    int64             // of the value, where data are the first of its parts; else 0
 	hashes  []byte            // of these parts, one after the other
 	sum     [sha256.Size]byte // of data, where summed says that somebody has hashed them
 	summed  bool
 }
-
-// refusal is why there are no data. The numbers are the protocol's.
-type refusal uint8
-
-const (
-	refusedNone      refusal = 1 // the peer has not got it
-	refusedRefused   refusal = 2
-	refusedBusy      refusal = 3
-	refusedChanged   refusal = 4 // its value has other parts now
-	refusedMalformed refusal = 5
-)
 
 // effects are what the shell performs.
 type effects struct {
@@ -71,8 +59,8 @@ type (
 		id   requestID
 		to   peer.ID
 		key  Key
-		part uint32   // 0 for the value, or its first part
-		list listHash // of the value whose part it is, when part is not 0
+		part uint32    // 0 for the value, or its first part
+		list wire.List // of the value whose part it is, when part is not 0
 	}
 	// job is a value for the Consumer, whose verdict is to be said with judged. There is
 	// one for a key at a time.

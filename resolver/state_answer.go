@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/resolver/wire"
 )
 
 // answered takes in what a peer says to a request. It counts only when both are those
@@ -55,13 +56,13 @@ func (s *state) stray(p *remote, r *request) {
 }
 
 // refused takes in that a peer gives no data.
-func (s *state) refused(r *request, why refusal) {
+func (s *state) refused(r *request, why wire.Code) {
 	s.counts.refused(why)
 	switch {
-	case why == refusedChanged && r.part > 0:
+	case why == wire.CodeChanged && r.part > 0:
 		s.changed(r)
 		return
-	case why == refusedBusy:
+	case why == wire.CodeBusy:
 		s.pause(r.peer, s.limits.Retry, forRecovery)
 	}
 	s.fail(r)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/resolver/wire"
 )
 
 // value is what came for a fetch: all of it, with the Consumer, or the first parts.
@@ -16,7 +17,7 @@ type value struct {
 	parts     [][]byte
 	size      int64
 	hashes    []byte // of all parts; nil for a value of one
-	list      listHash
+	list      wire.List
 	suppliers []peer.ID
 	pin       *link // to the peer that sends it; nil when that has failed
 	resumes   int   // in a row that brought nothing
@@ -101,7 +102,7 @@ func (s *state) interrupt(f *fetch) {
 func (s *state) takeWhole(f *fetch, p *remote, elapsed time.Duration, a answer) {
 	size := int64(len(a.data))
 	switch {
-	case size > int64(s.limits.Part):
+	case size > min(int64(s.limits.Part), s.limits.MaxValue):
 		s.violated(f, p, message.FaultBlockTooLarge)
 	case !s.hasRoom(size):
 		s.crowd(f, p, elapsed, size)

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/resolver/wire"
 )
 
 // Steps is the resolver without its goroutine, its streams and its crew: a simulation
@@ -60,10 +61,10 @@ type Answer struct {
 
 // The refusals.
 const (
-	SaysNone    = uint8(refusedNone)
-	SaysRefused = uint8(refusedRefused)
-	SaysBusy    = uint8(refusedBusy)
-	SaysChanged = uint8(refusedChanged)
+	SaysNone    = uint8(wire.CodeNone)
+	SaysRefused = uint8(wire.CodeRefused)
+	SaysBusy    = uint8(wire.CodeBusy)
+	SaysChanged = uint8(wire.CodeChanged)
 )
 
 // NewSteps returns a resolver without peers. It fails on limits that are wrong.
@@ -108,7 +109,7 @@ func (s *Steps) Members(now time.Time, ids []peer.ID) { s.s.setMembers(now, ids)
 
 // Answered says what a peer has answered.
 func (s *Steps) Answered(now time.Time, from peer.ID, id uint64, a Answer) {
-	taken := answer{refusal: refusal(a.Refusal), data: a.Data, size: a.Size, hashes: a.Hashes}
+	taken := answer{refusal: wire.Code(a.Refusal), data: a.Data, size: a.Size, hashes: a.Hashes}
 	if a.Sum != nil {
 		taken.sum, taken.summed = *a.Sum, true
 	}
