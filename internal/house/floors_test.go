@@ -17,10 +17,11 @@ var floors = map[string]int{
 	"internal/table":   0,
 	"rate":             0,
 
-	"access":     1,
-	"blockstore": 1,
-	"ledger":     1,
-	"network":    1,
+	"access":           1,
+	"internal/carrier": 1,
+	"blockstore":       1,
+	"ledger":           1,
+	"network":          1,
 
 	"peerrouter":  2,
 	"blockrouter": 2,

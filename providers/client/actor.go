@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/internal/carrier"
+	"github.com/souk-p2p/souk/providers/wire"
 )
 
 // Config is what a client needs. Network and Self are required.
@@ -97,14 +99,12 @@ type shell struct {
 	*Client
 	state   *state
 	callers *actor.Numbers[callID, *caller]
-	streams map[streamID]*carrier
-	reports chan report // of streams and of who opens them; they wait until the actor reads it
+	streams *carrier.Streams[streamID, spoken]
 }
 
 func (c *Client) newShell() *shell {
 	s := &shell{
-		Client: c, state: c.newState(), callers: actor.NewNumbers[callID, *caller](),
-		streams: make(map[streamID]*carrier), reports: make(chan report),
+		Client: c, state: c.newState(), callers: actor.NewNumbers[callID, *caller](), streams: c.newStreams(),
 	}
 	s.state.take() // The set that it begins with is seen already.
 	s.parted.follow(s.state.order)
@@ -121,7 +121,7 @@ func (c *Client) run(ctx context.Context) {
 		select {
 		case req := <-s.inbox.C():
 			s.handle(ctx, s.loop.Begin(), req)
-		case r := <-s.reports:
+		case r := <-s.streams.C():
 			s.report(ctx, s.loop.Begin(), r)
 		case <-s.parted.C():
 			s.loop.Begin()
@@ -161,22 +161,21 @@ func (s *shell) handle(ctx context.Context, now time.Time, req request) {
 func (s *shell) report(ctx context.Context, now time.Time, r report) {
 	switch r := r.(type) {
 	case opened:
-		switch {
-		case s.state.opened(now, r.stream, r.err):
-			s.carry(ctx, r.stream, r.conn)
-		case r.conn != nil:
-			s.crew.Go(r.conn.Reset)
+		if s.state.opened(now, r.Stream, r.Err) {
+			s.streams.Carry(ctx, r)
+		} else {
+			s.streams.Discard(r)
 		}
 	case heard:
-		if r.wrong != nil {
-			s.state.mistaken(now, r.stream, r.wrong)
+		if m := r.Message; m.wrong != nil {
+			s.state.mistaken(now, r.Stream, m.wrong)
 		} else {
-			s.state.hear(now, r.stream, r.message)
+			s.state.hear(now, r.Stream, m.message)
 		}
 	case wrote:
-		s.state.wrote(now, r.stream)
+		s.state.wrote(now, r.Stream)
 	case cut:
-		s.state.cut(now, r.stream, r.cause)
+		s.state.cut(now, r.Stream, r.Cause)
 	}
 }
 
@@ -186,16 +185,18 @@ func (s *shell) perform(ctx context.Context) {
 	s.log(out)
 	s.hold(out)
 	for _, d := range out.dials {
-		s.crew.Go(func() { s.open(ctx, d) })
+		s.streams.Open(ctx, d.stream, func(ctx context.Context) (Stream, error) {
+			return s.cfg.Network.OpenDuplex(ctx, d.to, wire.Protocol)
+		})
 	}
 	for _, w := range out.writes {
-		s.streams[w.stream].hand <- w.frames // Has room: the last was written.
+		s.streams.Write(w.stream, w.frames)
 	}
 	for _, id := range out.rests {
-		close(s.streams[id].hand)
+		s.streams.Rest(id)
 	}
 	for _, e := range out.ends {
-		s.drop(e)
+		s.streams.Drop(e.stream, e.inOrder)
 	}
 	for _, l := range out.seeks {
 		s.crew.Go(func() { s.seekList(ctx, l) })
@@ -254,9 +255,7 @@ func (s *shell) log(out effects) {
 // by themselves. It asks nothing of the state, which may have broken.
 func (s *shell) close() {
 	s.loop.End()
-	for _, c := range s.streams {
-		s.crew.Go(c.conn.Reset)
-	}
+	s.streams.Close()
 	for _, l := range s.state.lines {
 		if l.stake.held {
 			s.cfg.Network.Release(l.info.ID, holdTag)

@@ -2,23 +2,16 @@ package client
 
 import (
 	"context"
-	"io"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/souk-p2p/souk/internal/carrier"
 	"github.com/souk-p2p/souk/network"
 )
 
-// Stream is one stream to a tracker; a *network.Duplex is one. One goroutine at a
-// time reads and one writes.
-type Stream interface {
-	io.Reader
-	io.Writer // of whole frames; it does not block for ever
-	CloseWrite() error
-	Close() error
-	Reset()
-}
+// Stream is one stream to a tracker; a *network.Duplex is one.
+type Stream = carrier.Stream
 
 // Network is what the client needs of one; [Over] makes it of a *network.Network.
 type Network interface {

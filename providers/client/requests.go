@@ -53,32 +53,6 @@ func (add) isRequest()         {}
 func (pin) isRequest()         {}
 func (listed) isRequest()      {}
 
-// report is what the goroutines of streams say.
-type report interface{ isReport() }
-
-type (
-	opened struct {
-		stream streamID
-		conn   Stream
-		err    error
-	}
-	heard struct {
-		stream  streamID
-		message wire.Message
-		wrong   *wire.MessageError // in the place of a message
-	}
-	wrote struct{ stream streamID }
-	cut   struct {
-		stream streamID
-		cause  error
-	}
-)
-
-func (opened) isReport() {}
-func (heard) isReport()  {}
-func (wrote) isReport()  {}
-func (cut) isReport()    {}
-
 // caller is who waits for what becomes of a call. The actor never waits for it.
 type caller struct {
 	reply chan outcome // has room for the beginning and the end of a subscription
