@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // audit looks for what contradicts itself in the state after an event, and returns
@@ -21,7 +19,7 @@ func (s *state) auditBounds() error {
 	for _, t := range s.running {
 		seats += len(t.seats)
 	}
-	for _, n := range s.nodes {
+	for _, n := range s.order {
 		if n.phase == dialled {
 			dialling++
 		}
@@ -46,15 +44,10 @@ func (s *state) auditBounds() error {
 }
 
 func (s *state) auditResources(now time.Time) error {
-	dials := make(map[*resource]int)
-	for _, n := range s.nodes {
-		if n.reason != nil {
-			dials[n.reason]++
-		}
-	}
 	for c, r := range s.resources {
-		if r.cid != c || r.dials != dials[r] || r.dials > s.limits.Dials {
-			return fmt.Errorf("%s: known as %s, with %d dials that are %d", c, r.cid, r.dials, dials[r])
+		dials := count(s.order, func(n *node) bool { return n.reason == r })
+		if r.cid != c || r.dials != dials || r.dials > s.limits.Dials {
+			return fmt.Errorf("%s: known as %s, with %d dials that are %d", c, r.cid, r.dials, dials)
 		}
 		if err := errors.Join(s.auditPhase(r), r.auditIndices(), r.auditMarks()); err != nil {
 			return fmt.Errorf("%s: %w", c, err)
@@ -128,13 +121,14 @@ func (l *lane) holds(r *resource) bool {
 
 func (s *state) auditNodes() error {
 	linkedOnes := 0
-	for id, n := range s.nodes {
+	for _, n := range s.order {
+		id := n.id
 		if n.phase == linked {
 			linkedOnes++
 		}
 		_, inOrder := slices.BinarySearchFunc(s.order, n, (*node).compare)
 		_, inLinked := slices.BinarySearchFunc(s.linked, n, (*node).compare)
-		if n.id != id || !inOrder || inLinked != (n.phase == linked) || (n.reason != nil) != (n.phase == dialled) {
+		if s.nodes[id] != n || !inOrder || inLinked != (n.phase == linked) || (n.reason != nil) != (n.phase == dialled) {
 			return fmt.Errorf("%s is not where phase %d belongs", id, n.phase)
 		}
 		if n.timing.in != &s.ages {
@@ -168,42 +162,48 @@ func (s *state) auditNodes() error {
 }
 
 func (s *state) auditGroups() error {
-	resources, wanted := make(map[*group]int), make(map[*group]int)
-	for _, r := range s.resources {
-		for _, g := range r.groups {
-			resources[g]++
-			if len(r.intents) > 0 {
-				wanted[g]++
-			}
-		}
-	}
-	members := make(map[*group][]peer.ID)
-	for _, n := range s.nodes {
-		for _, v := range n.views {
-			members[v.group] = append(members[v.group], n.id)
-		}
-	}
 	for name, g := range s.groups {
-		if g.name != name || g.resources != resources[g] || g.wanted != wanted[g] || len(g.nodes) != len(members[g]) {
-			return fmt.Errorf("group %q has %d resources, %d wanted, %d nodes; recounted %d, %d, %d",
-				name, g.resources, g.wanted, len(g.nodes), resources[g], wanted[g], len(members[g]))
-		}
-		for _, n := range g.nodes {
-			if s.nodes[n.id] != n || !slices.Contains(members[g], n.id) {
-				return fmt.Errorf("group %q has %s, which does not know it", name, n.id)
+		resources, wanted := 0, 0
+		for _, r := range s.resources {
+			if slices.Contains(r.groups, g) {
+				resources++
+				wanted += min(len(r.intents), 1)
 			}
+		}
+		nodes := count(s.order, func(n *node) bool {
+			return slices.ContainsFunc(n.views, func(v view) bool { return v.group == g }) && slices.Contains(g.nodes, n)
+		})
+		if g.name != name || g.resources != resources || g.wanted != wanted || len(g.nodes) != nodes {
+			return fmt.Errorf("group %q has %d resources, %d wanted, %d nodes; recounted %d, %d, %d",
+				name, g.resources, g.wanted, len(g.nodes), resources, wanted, nodes)
 		}
 		if g.resources+len(g.nodes) == 0 {
 			return fmt.Errorf("group %q is kept for nothing", name)
 		}
 	}
+	for _, n := range s.order {
+		for _, v := range n.views {
+			if s.groups[v.group.name] != v.group || !slices.Contains(v.group.nodes, n) {
+				return fmt.Errorf("%s is in group %q, which does not know it", n.id, v.group.name)
+			}
+		}
+	}
 	return nil
+}
+
+func count(nodes []*node, which func(*node) bool) (sum int) {
+	for _, n := range nodes {
+		if which(n) {
+			sum++
+		}
+	}
+	return sum
 }
 
 // auditIdle looks for nodes that could do something and do not, without the books
 // by which they are found.
 func (s *state) auditIdle(now time.Time) error {
-	for _, n := range s.nodes {
+	for _, n := range s.order {
 		if !n.able(now) {
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // node is a peer that somebody has named.
@@ -111,7 +113,11 @@ func (s *state) enrol(n *node, name Group) {
 		return
 	}
 	g.nodes = append(g.nodes, n)
-	n.views = append(n.views, view{group: g})
+	v := view{group: g}
+	if planted.Is(planted.GroupHintUnseen) && n.phase == linked {
+		v.seen = s.queued
+	}
+	n.views = append(n.views, v)
 }
 
 // group returns the group of a name.

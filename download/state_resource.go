@@ -7,6 +7,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // resource is what somebody wants or has given a hint of.
@@ -239,6 +241,9 @@ func (s *state) reconsider(now time.Time, r *resource) {
 // when it has room.
 func (s *state) servable(now time.Time, r *resource) bool {
 	for n := range r.candidates() {
+		if planted.Is(planted.BusyIsUseless) && len(n.seats) == s.limits.PerNode {
+			continue
+		}
 		if n.able(now) && !r.marked(n.id) {
 			return true
 		}
@@ -269,7 +274,7 @@ func (r *resource) candidates() iter.Seq[*node] {
 func (s *state) park(now time.Time, r *resource) {
 	var failed []*intent
 	for _, i := range r.intents {
-		if i.used == i.retries {
+		if (i.used == i.retries) != planted.Is(planted.InvertedRetry) {
 			failed = append(failed, i)
 		}
 	}
@@ -345,6 +350,9 @@ func (s *state) cancelIntent(now time.Time, id IntentID) {
 	s.drop(i)
 	if len(r.intents) == 0 {
 		if r.transfer != nil {
+			if planted.Is(planted.CancelRefuses) {
+				r.refuse(r.transfer.seats[0].node.id, now.Add(s.limits.Skip))
+			}
 			s.out.cancel = append(s.out.cancel, r.transfer.id)
 			s.end(now, r.transfer)
 		}
@@ -388,6 +396,10 @@ func (s *state) forgetResource(r *resource) {
 func (r *resource) rang(s *state, now time.Time) {
 	switch r.phase {
 	case unwanted:
+		if planted.Is(planted.EternalEntries) {
+			s.spare.set(r, now.Add(s.limits.Age))
+			return
+		}
 		s.forgetResource(r)
 	case queued:
 		s.revise(now, r)

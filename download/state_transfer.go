@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // transfer is an attempt to get a resource.
@@ -196,7 +198,10 @@ func (s *state) failSeats(now time.Time, t *transfer, from peer.ID, why Reason, 
 func (s *state) blame(now time.Time, seat *seat, why Reason, err error) {
 	r, n := seat.transfer.resource, seat.node
 	m := mark{node: n.id, why: why, round: r.round}
-	if why == HasNot {
+	if planted.Is(planted.LaterIsNever) {
+		m.why = HasNot
+	}
+	if m.why == HasNot {
 		m.until = now.Add(s.limits.Skip)
 	} else {
 		s.doubt(now, n)

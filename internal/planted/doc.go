@@ -39,3 +39,16 @@ var All = []Fault{
 	LostCancel, LeakedReference, MissingTimer, DoubleDelivery, UnclosedChannel,
 	LostResend, EternalHave, WantPutRace, BudgetLeak, FinishedTwice,
 }
+
+// The faults of downloads, which have a simulation of their own.
+const (
+	InvertedRetry   Fault = "what has retries left is given up"
+	BusyIsUseless   Fault = "a download fails although a busy node could serve it"
+	CancelRefuses   Fault = "a cancelled transfer counts as a refusal"
+	GroupHintUnseen Fault = "a connected node does not hear of its new group"
+	LaterIsNever    Fault = "any failure counts as a refusal"
+	EternalEntries  Fault = "what nobody wants is never forgotten"
+)
+
+// Downloads lists the faults of downloads.
+var Downloads = []Fault{InvertedRetry, BusyIsUseless, CancelRefuses, GroupHintUnseen, LaterIsNever, EternalEntries}
