@@ -74,11 +74,11 @@ func (s *state) auditPhase(r *resource) error {
 	case r.phase == queued && r.place == 0 || (r.phase == unwanted || r.phase == active) && r.place != 0:
 		return fmt.Errorf("phase %d at place %d", r.phase, r.place)
 	}
-	in := &s.timers
+	in := s.timers
 	if r.phase == unwanted {
-		in = &s.spare
+		in = s.spare
 	}
-	if r.timing.in != in || in.waiting[r.timing.slot] != timed(r) {
+	if r.timing.in != in || in.waiting.Items()[r.timing.place] != timed(r) {
 		return fmt.Errorf("no timer in phase %d", r.phase)
 	}
 	return nil
@@ -131,7 +131,7 @@ func (s *state) auditNodes() error {
 		if s.nodes[id] != n || !inOrder || inLinked != (n.phase == linked) || (n.reason != nil) != (n.phase == dialled) {
 			return fmt.Errorf("%s is not where phase %d belongs", id, n.phase)
 		}
-		if n.timing.in != &s.ages {
+		if n.timing.in != s.ages {
 			return fmt.Errorf("%s would be known for ever", id)
 		}
 		for r := range n.has {

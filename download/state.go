@@ -31,9 +31,9 @@ type state struct {
 	queued   uint64 // the last place in line that was given out
 	began    TransferID
 
-	timers timers    // of resources that somebody wants
-	spare  timers    // of the others: when they are forgotten
-	ages   timers    // of nodes: likewise
+	timers *timers   // of resources that somebody wants
+	spare  *timers   // of the others: when they are forgotten
+	ages   *timers   // of nodes: likewise
 	again  time.Time // when there may be something to do that no timer stands for
 	out    effects
 }
@@ -77,6 +77,7 @@ func newState(l Limits, seed uint64) *state {
 		limits: l, rng: rand.New(rand.NewPCG(seed, 0x646f776e)),
 		resources: make(map[cid.Cid]*resource), nodes: make(map[peer.ID]*node),
 		groups: make(map[Group]*group), intents: make(map[IntentID]*intent),
+		timers: newTimers(), spare: newTimers(), ages: newTimers(),
 	}
 }
 

@@ -2,8 +2,9 @@ package download
 
 import (
 	"cmp"
-	"container/heap"
 	"time"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 // timed is what waits for a time.
@@ -15,46 +16,59 @@ type timed interface {
 
 // timing is the time that something waits for.
 type timing struct {
-	in   *timers // nil when none is set
-	slot int     // there
-	at   time.Time
-	nth  uint64 // of all that were set: equal times ring in the order in which they were set
+	in    *timers // nil when none is set
+	place int     // there
+	at    time.Time
+	nth   uint64 // of all that were set: equal times ring in the order in which they were set
 }
 
-// timers are times that are waited for.
+// timers are times that are waited for. Make them with [newTimers].
 type timers struct {
-	waiting timerHeap
+	waiting table.Heap[timed]
 	nth     uint64
+}
+
+func newTimers() *timers {
+	return &timers{waiting: table.NewHeap(
+		func(a, b timed) bool { return a.timer().before(b.timer()) },
+		func(w timed, place int) { w.timer().place = place },
+	)}
+}
+
+func (t *timing) before(o *timing) bool {
+	return cmp.Or(t.at.Compare(o.at), cmp.Compare(t.nth, o.nth)) < 0
 }
 
 // set has something ring at a time, in place of any other.
 func (t *timers) set(w timed, at time.Time) {
 	own := w.timer()
+	if own.in != t {
+		stop(w)
+	}
 	t.nth++
+	own.at, own.nth = at, t.nth
 	if own.in == t {
-		own.at, own.nth = at, t.nth
-		heap.Fix(&t.waiting, own.slot)
+		t.waiting.Fix(own.place)
 		return
 	}
-	stop(w)
-	own.in, own.at, own.nth = t, at, t.nth
-	heap.Push(&t.waiting, w)
+	own.in = t
+	t.waiting.Push(w)
 }
 
 // stop takes away the timer of something, if there is one.
 func stop(w timed) {
 	if own := w.timer(); own.in != nil {
-		heap.Remove(&own.in.waiting, own.slot)
+		own.in.waiting.Remove(own.place)
 		own.in = nil
 	}
 }
 
 // first is what rings first, or nil.
 func (t *timers) first() timed {
-	if len(t.waiting) == 0 {
+	if t.waiting.Len() == 0 {
 		return nil
 	}
-	return t.waiting[0]
+	return t.waiting.Top()
 }
 
 // next is when something rings, or the zero time.
@@ -71,33 +85,4 @@ func (t *timers) ring(s *state, now time.Time) {
 		stop(w)
 		w.rang(s, now)
 	}
-}
-
-// timerHeap is ordered by time.
-type timerHeap []timed
-
-func (h timerHeap) Len() int { return len(h) }
-
-func (h timerHeap) Less(i, j int) bool {
-	a, b := h[i].timer(), h[j].timer()
-	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.nth, b.nth)) < 0
-}
-
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].timer().slot, h[j].timer().slot = i, j
-}
-
-func (h *timerHeap) Push(w any) {
-	t := w.(timed)
-	t.timer().slot = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *timerHeap) Pop() any {
-	last := len(*h) - 1
-	w := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return w
 }
