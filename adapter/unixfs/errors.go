@@ -28,7 +28,15 @@ var (
 	// ErrUnsupported is something that UnixFS cannot express or that this
 	// package does not read: a device, a codec, a hash function.
 	ErrUnsupported = errors.New("unsupported")
+	// ErrNothingWanted is a directory in which GetOptions.Wanted wants no file. It has
+	// NotFound() true.
+	ErrNothingWanted error = nothingWanted{}
 )
+
+type nothingWanted struct{}
+
+func (nothingWanted) Error() string  { return "no file in it is among those that are wanted" }
+func (nothingWanted) NotFound() bool { return true }
 
 // Error says what failed and where in the DAG.
 type Error struct {

@@ -161,13 +161,15 @@ func (w *walker) expandRoot(ch *chain, c *cell, n *node) error {
 	e.typ, e.size = n.kind(), n.size
 	if e.parent == nil {
 		e.tsize = total(c.want.block, n.links)
+	} else if !w.selects(e, e.typ == TypeDirectory) {
+		return nil
 	}
 	ch.add(&cell{kind: cellBegin, entry: e})
 	switch {
 	case e.typ == TypeSymlink:
 		e.target = string(n.data)
 		return nil
-	case w.o.shallow && e.parent != nil:
+	case w.o.shallow && e.parent != nil, w.o.outline && e.typ == TypeFile:
 		return nil
 	}
 	var err error
@@ -277,15 +279,24 @@ func (w *walker) expandShard(ch *chain, c *cell, n *node) error {
 	return nil
 }
 
-// addEntry adds an entry of the directory that c is a part of. A shallow walk
-// has nothing to look up for a raw block, which is a file of its own size.
+// selects reports whether an entry is to be walked, or what is below it.
+func (w *walker) selects(e *entry, below bool) bool {
+	return w.o.wanted == nil || w.o.wanted(e.path(), below)
+}
+
+// addEntry adds an entry of the directory that c is a part of. A shallow walk, or
+// one for an outline, has nothing to look up for a raw block, which is a file of
+// its own size.
 func (w *walker) addEntry(ch *chain, c *cell, l link, name string) error {
 	e := &entry{parent: c.entry, name: name, depth: c.entry.depth + 1, cid: l.cid, tsize: l.tsize}
+	raw := l.cid.Type() == cid.Raw
+	if !w.selects(e, false) && (raw || !w.selects(e, true)) {
+		return nil
+	}
 	if !w.o.shallow && !safeName(name) {
 		return fmt.Errorf("%w: %q", ErrUnsafeName, name)
 	}
-	raw := l.cid.Type() == cid.Raw
-	if !w.o.shallow || w.o.types && !raw {
+	if !w.o.shallow && !(w.o.outline && raw) || w.o.types && !raw {
 		ch.add(&cell{kind: cellRoot, entry: e, cid: l.cid, weight: w.weigh(l.cid, l.tsize)})
 		return nil
 	}
@@ -297,12 +308,12 @@ func (w *walker) addEntry(ch *chain, c *cell, l link, name string) error {
 }
 
 // weigh returns the weight of a cell from the claimed size of what it links to.
-// A shallow walk takes one block of it.
+// Of a file, a shallow walk and one for an outline take one block.
 func (w *walker) weigh(c cid.Cid, claim uint64) int64 {
 	if claim == 0 {
 		claim = unknownSize
 	}
-	if w.o.shallow && c.Type() != cid.Raw {
+	if (w.o.shallow || w.o.outline) && c.Type() != cid.Raw {
 		claim = min(claim, nodeSize)
 	}
 	return int64(min(claim, uint64(w.o.window)))

@@ -44,7 +44,7 @@ func Get(ctx context.Context, get Getter, root cid.Cid, output string, o GetOpti
 		return Summary{}, err
 	}
 	defer tmp.remove()
-	w := newWalker(ctx, get, root, walkOptions{window: o.Window, to: math.MaxUint64})
+	w := newWalker(ctx, get, root, walkOptions{window: o.Window, to: math.MaxUint64, wanted: o.Wanted})
 	defer w.close()
 	t := &treeWriter{o: o, w: w, top: tmp}
 	defer t.close()
@@ -86,7 +86,7 @@ func (t *treeWriter) write() error {
 	for {
 		s, err := t.w.next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return t.requireSome()
 		}
 		if err != nil {
 			return err
@@ -95,6 +95,14 @@ func (t *treeWriter) write() error {
 			return t.w.fail(s.entry, err)
 		}
 	}
+}
+
+// requireSome returns an error when a part was wanted and there is nothing of it.
+func (t *treeWriter) requireSome() error {
+	if t.o.Wanted != nil && t.sum.Files+t.sum.Symlinks == 0 {
+		return &Error{Root: t.w.root, Err: ErrNothingWanted}
+	}
+	return nil
 }
 
 func (t *treeWriter) step(s step) error {
@@ -118,6 +126,12 @@ func (t *treeWriter) begin(e *entry) error {
 		t.event.Total = e.size
 		if e.typ == TypeDirectory {
 			t.event.Total = e.tsize
+		}
+		if t.o.Wanted != nil {
+			t.event.Total = 0 // not known
+			if e.typ != TypeDirectory {
+				return fmt.Errorf("%w but a %s, which has no parts", ErrNotDirectory, e.typ)
+			}
 		}
 	}
 	dir, name, target := t.place(e)

@@ -19,11 +19,17 @@ const listWindow = 8 << 20
 // sequence. Names are as they are in the DAG and may hold anything: see
 // ErrUnsafeName before making paths of them.
 func List(ctx context.Context, get Getter, dir cid.Cid, o ListOptions) iter.Seq2[Link, error] {
-	if o.Window <= 0 {
-		o.Window = listWindow
+	how := walkOptions{window: o.Window, shallow: true, types: o.Types}
+	return entries(ctx, get, dir, how, func(e *entry) (Link, bool) { return e.link(o.Types), true })
+}
+
+// entries yields those below a directory that a walk meets and link takes.
+func entries(ctx context.Context, get Getter, dir cid.Cid, o walkOptions, link func(*entry) (l Link, take bool)) iter.Seq2[Link, error] {
+	if o.to = math.MaxUint64; o.window <= 0 {
+		o.window = listWindow
 	}
 	return func(yield func(Link, error) bool) {
-		w := newWalker(ctx, get, dir, walkOptions{window: o.Window, shallow: true, types: o.Types, to: math.MaxUint64})
+		w := newWalker(ctx, get, dir, o)
 		defer w.close()
 		for {
 			s, err := w.next()
@@ -37,11 +43,27 @@ func List(ctx context.Context, get Getter, dir cid.Cid, o ListOptions) iter.Seq2
 				yield(Link{}, err)
 				return
 			}
-			if s.kind == cellBegin && s.entry.parent != nil && !yield(s.entry.link(o.Types), nil) {
+			if s.kind != cellBegin || s.entry.parent == nil {
+				continue
+			}
+			if l, take := link(s.entry); take && !yield(l, nil) {
 				return
 			}
 		}
 	}
+}
+
+// Files yields every file and symbolic link below a directory, in the order of the
+// DAG, as links whose names are paths: the names of the directories and its own with
+// slashes in between. It fetches the directories and the first block of each file
+// that may have several. An error ends the sequence, as a name does that cannot be
+// one in a path: see ErrUnsafeName.
+func Files(ctx context.Context, get Getter, dir cid.Cid, o ListOptions) iter.Seq2[Link, error] {
+	return entries(ctx, get, dir, walkOptions{window: o.Window, outline: true}, func(e *entry) (Link, bool) {
+		l := e.link(true)
+		l.Name = e.path()
+		return l, e.typ != TypeDirectory
+	})
 }
 
 // link describes the entry by what is known of it.

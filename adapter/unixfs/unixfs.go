@@ -106,6 +106,11 @@ type GetOptions struct {
 	// MaxEntries bounds files, directories and symbolic links together:
 	// 16,777,216 when zero.
 	MaxEntries uint64
+	// Wanted, if set, says which part of a directory is wanted: it is asked whether the
+	// file or link at a path is, and, with below, whether anything below the path may be.
+	// What is not wanted is not fetched. Paths have slashes and begin below the root. It is
+	// an ErrNothingWanted when that is nothing.
+	Wanted func(path string, below bool) bool
 	// Progress, if set, receives events.
 	Progress func(Event)
 }
@@ -138,7 +143,7 @@ type ListOptions struct {
 type Link struct {
 	Name string
 	CID  cid.Cid
-	// Size is what the directory claims for all blocks of the entry; with
+	// Size is what the directory claims for all blocks of the entry; of Files, and with
 	// ListOptions.Types, a file's or symbolic link's content bytes and 0 for a
 	// directory.
 	Size uint64

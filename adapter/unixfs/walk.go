@@ -80,6 +80,11 @@ type walkOptions struct {
 	// shallow stops at the entries of the root directory; types looks into
 	// their root blocks.
 	shallow, types bool
+	// outline goes into directories and not into files.
+	outline bool
+	// wanted, if set, says whether an entry at a path is to be walked, or anything below
+	// it; what is not is left out, and not fetched where that can be known before.
+	wanted func(path string, below bool) bool
 	// from and to are the range of content bytes that matter in the root file.
 	from, to uint64
 }

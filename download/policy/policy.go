@@ -85,6 +85,21 @@ func (p Policy) Covers(key []byte) bool {
 	return named == p.only
 }
 
+// Reaches reports whether a key that begins with a prefix may be covered. When it returns
+// false none is.
+func (p Policy) Reaches(prefix []byte) bool {
+	if p.begins(prefix) {
+		return p.only
+	}
+	return !p.only || anyBegins(p.prefixes, prefix) || anyBegins(p.exact, prefix)
+}
+
+// anyBegins reports whether one of ascending texts begins with a prefix.
+func anyBegins(texts [][]byte, prefix []byte) bool {
+	i, _ := slices.BinarySearchFunc(texts, prefix, bytes.Compare)
+	return i < len(texts) && bytes.HasPrefix(texts[i], prefix)
+}
+
 // begins reports whether a key begins with one of the prefixes. Only the last that is not
 // above the key can be it: one between that and the key would begin with it, too.
 func (p Policy) begins(key []byte) bool {

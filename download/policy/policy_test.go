@@ -63,6 +63,19 @@ func TestRangesAreWhatIsCoveredInOrderAndApart(t *testing.T) {
 	})
 }
 
+func TestAPolicyReachesTheBeginOfEveryKeyThatItCovers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, only, _ := drawn(t)
+		key := keys.Draw(t, "key")
+		prefix := key[:rapid.IntRange(0, len(key)).Draw(t, "length")]
+		require.True(t, !p.Covers(key) || p.Reaches(prefix))
+		inside := slices.ContainsFunc(p.Ranges(prefix), func(r policy.Range) bool { return bytes.HasPrefix(r.From, prefix) })
+		if only {
+			require.Equal(t, inside, p.Reaches(prefix))
+		}
+	})
+}
+
 func TestAPolicyIsReadAsItWasWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, _, _ := drawn(t)
