@@ -18,8 +18,10 @@ import (
 
 type getOptions struct {
 	sourceOptions
+	partOptions
 	output    string
 	overwrite bool
+	part      func(path string, below bool) bool
 	pin       bool
 	pinName   string
 }
@@ -43,18 +45,22 @@ func newGet(a *app) *cobra.Command {
 		Short: "Fetch a file or directory and write it",
 		Long: `Fetches a file or directory and writes it to a name of its own, or to --output.
 Blocks that came are kept in the repository: a get that was interrupted goes on
-where it stopped when it is run again.`,
+where it stopped when it is run again. With --only and --except it writes and
+fetches a part of a directory; paths begin below what is got.`,
 		Example: `  souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 -o photos
   souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354/2024 \
     --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo… --timeout 5m
   souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 \
-    --namespace photos --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
+    --namespace photos --trackers /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…
+  souk get bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 -o photos \
+    --only prefix:utf8:2024/ --except exact:utf8:2024/list.txt`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), a, args[0])
 		},
 	}
-	o.flags(cmd.Flags())
+	o.sourceOptions.flags(cmd.Flags())
+	o.partOptions.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&o.pin, "pin", false, "pin it, so that it stays in the repository")
 	cmd.Flags().StringVar(&o.pinName, "pin-name", "", "name of the pin")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "where to write (default: the last element of the argument)")
@@ -69,6 +75,14 @@ func (o *getOptions) run(ctx context.Context, a *app, path string) error {
 	if err := pins.CheckName(o.pinName); err != nil {
 		return usagef("--pin-name: %w", err)
 	}
+	wanted, err := o.wanted()
+	if err != nil {
+		return err
+	}
+	if wanted != nil && o.pin {
+		return usagef("--pin keeps all of it, which --only and --except do not get: import it as a document with a policy (souk doc import, souk doc policy)")
+	}
+	o.part = wanted
 	from, err := o.source()
 	if err != nil {
 		return err
@@ -111,7 +125,7 @@ func (o *getOptions) get(ctx context.Context, a *app, f node.Fetcher, path strin
 		return root, err
 	}
 	bar := a.newProgress("getting " + printable(output))
-	summary, err := unixfs.Get(ctx, f, root, output, unixfs.GetOptions{Overwrite: o.overwrite, Progress: bar.hook()})
+	summary, err := unixfs.Get(ctx, f, root, output, unixfs.GetOptions{Overwrite: o.overwrite, Wanted: o.part, Progress: bar.hook()})
 	bar.end()
 	if err != nil {
 		return root, err

@@ -94,7 +94,7 @@ func benchmark(b *testing.B, n int) {
 	s := document.NewStore(d)
 
 	m := newMeter(b)
-	made, err := s.Create(ctx, "photos", firstOf(b), func(yield func(document.Entry, error) bool) {
+	made, err := s.Create(ctx, document.Draft{Name: "photos", Root: firstOf(b)}, func(yield func(document.Entry, error) bool) {
 		for e, err := range many(n) {
 			if m.tick(n); !yield(e, err) {
 				return

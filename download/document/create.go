@@ -15,6 +15,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
+
+	"github.com/souk-p2p/souk/download/policy"
 )
 
 // ExistsError says that a document is there already.
@@ -51,6 +53,7 @@ type Import struct {
 type making struct {
 	Import
 	generation string
+	policy     policy.Policy
 	taken      atomic.Uint64 // entries
 }
 
@@ -70,6 +73,23 @@ func (s *Store) Imports() []Import {
 	return all
 }
 
+// Draft says what a document is to be.
+type Draft struct {
+	Name   string
+	Root   cid.Cid
+	Policy policy.Policy // from its begin on
+}
+
+func (d *Draft) check() error {
+	if err := CheckName(d.Name); err != nil {
+		return err
+	}
+	if !d.Root.Defined() || d.Root.ByteLen() > MaxCID {
+		return fmt.Errorf("document %q: a root CID of %d bytes, and 1 to %d are right", d.Name, d.Root.ByteLen(), MaxCID)
+	}
+	return nil
+}
+
 // Create makes a document of entries, which may come in any order, and returns when it
 // would survive a loss of power. Until then there is none; when it fails, the process is
 // killed or the entries end with an error, there never is one. What it has written by then
@@ -79,18 +99,15 @@ func (s *Store) Imports() []Import {
 // It holds about 16 MiB of entries and 32 KiB for every 16 MiB of them, so 16 MiB for a
 // million of them and 50 MiB for a hundred. Errors are *[ExistsError], *[BusyError],
 // *[DuplicateError], that of an entry against the bounds, of the entries, of the store.
-func (s *Store) Create(ctx context.Context, name string, root cid.Cid, entries iter.Seq2[Entry, error]) (Info, error) {
-	if err := CheckName(name); err != nil {
+func (s *Store) Create(ctx context.Context, d Draft, entries iter.Seq2[Entry, error]) (Info, error) {
+	if err := d.check(); err != nil {
 		return Info{}, err
-	}
-	if !root.Defined() || root.ByteLen() > MaxCID {
-		return Info{}, fmt.Errorf("document %q: a root CID of %d bytes, and 1 to %d are right", name, root.ByteLen(), MaxCID)
 	}
 	if err := s.Tidy(ctx); err != nil {
 		return Info{}, err
 	}
-	i := &making{generation: rand.Text()}
-	i.ID, i.Name, i.Root, i.Begun = IDOf(root, name), name, root, time.Now().UTC().Truncate(time.Second)
+	i := &making{generation: rand.Text(), policy: d.Policy}
+	i.ID, i.Name, i.Root, i.Begun = IDOf(d.Root, d.Name), d.Name, d.Root, time.Now().UTC().Truncate(time.Second)
 	if err := s.begin(ctx, i); err != nil {
 		return Info{}, err
 	}
@@ -151,11 +168,12 @@ func (s *Store) create(ctx context.Context, i *making, entries iter.Seq2[Entry, 
 		Name: i.Name, Root: i.Root, Created: i.Begun, Generation: i.generation,
 		Entries: out.entries, Bytes: out.bytes, Pages: out.count,
 	}
-	return r, s.publish(ctx, i.ID, r)
+	return r, s.publish(ctx, i, r)
 }
 
 // publish makes a document whose pages are written be there.
-func (s *Store) publish(ctx context.Context, id ID, r record) error {
+func (s *Store) publish(ctx context.Context, i *making, r record) error {
+	id := i.ID
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("document %s: %w", id, err)
@@ -163,8 +181,8 @@ func (s *Store) publish(ctx context.Context, id ID, r record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, step := range []func() error{
-		func() error { return s.data.Delete(ctx, policyPrefix.ChildString(id.String())) }, // of one that was removed in part
-		func() error { return s.data.Sync(ctx, base) },                                    // no page comes after the record
+		func() error { return s.putPolicy(ctx, id, i.policy) }, // also in place of that of one that was removed in part
+		func() error { return s.data.Sync(ctx, base) },         // no page comes after the record
 		func() error { return s.data.Put(ctx, listPrefix.ChildString(id.String()), data) },
 		func() error { return s.data.Sync(ctx, base) },
 		func() error { return s.data.Delete(ctx, pendPrefix.ChildString(r.Generation)) },
@@ -260,7 +278,7 @@ func (s *Store) tidy(ctx context.Context, pending datastore.Key) error {
 }
 
 // inUse reports whether pages are those of an import that is under way or, whereupon they
-// are pending no more, of a document.
+// are pending no more, of a document. Where there is neither, there is no policy either.
 func (s *Store) inUse(ctx context.Context, id ID, generation string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,10 +286,12 @@ func (s *Store) inUse(ctx context.Context, id ID, generation string) (bool, erro
 		return true, nil
 	}
 	r, err := s.record(ctx, id)
-	if errors.As(err, new(*NotFoundError)) || err == nil && r.Generation != generation {
+	switch {
+	case errors.As(err, new(*NotFoundError)) && s.importing[id] == nil:
+		return false, s.data.Delete(ctx, policyPrefix.ChildString(id.String()))
+	case errors.As(err, new(*NotFoundError)) || err == nil && r.Generation != generation:
 		return false, nil
-	}
-	if err == nil {
+	case err == nil:
 		err = s.data.Delete(ctx, pendPrefix.ChildString(generation))
 	}
 	return true, err

@@ -112,7 +112,7 @@ func (d *disk) rows(t *testing.T) (all []string) {
 // create makes a document of entries.
 func create(t *testing.T, s *Store, name string, all ...Entry) Info {
 	t.Helper()
-	one, err := s.Create(t.Context(), name, cidOf(name), these(all...))
+	one, err := s.Create(t.Context(), Draft{Name: name, Root: cidOf(name)}, these(all...))
 	require.NoError(t, err)
 	return one
 }

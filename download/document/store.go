@@ -19,7 +19,7 @@ import (
 // Store keeps documents in a datastore, under /documents:
 //
 //	list/ID                what there is: a record, written last and removed first
-//	policy/ID              the policy, where one was set
+//	policy/ID              the policy
 //	entries/GENERATION/…   pages of entries, in the order of keys
 //	pending/GENERATION     pages that belong to no document yet, or no more
 //	complete/GENERATION/…  which of the entries are known to be complete
@@ -231,10 +231,7 @@ func (s *Store) SetPolicy(ctx context.Context, id ID, p policy.Policy) error {
 	if _, err := s.record(ctx, id); err != nil {
 		return err
 	}
-	data, err := p.MarshalBinary()
-	if err == nil {
-		err = s.data.Put(ctx, policyPrefix.ChildString(id.String()), data)
-	}
+	err := s.putPolicy(ctx, id, p)
 	if err == nil {
 		err = s.data.Sync(ctx, base)
 	}
@@ -243,6 +240,14 @@ func (s *Store) SetPolicy(ctx context.Context, id ID, p policy.Policy) error {
 	}
 	s.tell()
 	return nil
+}
+
+func (s *Store) putPolicy(ctx context.Context, id ID, p policy.Policy) error {
+	data, err := p.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return s.data.Put(ctx, policyPrefix.ChildString(id.String()), data)
 }
 
 func (s *Store) record(ctx context.Context, id ID) (record, error) {

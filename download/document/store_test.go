@@ -25,7 +25,7 @@ func TestAScanYieldsWhatWasPutInInOrder(t *testing.T) {
 			key := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', '/', 0xff}), 1, 5).Draw(rt, "key")
 			return Entry{Key: key, CID: cidOf(string(key)), Size: uint64(len(key)), Metadata: make([]byte, rapid.SampledFrom([]int{0, 10, MaxMetadata}).Draw(rt, "metadata"))}
 		}), 0, 60, func(e Entry) string { return string(e.Key) }).Draw(rt, "entries")
-		made, err := s.Create(t.Context(), "some", cidOf("some"), these(all...))
+		made, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, these(all...))
 		require.NoError(rt, err)
 		require.Equal(rt, uint64(len(all)), made.Entries)
 
@@ -66,7 +66,7 @@ func TestADocumentIsFoundByItsNameAndID(t *testing.T) {
 		_, err := s.Find(t.Context(), text)
 		require.ErrorAs(t, err, new(*NotFoundError), text)
 	}
-	_, err := s.Create(t.Context(), "photos", cidOf("others"), these())
+	_, err := s.Create(t.Context(), Draft{Name: "photos", Root: cidOf("others")}, these())
 	require.NoError(t, err)
 	_, err = s.Find(t.Context(), "photos")
 	require.ErrorAs(t, err, new(*AmbiguousError))
@@ -99,7 +99,7 @@ func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 		{"n", cidOf("r"), []Entry{{Key: []byte("a"), CID: cidOf("a"), Metadata: make([]byte, MaxMetadata+1)}}, "metadata of 4097 bytes"},
 	} {
 		d := newDisk()
-		_, err := NewStore(d).Create(t.Context(), c.name, c.root, these(c.has...))
+		_, err := NewStore(d).Create(t.Context(), Draft{Name: c.name, Root: c.root}, these(c.has...))
 		require.ErrorContains(t, err, c.says)
 		require.Empty(t, d.rows(t), "nothing is left")
 	}
@@ -110,13 +110,13 @@ func TestEntriesThatEndWithAnErrorMakeNoDocument(t *testing.T) {
 	s := NewStore(d)
 	s.sortBytes = 10_000
 	broken := errors.New("no more")
-	_, err := s.Create(t.Context(), "some", cidOf("some"), func(yield func(Entry, error) bool) {
+	_, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, func(yield func(Entry, error) bool) {
 		for _, e := range numbered(200) {
 			yield(e, nil)
 		}
 		require.Len(t, s.Imports(), 1)
 		require.Equal(t, uint64(200), s.Imports()[0].Entries)
-		_, err := s.Create(t.Context(), "some", cidOf("some"), these())
+		_, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, these())
 		require.ErrorAs(t, err, new(*BusyError), "one import of a document at a time")
 		yield(Entry{}, broken)
 	})
@@ -128,7 +128,7 @@ func TestEntriesThatEndWithAnErrorMakeNoDocument(t *testing.T) {
 func TestADocumentIsMadeOnce(t *testing.T) {
 	s := NewStore(newDisk())
 	made := create(t, s, "photos", entriesOf("a")...)
-	_, err := s.Create(t.Context(), "photos", cidOf("photos"), these())
+	_, err := s.Create(t.Context(), Draft{Name: "photos", Root: cidOf("photos")}, these())
 	var there *ExistsError
 	require.ErrorAs(t, err, &there)
 	require.Equal(t, made, there.Info)
@@ -143,7 +143,7 @@ func TestAnImportThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 		s := NewStore(d)
 		s.sortBytes = 50_000
 		d.left.Store(left)
-		_, err := s.Create(t.Context(), "some", cidOf("some"), these(all...))
+		_, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, these(all...))
 		d.left.Store(1 << 40)
 
 		next := NewStore(d)

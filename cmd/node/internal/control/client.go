@@ -124,7 +124,16 @@ func (c *Client) tell(ctx context.Context, path string, v any) error {
 
 // open makes a call without a body, whose answer may come bit by bit.
 func (c *Client) open(ctx context.Context, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	return c.bare(ctx, http.MethodGet, path)
+}
+
+// remove makes a call that removes something.
+func (c *Client) remove(ctx context.Context, path string) (*http.Response, error) {
+	return c.bare(ctx, http.MethodDelete, path)
+}
+
+func (c *Client) bare(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
 	if err != nil {
 		return nil, err
 	}

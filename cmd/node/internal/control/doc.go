@@ -20,6 +20,13 @@
 //	POST   /v2/verifications         hash what is stored: progress, broken blocks, and then node.VerifyResult
 //	GET    /v2/quarantine            node.QuarantinedBlock, one a line
 //	DELETE /v2/quarantine/{cid}      remove what was put aside: node.QuarantinedBlock
+//	POST   /v2/documents             import: progress, and then document.Info
+//	GET    /v2/documents             document.Info, one a line
+//	GET    /v2/document?of=…         document.Info of a name or an ID
+//	GET    /v2/documents/{id}/entries[?prefix=HEX]  document.Entry, one a line
+//	GET    /v2/documents/{id}/missing  document.Lack, one a line
+//	POST   /v2/documents/{id}/policy set the policy: {"policy": "…"}
+//	DELETE /v2/documents/{id}        remove a document: document.Info
 //	GET    /v2/usage                 node.Usage
 //	GET    /v2/trackers              []node.Tracker
 //	GET    /v2/announcements         []node.Announced

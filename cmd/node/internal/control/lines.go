@@ -122,6 +122,19 @@ func readLines[P, V any](ctx context.Context, resp *http.Response, progress func
 	}
 }
 
+// all yields what a call answers with bit by bit.
+func all[V any](ctx context.Context, c *Client, path string) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		resp, err := c.open(ctx, path)
+		if err != nil {
+			var none V
+			yield(none, err)
+			return
+		}
+		readLines[struct{}, V](ctx, resp, nil)(yield)
+	}
+}
+
 // readOnce reads the answer of [answerOnce].
 func readOnce[P, V any](ctx context.Context, resp *http.Response, progress func(P)) (v V, err error) {
 	err = errors.New("the running node answered with nothing")

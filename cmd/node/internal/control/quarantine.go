@@ -18,23 +18,12 @@ func (s *Server) quarantineRoutes(mux *http.ServeMux) {
 
 // Quarantined implements [node.Quarantine].
 func (c *Client) Quarantined(ctx context.Context) iter.Seq2[node.QuarantinedBlock, error] {
-	return func(yield func(node.QuarantinedBlock, error) bool) {
-		resp, err := c.open(ctx, "/v2/quarantine")
-		if err != nil {
-			yield(node.QuarantinedBlock{}, err)
-			return
-		}
-		readLines[struct{}, node.QuarantinedBlock](ctx, resp, nil)(yield)
-	}
+	return all[node.QuarantinedBlock](ctx, c, "/v2/quarantine")
 }
 
 // Discard implements [node.Quarantine].
 func (c *Client) Discard(ctx context.Context, of cid.Cid) (b node.QuarantinedBlock, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, base+"/v2/quarantine/"+of.String(), nil)
-	if err != nil {
-		return b, err
-	}
-	resp, err := c.do(req)
+	resp, err := c.remove(ctx, "/v2/quarantine/"+of.String())
 	if err != nil {
 		return b, err
 	}

@@ -78,6 +78,7 @@ func (s *Server) routes() http.Handler {
 	s.settingsRoutes(mux)
 	s.storageRoutes(mux)
 	s.quarantineRoutes(mux)
+	s.documentRoutes(mux)
 	mux.HandleFunc("/", s.call(func(_ http.ResponseWriter, r *http.Request) error {
 		return &Error{Code: CodeUnknownCall,
 			Message: fmt.Sprintf("control API v%d has no %s %s", Version, r.Method, r.URL.Path)}

@@ -109,14 +109,7 @@ func (c *Client) Pins(ctx context.Context, verify bool) iter.Seq2[node.PinStatus
 	if verify {
 		path += "?verify=true"
 	}
-	return func(yield func(node.PinStatus, error) bool) {
-		resp, err := c.open(ctx, path)
-		if err != nil {
-			yield(node.PinStatus{}, err)
-			return
-		}
-		readLines[struct{}, node.PinStatus](ctx, resp, nil)(yield)
-	}
+	return all[node.PinStatus](ctx, c, path)
 }
 
 // Unpin implements [node.Keeper].

@@ -32,7 +32,11 @@ type RootError struct {
 }
 
 func (e *RootError) Error() string {
-	return fmt.Sprintf("block %s is not removed, because it is the root of %s: unpin it first, or give --force", e.CID, e.Root)
+	first := "unpin it"
+	if e.Root.Source == (documentRoots{}).Name() {
+		first = "remove the document or change its policy (souk doc)"
+	}
+	return fmt.Sprintf("block %s is not removed, because it is the root of %s: %s first, or give --force", e.CID, e.Root, first)
 }
 
 // BlockSize implements [Keeper].

@@ -55,7 +55,8 @@ func leave(d *kademlia.DHT) error {
 }
 
 // told yields what a DHT is told: the namespaces that are announced, under the keys
-// that are asked for them, and all roots of what is to stay.
+// that are asked for them, and all pins. Documents have namespaces, and most of their
+// entries need not be here.
 func told(ctx context.Context, s *Storage, memory Memory) iter.Seq2[cid.Cid, error] {
 	return func(yield func(cid.Cid, error) bool) {
 		namespaces, err := memory.Announced()
@@ -69,8 +70,8 @@ func told(ctx context.Context, s *Storage, memory Memory) iter.Seq2[cid.Cid, err
 			yield(cid.Undef, err)
 			return
 		}
-		for r, err := range s.Roots.All(ctx) {
-			if !yield(r.CID, err) || err != nil {
+		for p, err := range s.pins.All(ctx) {
+			if !yield(p.CID, err) || err != nil {
 				return
 			}
 		}

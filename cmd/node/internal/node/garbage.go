@@ -32,7 +32,7 @@ type GarbageResult struct {
 type NothingPinnedError struct{}
 
 func (e *NothingPinnedError) Error() string {
-	return "nothing is pinned, so every block would be removed: pin what is to stay (souk pin add), or give --all"
+	return "nothing is pinned and no document keeps anything, so every block would be removed: pin what is to stay (souk pin add), or give --all"
 }
 
 // CollectGarbage implements [Keeper].
@@ -42,7 +42,7 @@ func (s *Storage) CollectGarbage(ctx context.Context, r GarbageRequest, progress
 	if done.DiskBefore, err = s.diskUsage(ctx); err != nil {
 		return done, err
 	}
-	done.Result, err = gc.Collect(ctx, s.Blocks, &s.Roots, gc.Options{DryRun: r.DryRun, All: r.All, Progress: progress})
+	done.Result, err = gc.Collect(ctx, s.Blocks, &s.Roots, gc.Options{DryRun: r.DryRun, All: r.All, Progress: progress, Marked: s.docs.Keep})
 	if errors.Is(err, gc.ErrNoRoots) {
 		return done, &NothingPinnedError{}
 	}

@@ -50,6 +50,7 @@ type Node interface {
 	Logging
 	Configured
 	Keeper
+	Library
 	Quarantine
 	Close() error
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/ledger"
 )
 
@@ -46,6 +47,11 @@ func (n *Offline) PutMany(ctx context.Context, bs []blocks.Block) error {
 // Pin implements [Keeper].
 func (n *Offline) Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error) {
 	return n.pin(ctx, r, n.Fetch, progress)
+}
+
+// ImportDocument implements [Library].
+func (n *Offline) ImportDocument(ctx context.Context, r DocumentRequest, progress func(DocumentProgress)) (document.Info, error) {
+	return n.importDocument(ctx, r, n.Fetch, progress)
 }
 
 // Fetch implements [Node]. The network of a fetcher with named peers or trackers

@@ -31,6 +31,7 @@ import (
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/nearby"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
+	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
 )
@@ -195,6 +196,11 @@ func (n *Online) PutMany(ctx context.Context, bs []blocks.Block) error {
 func (n *Online) Pin(ctx context.Context, r PinRequest, progress func(PinProgress)) (pins.Pin, error) {
 	defer n.rootsChanged()
 	return n.pin(ctx, r, n.Fetch, progress)
+}
+
+// ImportDocument implements [Library].
+func (n *Online) ImportDocument(ctx context.Context, r DocumentRequest, progress func(DocumentProgress)) (document.Info, error) {
+	return n.importDocument(ctx, r, n.Fetch, progress)
 }
 
 // Fetch implements [Node].

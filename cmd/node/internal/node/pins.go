@@ -115,11 +115,8 @@ func (s *Storage) look(ctx context.Context, p *PinStatus) error {
 		}
 		return nil
 	}
-	o := dag.Options{Stored: s.Blocks.Has, Missing: miss}
-	err := dag.Walk(ctx, dag.Local(s.Blocks.Get), p.CID, o, func(cid.Cid, blocks.Block) error {
-		p.Blocks++
-		return nil
-	})
+	here, err := s.survey(ctx, p.CID, dag.Options{Missing: miss})
+	p.Blocks = int64(here.Blocks)
 	if err != nil && context.Cause(ctx) == nil { // a block that is not what its codec says
 		p.Error = err.Error()
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/download/document"
 )
 
 // Keeper is what a node does with what it stores.
@@ -47,8 +48,9 @@ type Storage struct {
 	// Roots are what is to stay. Whoever relies on stored blocks registers a source.
 	Roots roots.Registry
 
-	data datastore.Datastore
+	data datastore.Batching
 	pins *pins.Set
+	docs *document.Store
 	disk disk // nil when the datastore does not know it
 }
 
@@ -64,11 +66,14 @@ func NewStorage(r *repo.Repo) *Storage {
 }
 
 // newStorage keeps blocks in a store, and what belongs to them in a datastore.
-func newStorage(store blockstore.Blockstore, data datastore.Datastore) *Storage {
-	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data)}
+func newStorage(store blockstore.Blockstore, data datastore.Batching) *Storage {
+	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data), docs: document.NewStore(data)}
 	s.disk, _ = data.(disk)
-	if err := s.Roots.Register(s.pins); err != nil {
-		panic(err) // it is the first
+	s.Blocks.BeforeDelete(s.docs.Deleting)
+	for _, source := range []roots.Source{s.pins, documentRoots{s}} {
+		if err := s.Roots.Register(source); err != nil {
+			panic(err) // they have names of their own
+		}
 	}
 	return s
 }
