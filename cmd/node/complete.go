@@ -43,6 +43,21 @@ func completeLevels(_ *cobra.Command, args []string, _ string) ([]cobra.Completi
 // completePeers completes the first argument to the ID of a peer that the running
 // node has a ledger for.
 func (a *app) completePeers(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.completeWith(cmd, args, func(ctx context.Context, n node.Node) []cobra.Completion {
+		receipts, err := n.Ledgers(ctx)
+		if err != nil {
+			return nil
+		}
+		peers := make([]cobra.Completion, len(receipts))
+		for i, r := range receipts {
+			peers[i] = r.Peer.String()
+		}
+		return peers
+	})
+}
+
+// completeWith completes the first argument to what the running node names.
+func (a *app) completeWith(cmd *cobra.Command, args []string, names func(context.Context, node.Node) []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const nothing = cobra.ShellCompDirectiveNoFileComp
 	dir, err := a.repoDir()
 	if len(args) > 0 || err != nil {
@@ -55,13 +70,5 @@ func (a *app) completePeers(cmd *cobra.Command, args []string, _ string) ([]cobr
 		return nil, nothing
 	}
 	defer n.Close()
-	receipts, err := n.Ledgers(ctx)
-	if err != nil {
-		return nil, nothing
-	}
-	peers := make([]cobra.Completion, len(receipts))
-	for i, r := range receipts {
-		peers[i] = r.Peer.String()
-	}
-	return peers, nothing
+	return names(ctx, n), nothing
 }

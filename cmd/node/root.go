@@ -90,7 +90,7 @@ running node.
 	root.PersistentFlags().StringVar(&a.progress, "progress", progressBar, "show how far it is on standard error: as a bar, on terminals only, as json, a value a line, or none")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(
-		newAdd(a), newGet(a), newCat(a), newLs(a), newBlock(a), newPin(a), newGC(a), newVerify(a), newQuarantine(a), newCAR(a), newShare(a),
+		newAdd(a), newGet(a), newCat(a), newLs(a), newBlock(a), newPin(a), newDoc(a), newGC(a), newVerify(a), newQuarantine(a), newCAR(a), newShare(a),
 		newRun(a), newHealth(a), newStat(a), newPeers(a), newConnect(a), newDisconnect(a), newWants(a), newSessions(a), newLedger(a),
 		newAnnounce(a), newFind(a), newTrackers(a),
 		newAccess(a), newConfig(a), newLog(a), newID(a), newVersion(a),
