@@ -167,6 +167,7 @@ func (s *state) judged(now time.Time, key Key, good bool) {
 		return
 	}
 	if good {
+		s.expect(f.value.size)
 		s.end(f, nil)
 		return
 	}

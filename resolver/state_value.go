@@ -53,6 +53,11 @@ func (s *state) hold(f *fetch, v *value, size int64) {
 	v.size, v.held = size, size
 	s.held += size
 	f.value = v
+}
+
+// expect learns how large values are, from those that were good: what a peer says of
+// one that it never sends must not take the room of others.
+func (s *state) expect(size int64) {
 	if s.expected < size {
 		s.expected = size
 	}
