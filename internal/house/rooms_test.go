@@ -12,6 +12,7 @@ var actors = []string{
 	"providers/tracker",
 	"providers/announcer",
 	"providers/client",
+	"resolver/server",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }

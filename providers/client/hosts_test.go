@@ -9,7 +9,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
 	"github.com/souk-p2p/souk/providers/client"
 	"github.com/souk-p2p/souk/providers/record"
@@ -19,51 +18,27 @@ import (
 
 var link = sim.Link{RoundTrip: 40 * time.Millisecond, Bandwidth: 100_000_000}
 
-// node is a host with a network on it.
-type node struct {
-	*sim.Node
-	network *network.Network
-}
-
-func newNode(t *testing.T, w *sim.World) *node {
-	h := w.Host(link)
-	n, err := network.New(network.Config{Host: h})
-	require.NoError(t, err)
-	return &node{Node: h, network: n}
-}
-
-func (n *node) start(t *testing.T) {
-	require.NoError(t, n.network.Start(network.Sinks{
-		Wants:   func(context.Context, network.Wants) error { return nil },
-		Heard:   func(context.Context, network.Heard) error { return nil },
-		Answers: func(context.Context, network.Answers) error { return nil },
-		Fault:   func(context.Context, peer.ID, message.Fault, int) {},
-	}))
-}
-
 // asking is a client and a tracker that has a row, in virtual time.
-func asking(t *testing.T, f func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client)) {
+func asking(t *testing.T, f func(t *testing.T, w *sim.World, from, tracker *sim.Carrier, c *client.Client)) {
 	sim.Run(t, func(w *sim.World) {
-		from, tracker := newNode(t, w), newNode(t, w)
+		from, tracker := w.Carrier(link), w.Carrier(link)
 		key := tracker.Peerstore().PrivKey(tracker.ID())
 		row, err := record.Sign(key, record.Record{
 			Namespace: "photos", Sequence: 1, Issued: time.Now(), TTL: record.DefaultTTL, Addrs: tracker.Addrs(),
 		})
 		require.NoError(t, err)
-		tracker.network.HandleDuplex(wire.Protocol, func(_ context.Context, d *network.Duplex) error {
+		tracker.Net.HandleDuplex(wire.Protocol, func(_ context.Context, d *network.Duplex) error {
 			return answer(d, wire.Row{Record: row.Bytes(), Verified: 1})
 		})
 		c := client.New(client.Config{
-			Network: client.Over(from.network), Self: from.ID(),
+			Network: client.Over(from.Net), Self: from.ID(),
 			Pinned: []peer.AddrInfo{{ID: tracker.ID(), Addrs: tracker.Addrs()}},
 		})
 		c.Start()
-		from.start(t)
-		tracker.start(t)
+		defer w.Start(from)()
+		defer w.Start(tracker)()
 		f(t, w, from, tracker, c)
 		require.NoError(t, c.Stop(context.Background()))
-		require.NoError(t, from.network.Stop(context.Background()))
-		require.NoError(t, tracker.network.Stop(context.Background()))
 	})
 }
 
@@ -85,7 +60,7 @@ func answer(d *network.Duplex, row wire.Row) error {
 }
 
 // takes is how long a query takes.
-func takes(t *testing.T, c *client.Client, tracker *node) time.Duration {
+func takes(t *testing.T, c *client.Client, tracker *sim.Carrier) time.Duration {
 	t.Helper()
 	start := time.Now()
 	reply, err := c.Query(context.Background(), tracker.ID(), wire.Query{About: wire.About{Namespace: "photos"}, K: 8})
@@ -95,7 +70,7 @@ func takes(t *testing.T, c *client.Client, tracker *node) time.Duration {
 }
 
 func TestAQueryOnAnOpenConnectionTakesOneRoundTrip(t *testing.T) {
-	asking(t, func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client) {
+	asking(t, func(t *testing.T, w *sim.World, from, tracker *sim.Carrier, c *client.Client) {
 		w.Connect(from.Node, tracker.Node)
 		time.Sleep(time.Second)
 		const most = 45 * time.Millisecond // one round trip of 40 ms and the bytes
@@ -109,7 +84,7 @@ func TestAQueryOnAnOpenConnectionTakesOneRoundTrip(t *testing.T) {
 }
 
 // streams are those to a tracker.
-func streams(tracker *node) []string {
+func streams(tracker *sim.Carrier) []string {
 	var open []string
 	for _, conn := range tracker.Network().Conns() {
 		for _, s := range conn.GetStreams() {
@@ -122,7 +97,7 @@ func streams(tracker *node) []string {
 }
 
 func TestAQueryConnectsAndALostConnectionIsNoticed(t *testing.T) {
-	asking(t, func(t *testing.T, w *sim.World, from, tracker *node, c *client.Client) {
+	asking(t, func(t *testing.T, w *sim.World, from, tracker *sim.Carrier, c *client.Client) {
 		takes(t, c, tracker)
 		require.Zero(t, c.Trackers()[0].Lost)
 		require.InDelta(t, 42, c.Trackers()[0].Latency.Milliseconds(), 3)
@@ -139,9 +114,9 @@ func TestAQueryConnectsAndALostConnectionIsNoticed(t *testing.T) {
 }
 
 func TestANodeThatIsNoTrackerIsDown(t *testing.T) {
-	asking(t, func(t *testing.T, _ *sim.World, from, tracker *node, _ *client.Client) {
+	asking(t, func(t *testing.T, _ *sim.World, from, tracker *sim.Carrier, _ *client.Client) {
 		c := client.New(client.Config{
-			Network: client.Over(tracker.network), Self: tracker.ID(),
+			Network: client.Over(tracker.Net), Self: tracker.ID(),
 			Pinned: []peer.AddrInfo{{ID: from.ID(), Addrs: from.Addrs()}},
 		})
 		c.Start()
