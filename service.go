@@ -280,6 +280,9 @@ func (s *Service) Record(deltas ...ledger.Delta) { account{s.port, s.x}.Record(d
 // Scores are those of the ledger.
 func (s *Service) Scores() *ledger.Scores { return s.x.ledger.Scores() }
 
+// Denied reports whether a rule lets a peer have nothing. It does not block.
+func (s *Service) Denied(p peer.ID) bool { return s.x.policy.denied(p) }
+
 // Self is the peer ID of this node.
 func (s *Service) Self() peer.ID { return s.x.host.ID() }
 

@@ -12,6 +12,31 @@ var (
 	ErrAttempts  = errors.New("as many peers were asked as the fetch allows")
 )
 
+// What is returned at once, without a fetch.
+var (
+	ErrClosed = errors.New("the resolver is closed")
+
+	errUnbound = errors.New("the source belongs to no resolver")
+)
+
+// KeyError says that a key has another length than the protocol's keys.
+type KeyError struct {
+	Key  Key
+	Size int // that is right
+}
+
+func (e *KeyError) Error() string {
+	return fmt.Sprintf("key %s has %d bytes: %d are right", shortened(e.Key), len(e.Key), e.Size)
+}
+
+// shortened is a key as errors show it, which may be of any length.
+func shortened(k Key) string {
+	if len(k) > MostKey {
+		return k[:MostKey].String() + "..."
+	}
+	return k.String()
+}
+
 // FetchError says why a fetch has ended without a value by itself: Err is [ErrDeadline]
 // or [ErrAttempts].
 type FetchError struct {

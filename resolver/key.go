@@ -14,3 +14,13 @@ const MostKey = wire.MaxKey
 
 // String is the key in lower-case hexadecimal digits.
 func (k Key) String() string { return hex.EncodeToString([]byte(k)) }
+
+// MarshalText returns the key as String does.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText has returned.
+func (k *Key) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	*k = Key(b)
+	return err
+}

@@ -28,6 +28,7 @@ type order struct {
 	targets  []peer.ID // belong to the state from then on
 	deadline time.Time // zero for none
 	attempts int       // how often a peer may be asked; 0 for as often as it takes
+	folded   int       // orders for the same key that were folded into it
 	caller   callID    // 0: the fetch lasts until it is cancelled; otherwise as long as somebody waits
 }
 
@@ -84,7 +85,7 @@ type (
 	// measure is what was seen of a peer: how it performs now, or a fault of it.
 	measure struct {
 		peer        peer.ID
-		performance time.Duration // 0 when nothing was measured
+		performance time.Duration // 0 when nothing was measured; forgotten when the peer has left the set
 		fault       message.Fault // 0 when there was none
 	}
 	// block is a peer that is not asked any more until then; zero for ever. Hard says that
@@ -101,6 +102,9 @@ type (
 		why  error
 	}
 )
+
+// forgotten is the performance of a peer that is measured no more.
+const forgotten time.Duration = -1
 
 // moment is a time, since the state began: a third of the size of a time.Time, of which
 // there would be several a key.

@@ -188,13 +188,21 @@ func (s *state) judged(now time.Time, key Key, good bool) {
 	}
 }
 
+// unjudged takes in that the Consumer says nothing of a value. It is fetched again.
+func (s *state) unjudged(now time.Time, key Key) {
+	if f := s.fetches[key]; f != nil && f.stage == stageJudged {
+		f.excused = true
+		s.judged(now, key, false)
+	}
+}
+
 // blame takes in whose value was refused. Only a sole supplier is known to have lied.
 func (s *state) blame(suppliers []peer.ID) {
 	for _, id := range suppliers {
 		if p := s.remote(id); len(suppliers) == 1 {
 			s.block(p)
 		} else {
-			s.penalize(p, penaltyShared, message.FaultInvalid)
+			s.penalize(p, penaltyShared, message.FaultValue)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (s *state) penalty(p *remote) float64 {
 // all for a while. It stays a target.
 func (s *state) penalize(p *remote, weight float64, fault message.Fault) {
 	s.out.measures = append(s.out.measures, measure{peer: p.id, fault: fault})
-	p.penalty, p.penaltyAt = s.penalty(p)+weight, s.now
+	p.penalty, p.penaltyAt, p.fault = s.penalty(p)+weight, s.now, fault
 	if p.penalty >= mostPenalty && !p.blocked && (p.why != forPardon || p.until <= s.now) {
 		s.pause(p, halfLife, forPardon)
 		s.out.blocks = append(s.out.blocks, block{peer: p.id, until: s.time(p.until), fault: fault})
@@ -67,7 +67,7 @@ func (s *state) block(p *remote) {
 	if p.blocked {
 		return
 	}
-	p.blocked, p.until, p.why = true, 0, forPardon
+	p.blocked, p.until, p.why, p.fault = true, 0, forPardon, message.FaultValue
 	if s.limits.BlockFor > 0 {
 		p.until = s.now.after(s.limits.BlockFor)
 	}
@@ -76,8 +76,8 @@ func (s *state) block(p *remote) {
 	if p.until > 0 {
 		until = s.time(p.until)
 	}
-	s.out.blocks = append(s.out.blocks, block{peer: p.id, until: until, hard: true, fault: message.FaultInvalid})
-	s.out.measures = append(s.out.measures, measure{peer: p.id, fault: message.FaultInvalid})
+	s.out.blocks = append(s.out.blocks, block{peer: p.id, until: until, hard: true, fault: message.FaultValue})
+	s.out.measures = append(s.out.measures, measure{peer: p.id, fault: message.FaultValue})
 	s.counts.Blocked++
 	s.place(p)
 	for len(p.targets) > 0 {

@@ -66,6 +66,7 @@ func sooner(a, b *fetch) bool {
 func (s *state) fetch(now time.Time, orders []order) {
 	s.at(now)
 	for _, o := range orders {
+		s.counts.Duplicates += uint64(o.folded)
 		f := s.fetches[o.key]
 		switch {
 		case f == nil:

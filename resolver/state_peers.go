@@ -7,6 +7,7 @@ import (
 
 	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/internal/table"
+	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/rate"
 )
 
@@ -24,12 +25,13 @@ type remote struct {
 	bucket      rate.Bucket   // of requests
 	failures    int           // in a row, at which it could not be asked
 
-	blocked   bool      // by what it sent
-	penalty   float64   // at penaltyAt; it decays
-	penaltyAt moment    //
-	until     moment    // not to be asked before; 0 for no such time
-	why       waitingOn // until
-	score     float64   // what counts in ready
+	blocked   bool          // by what it sent
+	penalty   float64       // at penaltyAt; it decays
+	penaltyAt moment        //
+	until     moment        // not to be asked before; 0 for no such time
+	why       waitingOn     // until
+	fault     message.Fault // the last that it was blocked or penalized for
+	score     float64       // what counts in ready
 
 	targets links // fetches whose target it is
 	pins    links // fetches whose value it has begun to send
@@ -113,6 +115,7 @@ func (s *state) setMembers(now time.Time, ids []peer.ID) {
 func (s *state) left(p *remote) {
 	p.member = false
 	p.reset(s.limits.Latency)
+	s.out.measures = append(s.out.measures, measure{peer: p.id, performance: forgotten})
 	s.place(p)
 	for i := len(p.pins) - 1; i >= 0; i-- {
 		if f := p.pins[i].fetch; f.queued() {

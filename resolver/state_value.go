@@ -160,10 +160,12 @@ func (s *state) takePart(f *fetch, p *remote, elapsed time.Duration, a answer) {
 // fits reports whether the data have the first of the hashes.
 func (a *answer) fits(hashes []byte) bool {
 	if !a.summed {
-		a.sum = sha256.Sum256(a.data)
+		a.hash()
 	}
 	return string(a.sum[:]) == string(hashes[:sha256.Size])
 }
+
+func (a *answer) hash() { a.sum, a.summed = sha256.Sum256(a.data), true }
 
 // proceed asks the peer that has sent a part for the next one, or gives the value to
 // the Consumer when it is whole.

@@ -3,7 +3,6 @@
 package resolver
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"slices"
 	"time"
@@ -80,7 +79,9 @@ func NewSteps(now time.Time, l Limits, self peer.ID, seed uint64, on Stage) (*St
 func (s *Steps) Fetch(now time.Time, orders ...Order) {
 	taken := make([]order, len(orders))
 	for i, o := range orders {
-		taken[i] = order{o.Key, o.Targeted, slices.Clone(o.Targets), o.Deadline, o.Attempts, callID(o.Caller)}
+		taken[i] = order{
+			key: o.Key, targeted: o.Targeted, targets: slices.Clone(o.Targets), deadline: o.Deadline, attempts: o.Attempts, caller: callID(o.Caller),
+		}
 	}
 	s.s.fetch(now, taken)
 	s.settle()
@@ -158,14 +159,6 @@ func (s *Steps) settle() {
 	for _, a := range out.asks {
 		s.on.Ask(Ask{uint64(a.id), a.to, a.key, a.part, a.list})
 	}
-}
-
-// whole is a value in one piece.
-func whole(parts [][]byte) []byte {
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return bytes.Join(parts, nil)
 }
 
 // Counts are what the resolver has done.

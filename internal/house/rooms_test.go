@@ -12,6 +12,7 @@ var actors = []string{
 	"providers/tracker",
 	"providers/announcer",
 	"providers/client",
+	"resolver",
 	"resolver/server",
 }
 

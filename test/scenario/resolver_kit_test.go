@@ -1,0 +1,243 @@
+package scenario
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/resolver"
+	"github.com/souk-p2p/souk/test/sim"
+)
+
+// application is what stands on both sides of a resolver: its values are what their
+// keys say, by rules of its own.
+type application struct {
+	slow  time.Duration // that Deliver takes
+	stuck chan struct{} // for which Deliver waits; nil for nothing
+	mute  bool          // Produce does not answer before its context ends
+
+	mu       sync.Mutex
+	values   map[resolver.Key][]byte
+	got      map[resolver.Key][]byte
+	refused  int
+	failed   map[resolver.Key][]error
+	produced int
+	running  int // calls of Deliver
+	most     int // of them at once
+}
+
+func newApplication() *application {
+	return &application{
+		values: make(map[resolver.Key][]byte), got: make(map[resolver.Key][]byte), failed: make(map[resolver.Key][]error),
+	}
+}
+
+// keySize is that of all keys: a number, and what the value has to hash to.
+const keySize = 8 + sha256.Size
+
+// keyOf is the key of a value, with a number so that equal values have several.
+func keyOf(n int, value []byte) resolver.Key {
+	sum := sha256.Sum256(value)
+	return resolver.Key(append(binary.BigEndian.AppendUint64(nil, uint64(n)), sum[:]...))
+}
+
+// worth is value n, of a size.
+func worth(n, size int) []byte {
+	value := make([]byte, size)
+	for i := range value {
+		value[i] = byte(n + i*i>>3)
+	}
+	return value
+}
+
+// has lets the application have values and returns their keys.
+func (a *application) has(count, size int) []resolver.Key {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	keys := make([]resolver.Key, count)
+	for n := range keys {
+		value := worth(n, size)
+		keys[n] = keyOf(n, value)
+		a.values[keys[n]] = value
+	}
+	return keys
+}
+
+// Deliver implements [resolver.Consumer].
+func (a *application) Deliver(ctx context.Context, k resolver.Key, value []byte) bool {
+	a.begin()
+	defer a.end()
+	select {
+	case <-time.After(a.slow):
+	case <-ctx.Done():
+		return false
+	}
+	if a.stuck != nil {
+		<-a.stuck
+	}
+	sum := sha256.Sum256(value)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if string(sum[:]) != string(k[8:]) {
+		a.refused++
+		return false
+	}
+	a.got[k] = value
+	return true
+}
+
+func (a *application) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running++
+	a.most = max(a.most, a.running)
+}
+
+func (a *application) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running--
+}
+
+// Failed implements [resolver.Consumer].
+func (a *application) Failed(k resolver.Key, why error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed[k] = append(a.failed[k], why)
+}
+
+// Produce implements [resolver.Producer].
+func (a *application) Produce(ctx context.Context, k resolver.Key) ([]byte, error) {
+	if a.mute {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.produced++
+	value, some := a.values[k]
+	if !some {
+		return nil, resolver.ErrNone
+	}
+	return value, nil
+}
+
+// count is how many values have come.
+func (a *application) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.got)
+}
+
+// party is a node with a resolver and its application.
+type party struct {
+	*sim.Node
+	*resolver.Resolver
+	app *application
+}
+
+// resolves gives a node a resolver that asks the given nodes.
+func resolves(w *sim.World, n *sim.Node, app *application, of []*sim.Node, change ...func(*resolver.Config)) *party {
+	cfg := resolver.Config{
+		KeySize: keySize, Consumer: app, Producer: app, Peers: resolver.NewSet(infos(of)...), Seed: 1,
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	p := &party{Node: n, app: app}
+	w.Try(func(ctx context.Context) (err error) {
+		p.Resolver, err = resolver.New(ctx, n.Souk(), cfg)
+		return err
+	})
+	return p
+}
+
+func infos(of []*sim.Node) []peer.AddrInfo {
+	all := make([]peer.AddrInfo, len(of))
+	for i, n := range of {
+		all[i] = peer.AddrInfo{ID: n.ID(), Addrs: n.Addrs()}
+	}
+	return all
+}
+
+// server adds a node that serves values and asks nobody.
+func server(w *sim.World, l sim.Link, app *application) *party {
+	return resolves(w, w.Node(souk, l), app, nil)
+}
+
+// client adds a node that asks others.
+func client(w *sim.World, l sim.Link, of []*party, change ...func(*resolver.Config)) *party {
+	nodes := make([]*sim.Node, len(of))
+	for i, p := range of {
+		nodes[i] = p.Node
+	}
+	return resolves(w, w.Node(souk, l), newApplication(), nodes, change...)
+}
+
+// fetches has keys fetched and waits until all values are there.
+func (p *party) fetches(w *sim.World, keys []resolver.Key, opts ...resolver.FetchOption) {
+	w.Try(func(ctx context.Context) error { return p.FetchAll(ctx, keys, opts...) })
+	p.awaits(w, keys)
+}
+
+// awaits waits until the values of keys have come.
+func (p *party) awaits(w *sim.World, keys []resolver.Key) {
+	w.Try(func(ctx context.Context) error {
+		for !p.hasAll(keys) {
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+}
+
+func (p *party) hasAll(keys []resolver.Key) bool {
+	p.app.mu.Lock()
+	defer p.app.mu.Unlock()
+	return !slices.ContainsFunc(keys, func(k resolver.Key) bool {
+		_, came := p.app.got[k]
+		return !came
+	})
+}
+
+// stat is what the resolver is at.
+func (p *party) stat(w *sim.World) (stat resolver.Stat) {
+	w.Try(func(ctx context.Context) (err error) {
+		stat, err = p.Stat(ctx)
+		return err
+	})
+	return stat
+}
+
+// peer is what the resolver knows of another.
+func (p *party) peer(w *sim.World, of *sim.Node) (stat resolver.PeerStat) {
+	w.Try(func(ctx context.Context) error {
+		page, err := p.Peers(ctx, "", 0)
+		for _, known := range page.Peers {
+			if known.Peer == of.ID() {
+				stat = known
+			}
+		}
+		return err
+	})
+	return stat
+}
+
+// idle checks that a resolver has nothing left to do.
+func (p *party) idle(w *sim.World) {
+	stat := p.stat(w)
+	w.Check(func(t require.TestingT) {
+		require.Zero(t, stat.Pending)
+		require.Zero(t, stat.Judged)
+		require.Zero(t, stat.Undelivered)
+	})
+}
