@@ -5,9 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,15 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/test/page"
 )
 
-// readPage returns the page from which the protocol is written in other
-// languages.
-func readPage(t *testing.T) string {
-	b, err := os.ReadFile("../../docs/tracker-protocol.md")
-	require.NoError(t, err)
-	return string(b)
-}
+func readPage(t *testing.T) string { return page.Read(t, "tracker-protocol.md") }
 
 // exampleKey returns the key of the page's examples, and its seed.
 func exampleKey(t *testing.T) (crypto.PrivKey, []byte) {
@@ -77,21 +69,8 @@ func examples(t *testing.T) map[string][]byte {
 	return shown
 }
 
-// block is a block of the page: its name, and its hexadecimal digits.
-var block = regexp.MustCompile("Example: ([a-z ]+)\\.[^\n]*\n\n```\n([0-9a-f\n]*)```")
-
-func shownBlocks(t *testing.T) map[string][]byte {
-	shown := make(map[string][]byte)
-	for _, m := range block.FindAllStringSubmatch(readPage(t), -1) {
-		b, err := hex.DecodeString(strings.Join(strings.Fields(m[2]), ""))
-		require.NoError(t, err, m[1])
-		shown[m[1]] = b
-	}
-	return shown
-}
-
 func TestThePageShowsWhatIsWritten(t *testing.T) {
-	want, got := examples(t), shownBlocks(t)
+	want, got := examples(t), page.Blocks(t, readPage(t))
 	for name, b := range want {
 		require.Equal(t, hex.EncodeToString(b), hex.EncodeToString(got[name]), "example %s", name)
 	}
@@ -102,7 +81,7 @@ func TestThePageShowsWhatIsWritten(t *testing.T) {
 func TestThePageSaysWhatIsSigned(t *testing.T) {
 	_, seed := exampleKey(t)
 	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-	shown := shownBlocks(t)
+	shown := page.Blocks(t, readPage(t))
 	payload, signed := shown["payload"], shown["signed record"]
 	signature := signed[len(signed)-ed25519.SignatureSize:]
 	require.True(t, ed25519.Verify(public, append([]byte("souk-provider-record:"), payload...), signature))
@@ -115,8 +94,8 @@ func TestThePageSaysWhatIsSigned(t *testing.T) {
 }
 
 func TestThePageHasTheNumbers(t *testing.T) {
-	page := readPage(t)
-	for what, n := range map[string]any{
+	text := readPage(t)
+	page.RequireRows(t, text, map[string]any{
 		"bytes of a frame from a client": MaxRequest, "bytes of a frame from a tracker": MaxReply,
 		"bytes of a signed record": record.MaxSigned, "bytes of a signed list": record.MaxSignedTrackers,
 		"bytes of a namespace": record.MaxNamespace, "ranges in a record": record.MaxRanges,
@@ -130,14 +109,12 @@ func TestThePageHasTheNumbers(t *testing.T) {
 		"TTL in seconds, least": record.MinTTL.Seconds(), "TTL in seconds, most": record.MaxTTL.Seconds(),
 		"skew in seconds": record.MaxSkew.Seconds(), "age of a signature in seconds": record.MaxAge.Seconds(),
 		"idle stream in seconds": Idle.Seconds(),
-	} {
-		require.Contains(t, page, fmt.Sprintf("\n| %s | %v |", what, n))
-	}
+	})
 	for k := KindAnnounce; k <= KindTrackers; k++ {
-		require.Contains(t, page, fmt.Sprintf("\n| %d | %s | %s |", k, k, map[bool]string{false: "client", true: "tracker"}[k.FromTracker()]))
+		require.Contains(t, text, fmt.Sprintf("\n| %d | %s | %s |", k, k, map[bool]string{false: "client", true: "tracker"}[k.FromTracker()]))
 	}
 	for c := range Code(NumCodes) {
-		require.Contains(t, page, fmt.Sprintf("\n| %d | %s |", c, c))
+		require.Contains(t, text, fmt.Sprintf("\n| %d | %s |", c, c))
 	}
-	require.Contains(t, page, Protocol)
+	require.Contains(t, text, Protocol)
 }
