@@ -65,6 +65,7 @@ test-system: ## Run what needs root, a browser or other programs. MISSING=skip l
 .PHONY: sim
 sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, 5,000 peers, a resolver among 500, and downloads.
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./download -args -sequences $(SEEDS)00
+	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/bench/download
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/resolving -args -seeds $(SEEDS)

@@ -95,7 +95,7 @@ func (r *resource) auditIndices() error {
 		}
 	}
 	for _, g := range r.groups {
-		if r.place != 0 && !g.lane.holds(r) {
+		if r.place != 0 && !g.line[0].holds(r) && !g.line[1].holds(r) {
 			return fmt.Errorf("it waits, and not in group %q", g.name)
 		}
 	}
@@ -220,18 +220,18 @@ func (s *state) auditIdle(now time.Time) error {
 func (s *state) forgone(now time.Time, n *node, r *resource) string {
 	takes := r.place != 0
 	joins := r.transfer != nil && s.mayJoin(r.transfer, n) && !r.transfer.joinAt.After(now)
-	if !takes && !joins || r.marked(n.id) || !r.knows(n) || s.seats == s.limits.Transfers {
+	if !takes && !joins || r.marked(n.id) || !r.knows(n) {
 		return ""
 	}
 	full := len(s.linked)+s.dialling == s.limits.Connections
 	switch {
-	case n.phase == linked && len(n.seats) < s.limits.PerNode:
+	case n.phase == linked && len(n.seats) < s.limits.PerNode && s.seats < s.limits.Transfers:
 		return "serve"
-	case n.phase != away || r.dials == s.limits.Dials || r.dialAt.After(now) || s.seats+s.dialling >= s.limits.Transfers:
+	case n.phase != away || r.dials == s.limits.Dials || r.dialAt.After(now) || !s.worksWithMore():
 		return ""
 	case !full && (takes || len(r.transfer.seats)+r.dials < s.limits.Sources):
 		return "be dialled for"
-	case full && takes && slices.ContainsFunc(s.linked, (*node).idle):
+	case full && takes && s.roomForMore() && slices.ContainsFunc(s.linked, (*node).idle):
 		return "be connected in place of an idle one for"
 	}
 	return ""

@@ -160,7 +160,7 @@ func (s *state) link(now time.Time) {
 	for _, n := range s.order {
 		full := len(s.linked)+s.dialling >= s.limits.Connections
 		idle := slices.IndexFunc(s.linked, (*node).idle)
-		if s.seats+s.dialling >= s.limits.Transfers || full && idle < 0 {
+		if full && (idle < 0 || !s.roomForMore()) || !s.worksWithMore() {
 			return
 		}
 		if n.phase != away {
@@ -173,6 +173,16 @@ func (s *state) link(now time.Time) {
 			s.dial(now, n, r)
 		}
 	}
+}
+
+// roomForMore reports whether there may be a transfer with one more node.
+func (s *state) roomForMore() bool { return s.seats+s.dialling < s.limits.Transfers }
+
+// worksWithMore reports whether one more node would have something to do: at once, or
+// soon, as one of several transfers with the same node would go to it.
+func (s *state) worksWithMore() bool {
+	crowded := func(n *node) bool { return len(n.seats) > 1 }
+	return s.roomForMore() || len(s.linked)+s.dialling < s.limits.Transfers && slices.ContainsFunc(s.linked, crowded)
 }
 
 // mostLooked is how many resources are looked at to find one for which a node may be

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 )
@@ -34,23 +35,29 @@ func (l *lane) push(r *resource) {
 	l.places = append(l.places, place{r.place, r})
 }
 
-// view is how far a node has looked at the lane of one of its groups.
-type view struct {
-	group *group
-	seen  uint64 // places up to this one are nothing for the node
+// line is what waits in a group. What others have not got, or have failed with, goes
+// first: there are fewer left who may have it, and those that are left last, at a node
+// that is slow, are what all is waited for.
+type line [2]lane
+
+// push puts a resource at the end of what waits as it does.
+func (l *line) push(r *resource) {
+	if len(r.marks) > 0 {
+		l[0].push(r)
+	} else {
+		l[1].push(r)
+	}
 }
 
-// after is the first place that the node has not looked at.
-func (v *view) after() int {
-	at, _ := slices.BinarySearchFunc(v.group.lane.places, v.seen+1, func(p place, at uint64) int {
-		switch {
-		case p.at < at:
-			return -1
-		case p.at > at:
-			return 1
-		}
-		return 0
-	})
+// view is how far a node has looked at the line of one of its groups.
+type view struct {
+	group *group
+	seen  [len(line{})]uint64 // places up to these are nothing for the node
+}
+
+// after is the first place of a lane behind one that was looked at.
+func (l *lane) after(seen uint64) int {
+	at, _ := slices.BinarySearchFunc(l.places, seen+1, func(p place, at uint64) int { return cmp.Compare(p.at, at) })
 	return at
 }
 
@@ -87,15 +94,17 @@ func (n *node) offers() iter.Seq2[*resource, *group] {
 // offers yields what waits in the group and the node may be asked for. It returns
 // false when no more is wanted.
 func (v *view) offers(n *node, yield func(*resource, *group) bool) bool {
-	first := true
-	for _, p := range v.group.lane.places[v.after():] {
-		if p.counts() && !p.resource.marked(n.id) {
-			first = false
-			if !yield(p.resource, v.group) {
-				return false
+	for i := range v.group.line {
+		first, lane := true, &v.group.line[i]
+		for _, p := range lane.places[lane.after(v.seen[i]):] {
+			if p.counts() && !p.resource.marked(n.id) {
+				first = false
+				if !yield(p.resource, v.group) {
+					return false
+				}
+			} else if first {
+				v.seen[i] = p.at
 			}
-		} else if first {
-			v.seen = p.at
 		}
 	}
 	return true

@@ -46,7 +46,7 @@ const unknownLatency = 100 * time.Millisecond
 type group struct {
 	name      Group
 	nodes     []*node // in the order in which they came
-	lane      lane    // resources that wait, in the order in which they came in line
+	line      line    // resources that wait
 	resources int     // that have the label
 	wanted    int     // those of them with an intent
 }
@@ -115,7 +115,7 @@ func (s *state) enrol(n *node, name Group) {
 	g.nodes = append(g.nodes, n)
 	v := view{group: g}
 	if planted.Is(planted.GroupHintUnseen) && n.phase == linked {
-		v.seen = s.queued
+		v.seen = [...]uint64{s.queued, s.queued}
 	}
 	n.views = append(n.views, v)
 }

@@ -339,7 +339,7 @@ func TestLanesDoNotGrowWithWhatHasGone(t *testing.T) {
 		r.wantFor(IntentID(n), n%7, 0, ResourceHints{Groups: []Group{dataset}, From: []peer.ID{nodeID(1)}})
 		r.cancel(IntentID(n))
 	}
-	require.Less(t, cap(r.s.groups[dataset].lane.places), 100)
+	require.Less(t, cap(r.s.groups[dataset].line[1].places), 100)
 	require.Less(t, cap(r.s.nodes[nodeID(1)].own.places), 100)
 }
 
@@ -351,7 +351,7 @@ func TestTheAuditFindsWhatIsWrong(t *testing.T) {
 		"phase":     func(s *state) { s.resources[resourceCID(2)].phase = active },
 		"timer":     func(s *state) { stop(s.resources[resourceCID(2)]) },
 		"transfer":  func(s *state) { s.running = nil },
-		"lane":      func(s *state) { s.groups["far"].lane = lane{} },
+		"lane":      func(s *state) { s.groups["far"].line = line{} },
 		"own":       func(s *state) { s.nodes[nodeID(1)].own = lane{} },
 		"has":       func(s *state) { clear(s.nodes[nodeID(1)].has) },
 		"group":     func(s *state) { s.groups[dataset].nodes = nil },
@@ -361,7 +361,7 @@ func TestTheAuditFindsWhatIsWrong(t *testing.T) {
 		"mark":      func(s *state) { s.resources[resourceCID(2)].mark(mark{node: "x", why: Broken, round: 99}) },
 		"forgotten": func(s *state) { stop(s.nodes[nodeID(1)]) },
 		"idle": func(s *state) {
-			s.linked[0].views[0].group.lane.push(s.resources[resourceCID(2)])
+			s.linked[0].views[0].group.line.push(s.resources[resourceCID(2)])
 			s.limits.PerNode = 9
 			s.idleAgain()
 		},

@@ -215,7 +215,7 @@ func (s *state) line(r *resource) {
 	s.queued++
 	r.place = s.queued
 	for _, g := range r.groups {
-		g.lane.push(r)
+		g.line.push(r)
 	}
 	for _, n := range r.from {
 		n.own.push(r)

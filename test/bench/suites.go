@@ -18,8 +18,8 @@ type suite struct {
 	args  []string
 }
 
-// suites are all, in the order of the table. That in virtual time is a test,
-// because only tests have one; -v lets it say how far it is.
+// suites are all, in the order of the table. Those in virtual time are tests,
+// because only tests have one; -v lets them say how far they are.
 var suites = []suite{
 	{
 		name: "virtual", says: "In virtual time, over QUIC on simulated links",
@@ -27,6 +27,10 @@ var suites = []suite{
 	},
 	{name: "tcp", says: "Over TCP, through a proxy that delays and throttles", start: []string{"go", "run", "./test/bench/tcp"}},
 	{name: "wall", says: "On the wall clock, over the loopback interface", start: []string{"go", "run", "./test/bench/wall"}},
+	{
+		name: "download", says: "Downloads of 10,000 resources over 100 nodes, decided in virtual time",
+		start: []string{"go", "test", "-tags", "simulation", "./test/bench/download", "-v", "-count=1", "-timeout=0", "-args", "-full"},
+	},
 	{name: "get", says: "`souk get` from process to process, with repositories on disk", start: []string{"go", "run", "./test/bench/get"}},
 }
 
