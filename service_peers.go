@@ -1,7 +1,9 @@
 package souk
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -37,10 +39,7 @@ func (s *Service) Connected(ctx context.Context, id protocol.ID, set func([]peer
 	if err != nil {
 		return ended(err)
 	}
-	defer func() {
-		_ = link.CancelAll(context.WithoutCancel(ctx)) // It has ended by itself then.
-		actor.Drain(link.C())
-	}()
+	defer leave(ctx, link)
 	if err := link.Watch(ctx); err != nil {
 		return ended(err)
 	}
@@ -126,4 +125,61 @@ func (f *follower) speakers() []peer.ID {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// ErrLost is why [Service.Keep] ends when a peer was connected and no longer is.
+var ErrLost = errors.New("the connection was lost")
+
+// Keep connects to a peer, at addresses that are given or known already, holds the
+// connection and calls connected when it is there, which is at once for a peer that
+// is connected. It returns why the peer cannot be reached, [ErrDenied] for one that
+// the rules deny, [ErrLost] when it has left, or the end of ctx or of the service.
+// Connected must not block.
+func (s *Service) Keep(ctx context.Context, to peer.AddrInfo, connected func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })()
+	link, err := s.x.peers.Open(ctx)
+	if err != nil {
+		return ended(err)
+	}
+	defer leave(ctx, link)
+	if err := link.Interest(ctx, to); err != nil {
+		return ended(err)
+	}
+	s.Hold(to.ID)
+	defer s.Release(to.ID)
+	return kept(ctx, link, to.ID, connected)
+}
+
+// leave ends a link. That fails when the router has ended, and the link with it.
+func leave(ctx context.Context, link *peerrouter.Link) {
+	_ = link.CancelAll(context.WithoutCancel(ctx))
+	actor.Drain(link.C())
+}
+
+// kept follows one peer until it is not connected.
+func kept(ctx context.Context, link *peerrouter.Link, p peer.ID, connected func()) error {
+	for was := false; ; {
+		select {
+		case info, open := <-link.C():
+			news, heard := info[p]
+			switch {
+			case !open:
+				return ErrClosed
+			case !heard:
+			case news.Status == peerrouter.Denied:
+				return ErrDenied
+			case news.Status == peerrouter.Unreachable:
+				return cmp.Or(news.Err, ErrLost)
+			case news.Status == peerrouter.Gone:
+				return ErrLost
+			case !was:
+				was = true
+				connected()
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

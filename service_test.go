@@ -271,3 +271,44 @@ func TestServicesEndWithTheExchange(t *testing.T) {
 	_, err = x.Service(t.Context(), "three")
 	require.ErrorIs(t, err, souk.ErrClosed)
 }
+
+// keeping keeps a connection of a service, and tells when it is there and why it ended.
+func keeping(ctx context.Context, s *souk.Service, to peer.AddrInfo) (there <-chan struct{}, ended <-chan error) {
+	up, end := make(chan struct{}, 8), make(chan error, 1)
+	go func() { end <- s.Keep(ctx, to, func() { up <- struct{}{} }) }()
+	return up, end
+}
+
+func TestAServiceKeepsAConnectionUntilThePeerLeaves(t *testing.T) {
+	a, b := start(t), start(t)
+	s := a.service(t, "echo")
+	ctx, cancel := context.WithCancel(t.Context())
+	up, ended := keeping(ctx, s, b.info())
+	<-up
+	second, lost := keeping(t.Context(), s, peer.AddrInfo{ID: b.host.ID()})
+	<-second
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	require.NoError(t, a.host.Network().ClosePeer(b.host.ID()))
+	require.ErrorIs(t, <-lost, souk.ErrLost)
+	require.Empty(t, up)
+
+	up, ended = keeping(t.Context(), s, b.info())
+	<-up
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, <-ended, souk.ErrClosed)
+}
+
+func TestAServiceSaysWhyAPeerIsNotKept(t *testing.T) {
+	gone, denied := start(t), start(t)
+	info := gone.info()
+	require.NoError(t, gone.host.Close())
+	rules, err := access.Parse("rules", strings.NewReader("deny peer "+denied.host.ID().String()+"\n"))
+	require.NoError(t, err)
+	s := start(t, souk.WithAccessRules(rules)).service(t, "echo")
+	up, ended := keeping(t.Context(), s, info)
+	require.Error(t, <-ended)
+	require.Empty(t, up)
+	_, ended = keeping(t.Context(), s, denied.info())
+	require.ErrorIs(t, <-ended, souk.ErrDenied)
+}
