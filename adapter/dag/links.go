@@ -15,7 +15,6 @@ import (
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/traversal"
-	"github.com/multiformats/go-multihash"
 )
 
 var (
@@ -115,18 +114,4 @@ func deeper(text []byte, most int) bool {
 		}
 	}
 	return false
-}
-
-// Inline returns the block that an identity CID carries in itself. Such a CID is never
-// asked for.
-func Inline(c cid.Cid) (blocks.Block, bool) {
-	if c.Prefix().MhType != multihash.IDENTITY {
-		return nil, false
-	}
-	mh, err := multihash.Decode(c.Hash())
-	if err != nil {
-		return nil, false
-	}
-	b, err := blocks.NewBlockWithCid(mh.Digest, c)
-	return b, err == nil
 }

@@ -15,6 +15,7 @@ var floors = map[string]int{
 	"internal/frames":  0,
 	"internal/planted": 0,
 	"internal/table":   0,
+	"internal/walk":    1,
 	"rate":             0,
 
 	"access":           1,
