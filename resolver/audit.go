@@ -73,15 +73,15 @@ func (s *state) auditCounts() error {
 		switch {
 		case f.stage == stageResting:
 			resting++
-		case f.queued() && !f.targeted && !f.pinned():
+		case f.queued() && !f.targeted && !f.awaitsPin():
 			queued++
 		}
 	}
 	switch {
 	case held != s.held:
 		return fmt.Errorf("%d bytes are held, and %d counted", held, s.held)
-	case s.held+s.reserved > s.limits.Undelivered:
-		return fmt.Errorf("%d bytes are held and %d asked for: the bound is %d", s.held, s.reserved, s.limits.Undelivered)
+	case s.held > s.limits.Undelivered:
+		return fmt.Errorf("%d bytes are held: the bound is %d", s.held, s.limits.Undelivered)
 	case active != s.active:
 		return fmt.Errorf("%d fetches have requests, and %d are counted", active, s.active)
 	case queued != s.open.Len() || resting != s.resting.Len():
@@ -122,7 +122,7 @@ func isAt[T comparable](h *table.Heap[T], place int32, item T) bool {
 
 // auditPlace looks whether a fetch is where it is found when it can go on.
 func (s *state) auditPlace(f *fetch) error {
-	open := f.queued() && !f.targeted && !f.pinned()
+	open := f.queued() && !f.targeted && !f.awaitsPin()
 	switch {
 	case open && !isAt(&s.open, f.place, f):
 		return errors.New("it waits for anybody, and is not in the queue")
@@ -130,9 +130,9 @@ func (s *state) auditPlace(f *fetch) error {
 		return errors.New("it rests for ever")
 	case !open && f.stage != stageResting && f.place >= 0:
 		return errors.New("it waits and does not wait")
-	case f.pinned() && (f.value.pin.place >= 0) != f.queued():
+	case f.pinned() && (f.value.pin.place >= 0) != f.awaitsPin():
 		return errors.New("it should go on with a peer, and does not wait for it, or the other way round")
-	case f.pinned() && f.queued() && !f.value.pin.peer.eligible():
+	case f.awaitsPin() && !f.value.pin.peer.eligible():
 		return errors.New("it goes on with a peer that is not asked")
 	}
 	return nil
@@ -149,8 +149,11 @@ func (s *state) auditValue(f *fetch) error {
 		return errors.New("the peer of its value does not know of it")
 	case v.held != v.size, f.stage != stageJudged && (len(v.parts) > 0) == (v.hashes == nil):
 		return fmt.Errorf("of %d bytes %d are held", v.size, v.held)
-	case len(v.parts) > 0 && f.stage != stageJudged && f.asks[0] != nil && (int(f.asks[0].part) != len(v.parts) || f.asks[1] != nil):
-		return fmt.Errorf("part %d is asked for, and %d are there", f.asks[0].part, len(v.parts))
+	}
+	for _, r := range f.asks {
+		if r != nil && int(r.part) != len(v.parts) {
+			return fmt.Errorf("part %d is asked for, and %d are there", r.part, len(v.parts))
+		}
 	}
 	return nil
 }
@@ -163,7 +166,7 @@ func (s *state) auditTargets(f *fetch) error {
 			return fmt.Errorf("target %s does not know of it", p.id)
 		case p.blocked || p.id == s.self:
 			return fmt.Errorf("target %s may not be asked", p.id)
-		case (l.place >= 0) != (f.queued() && !f.pinned() && !f.asksOf(p)):
+		case (l.place >= 0) != (f.queued() && !f.awaitsPin() && !f.asksOf(p)):
 			return fmt.Errorf("it waits for target %s, or does not, at stage %d", p.id, f.stage)
 		}
 	}
@@ -177,7 +180,7 @@ func (s *state) auditTargets(f *fetch) error {
 
 func (s *state) auditPeer(p *remote) error {
 	pauses := p.until > s.now
-	ready := p.eligible() && !pauses && len(p.asked) < s.limits.Outstanding && p.bucket.Ready(s.time(s.now), 1)
+	ready := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding) && p.bucket.Ready(s.time(s.now), 1)
 	switch {
 	case len(p.asked) > s.limits.Outstanding:
 		return fmt.Errorf("%d requests are outstanding", len(p.asked))
@@ -201,11 +204,12 @@ func (s *state) auditPeer(p *remote) error {
 }
 
 func (s *state) auditRequests() error {
-	var reserved int64
-	asked := 0
+	awaited, asked := 0, 0
 	for id, r := range s.requests {
-		reserved += r.reserved
 		f := r.fetch
+		if f != nil && r.part == 0 {
+			awaited++
+		}
 		switch {
 		case r.id != id || s.timers.Items()[r.timer] != r:
 			return fmt.Errorf("request %d has no timer", id)
@@ -220,8 +224,8 @@ func (s *state) auditRequests() error {
 	for _, p := range s.remotes {
 		asked += len(p.asked)
 	}
-	if reserved != s.reserved || asked != len(s.requests) {
-		return fmt.Errorf("%d requests reserve %d bytes, and %d of %d peers reserve %d", len(s.requests), reserved, asked, len(s.remotes), s.reserved)
+	if awaited != s.awaited || asked != len(s.requests) {
+		return fmt.Errorf("%d requests, of them %d for values: %d are at peers, and %d counted", len(s.requests), awaited, asked, s.awaited)
 	}
 	return nil
 }

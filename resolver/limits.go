@@ -24,8 +24,9 @@ type Limits struct {
 	// has the value hears of it ten times a second at most.
 	Retry time.Duration
 
-	// Outstanding is how many requests one peer may have at a time. Default 8: at 50 ms of
-	// round trip it is kept busy when a value takes it 7 ms.
+	// Outstanding is how many requests one peer may have at a time. Default 32: at 200 ms
+	// of round trip it is kept busy when a value takes it 7 ms. A peer has fewer that is
+	// kept busy by fewer: two at first.
 	Outstanding int
 
 	// Rate and Burst are how many requests a peer gets in a second, and at once after a
@@ -33,8 +34,9 @@ type Limits struct {
 	Rate  float64
 	Burst int
 
-	// Hedge is the multiple of a peer's performance after which its answer is late, and
-	// one other peer is asked as well. Default 3. Negative: never.
+	// Hedge is the multiple of the time that a peer took for its last answers, after which
+	// one is late and another peer is asked as well. Default 3. While nothing waits, one
+	// is asked also that is clearly expected to be sooner. Negative: never.
 	Hedge float64
 
 	// Undelivered bounds the bytes of values that are asked for, under way in parts, or
@@ -57,7 +59,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Latency, 200*time.Millisecond)
 	set(&l.Timeout, 10*time.Second)
 	set(&l.Retry, 100*time.Millisecond)
-	set(&l.Outstanding, 8)
+	set(&l.Outstanding, 32)
 	set(&l.Rate, 1000)
 	set(&l.Burst, 1000)
 	set(&l.Hedge, 3)

@@ -133,13 +133,14 @@ type state struct {
 	resting   table.Heap[*fetch]   // wait for their time
 	deadlines table.Heap[*fetch]   // of those that have one
 	timers    table.Heap[*request] // when each is late, then when it has failed
+	hopes     table.Heap[*request] // that somebody else could be asked as well, the last expected first
 	ready     table.Heap[*remote]  // may be asked now
 	called    table.Heap[*remote]  // of those, for whom in particular fetches wait
 	pauses    table.Heap[*remote]  // when each may be asked again
 
 	// What counts towards Limits.Undelivered.
 	expected int64 // what a value may be large, after those that came
-	reserved int64 // for what is asked for
+	awaited  int   // values that are asked for
 	held     int64 // of values that come in parts or are with the Consumer
 
 	active int // fetches with an outstanding request
@@ -152,7 +153,7 @@ func newState(now time.Time, limits Limits, self peer.ID, seed uint64) *state {
 	return &state{
 		limits: limits, self: self, began: now, rng: rand.New(rand.NewPCG(seed, 0)),
 		fetches: make(map[Key]*fetch), requests: make(map[requestID]*request), remotes: make(map[peer.ID]*remote),
-		expected: int64(limits.Part) / firstExpected,
+		expected: min(int64(limits.Part), limits.MaxValue),
 
 		open:    table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),
 		resting: table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),
@@ -165,6 +166,12 @@ func newState(now time.Time, limits Limits, self peer.ID, seed uint64) *state {
 		timers: table.NewHeap(
 			func(a, b *request) bool { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) < 0 },
 			func(r *request, place int) { r.timer = place },
+		),
+		hopes: table.NewHeap(
+			func(a, b *request) bool {
+				return cmp.Or(cmp.Compare(b.expected, a.expected), cmp.Compare(a.id, b.id)) < 0
+			},
+			func(r *request, place int) { r.hope = place },
 		),
 		ready:  table.NewHeap(better, func(p *remote, place int) { p.readyAt = place }),
 		called: table.NewHeap(func(a, b *remote) bool { return sooner(a.foremost(), b.foremost()) }, func(p *remote, place int) { p.calledAt = place }),

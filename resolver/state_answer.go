@@ -25,20 +25,19 @@ func (s *state) answered(now time.Time, from peer.ID, id requestID, a answer) {
 		return
 	}
 	s.counts.Answers++
-	elapsed := time.Duration(s.now - r.sent)
 	f := s.finish(r)
 	if f == nil {
-		s.performed(p, elapsed)
+		s.performed(r)
 		s.forget(p)
 		return
 	}
 	switch {
 	case r.part > 0:
-		s.takePart(f, p, elapsed, a)
+		s.takePart(f, r, a)
 	case a.size > 0 || len(a.hashes) > 0:
-		s.takeFirst(f, p, elapsed, a)
+		s.takeFirst(f, r, a)
 	default:
-		s.takeWhole(f, p, elapsed, a)
+		s.takeWhole(f, r, a)
 	}
 }
 
@@ -59,7 +58,7 @@ func (s *state) stray(p *remote, r *request) {
 func (s *state) refused(r *request, why wire.Code) {
 	s.counts.refused(why)
 	switch {
-	case why == wire.CodeChanged && r.part > 0:
+	case why == wire.CodeChanged && r.part > 0 && (r.fetch == nil || r.fetch.asks[1] == nil):
 		s.changed(r)
 		return
 	case why == wire.CodeBusy:
@@ -74,7 +73,7 @@ func (s *state) changed(r *request) {
 	if f == nil {
 		return
 	}
-	f.stage = stageNone
+	s.unasked(f)
 	s.drop(f)
 	if r.peer.eligible() {
 		f.value = &value{}
@@ -83,16 +82,10 @@ func (s *state) changed(r *request) {
 	s.again(f)
 }
 
-// performed takes in how long a peer took to send data.
-func (s *state) performed(p *remote, elapsed time.Duration) {
-	p.latency = (p.latency + elapsed) / 2
-	s.measured(p, elapsed)
-}
-
 // accept lets a fetch take the data that a peer has sent. Another that was asked for
 // them is not waited for any more.
-func (s *state) accept(f *fetch, p *remote, elapsed time.Duration) {
-	s.performed(p, elapsed)
+func (s *state) accept(f *fetch, r *request) {
+	s.performed(r)
 	if f.stage == stageLate {
 		s.dequeue(f)
 	}
@@ -111,15 +104,23 @@ func (s *state) violated(f *fetch, p *remote, fault message.Fault) {
 // lied blames a peer for data that do not fit their hash.
 func (s *state) lied(f *fetch, p *remote) {
 	s.counts.Invalid++
+	if f.pinned() && f.value.pin.peer == p { // The list of parts is the liar's.
+		if f.stage == stageLate {
+			s.dequeue(f)
+		}
+		f.stage = stageNone
+		s.disown(f)
+		s.drop(f)
+	}
 	s.block(p)
 	s.failedAt(f, p)
 }
 
 // crowd passes over data for which there is no room, and has them asked for again when
 // there is. The peer is not to blame.
-func (s *state) crowd(f *fetch, p *remote, elapsed time.Duration, size int64) {
+func (s *state) crowd(f *fetch, r *request, size int64) {
 	s.counts.Dropped++
-	s.performed(p, elapsed)
+	s.performed(r)
 	f.need = uint32(size)
 	if s.unasked(f) {
 		s.drop(f)
@@ -128,7 +129,7 @@ func (s *state) crowd(f *fetch, p *remote, elapsed time.Duration, size int64) {
 }
 
 // hasRoom reports whether a value of the size may be held.
-func (s *state) hasRoom(size int64) bool { return s.reserved+s.held+size <= s.limits.Undelivered }
+func (s *state) hasRoom(size int64) bool { return s.held+size <= s.limits.Undelivered }
 
 // unsent takes in that a request was not sent.
 func (s *state) unsent(now time.Time, id requestID) {

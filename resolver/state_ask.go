@@ -18,8 +18,10 @@ type request struct {
 	due      moment // late then, or failed
 	late     bool
 	hedge    bool
-	reserved int64
+	among    int    // that the peer had then, with this one
+	expected moment // the answer, by how the peer was before
 	timer    int
+	hope     int // in hopes; -1
 }
 
 // next is the fetch that goes first of those that can be sent now, or nil.
@@ -41,15 +43,31 @@ func (s *state) next() *fetch {
 // take what becomes free. A value under way has its room.
 func (s *state) sendable() bool {
 	f := s.next()
-	return f != nil && (f.class == classPart || s.reserved+s.held+s.room(f) <= s.limits.Undelivered)
+	if f == nil {
+		return s.hedgeable()
+	}
+	return f.underway() || s.askable(f)
 }
 
-// room is what a request for a fetch counts until it is answered.
-func (s *state) room(f *fetch) int64 {
-	if f.class == classPart {
-		return 0
+// clearly is how many times what an idle peer takes at best another has to be expected to
+// take, for that one to be asked as well.
+const clearly = 2
+
+// hedgeable reports whether, while nothing waits, a peer that could be asked would most
+// likely have the value sooner than the one that is expected to take longest: a slow one
+// that had to be asked when the others had enough to do.
+func (s *state) hedgeable() bool {
+	if s.hopes.Len() == 0 || s.ready.Len() == 0 {
+		return false
 	}
-	return max(int64(f.need), min(s.expected, s.limits.MaxValue))
+	r, p := s.hopes.Top(), s.ready.Top()
+	return p != r.peer && p.lowest > 0 && r.expected > s.now.after(clearly*p.lowest) && (r.part > 0 || s.askable(r.fetch))
+}
+
+// askable reports whether there is room for the value of a fetch beside what is held and
+// what is asked for, of which each is expected to be as large as those that came.
+func (s *state) askable(f *fetch) bool {
+	return s.hasRoom(int64(s.awaited)*s.expected + max(int64(f.need), s.expected))
 }
 
 // send sends the request that is due first.
@@ -59,6 +77,13 @@ func (s *state) send() {
 			return
 		}
 		f := s.next()
+		if f == nil {
+			r := s.hopes.Top()
+			s.double(r)
+			s.enqueue(r.fetch)
+			s.ask(r.fetch, s.ready.Top())
+			return
+		}
 		if p := s.choose(f); p != nil {
 			s.ask(f, p)
 			return
@@ -72,7 +97,7 @@ func (s *state) send() {
 // is another.
 func (s *state) choose(f *fetch) *remote {
 	switch {
-	case f.pinned():
+	case f.awaitsPin():
 		return f.value.pin.peer
 	case f.targeted:
 		return s.chooseTarget(f)
@@ -135,9 +160,9 @@ func (s *state) postpone(f *fetch) {
 // ask sends a request.
 func (s *state) ask(f *fetch, p *remote) {
 	s.last++
-	r := &request{id: s.last, fetch: f, peer: p, sent: s.now, hedge: f.stage == stageLate, reserved: s.room(f)}
+	r := &request{id: s.last, fetch: f, peer: p, sent: s.now, hedge: f.stage == stageLate, among: len(p.asked) + 1, hope: -1}
 	out := ask{id: r.id, to: p.id, key: f.key}
-	if f.class == classPart {
+	if f.underway() {
 		r.part = uint32(len(f.value.parts))
 		out.part, out.list = r.part, f.value.list
 	}
@@ -150,10 +175,15 @@ func (s *state) ask(f *fetch, p *remote) {
 	} else {
 		f.asks[1] = r
 	}
-	s.reserved += r.reserved
-	r.due = s.patience(r)
+	if r.part == 0 {
+		s.awaited++
+	}
+	r.due, r.expected = s.patience(r), s.now.after(p.latency)
 	s.requests[r.id] = r
 	s.timers.Push(r)
+	if s.doubtable(r) && !f.targeted {
+		s.hopes.Push(r)
+	}
 	p.asked = append(p.asked, r)
 	p.bucket.Take(1)
 	s.place(p)
@@ -167,7 +197,7 @@ func (s *state) count(f *fetch, r *request) {
 	switch {
 	case r.hedge:
 		s.counts.Hedges++
-	case r.part > 0 && f.pinned():
+	case f.underway() && f.awaitsPin():
 		s.counts.Parts++
 	default:
 		f.attempts++
@@ -177,10 +207,16 @@ func (s *state) count(f *fetch, r *request) {
 // patience is when a request is late, where there can be a second one, or has failed.
 func (s *state) patience(r *request) moment {
 	end := r.sent.after(s.limits.Timeout)
-	if s.limits.Hedge <= 0 || r.hedge || r.part > 0 || r.fetch.pinned() {
-		return end // There is nobody else who could answer.
+	if !s.doubtable(r) {
+		return end
 	}
 	return min(end, r.sent.after(time.Duration(s.limits.Hedge*float64(r.peer.latency))))
+}
+
+// doubtable reports whether a second peer may be asked as well: not one more, and not
+// for a value that is to begin again at this one.
+func (s *state) doubtable(r *request) bool {
+	return s.limits.Hedge > 0 && !r.hedge && (r.part > 0 || !r.fetch.pinned())
 }
 
 // late takes in that a request is late, or was not answered in time.
@@ -194,12 +230,25 @@ func (s *state) late(r *request) {
 		s.fail(r)
 		return
 	case f != nil && f.stage == stageAsked && f.asks[1] == nil:
-		r.late = true
-		f.class, f.at = classRetry, s.now
+		s.double(r)
 		s.enqueue(f)
 	}
 	r.due = end
 	s.timers.Fix(r.timer)
+}
+
+// double has a second peer be asked for what a first one was.
+func (s *state) double(r *request) {
+	s.unhope(r)
+	r.late = true
+	r.fetch.class, r.fetch.at = classRetry, s.now
+}
+
+// unhope takes a request out of those that somebody else could be asked for as well.
+func (s *state) unhope(r *request) {
+	if r.hope >= 0 {
+		s.hopes.Remove(r.hope)
+	}
 }
 
 // finish ends a request. The fetch that it was for is returned, or nil.
@@ -226,10 +275,11 @@ func (s *state) disown(f *fetch) {
 // disownOne makes the answer to a request of no use, and returns the fetch.
 func (s *state) disownOne(r *request) *fetch {
 	f := r.fetch
-	if !planted.Is(planted.LeakedRoom) || r.due > s.now {
-		s.reserved -= r.reserved
+	s.unhope(r)
+	if r.part == 0 && (!planted.Is(planted.LeakedRoom) || r.due > s.now) {
+		s.awaited--
 	}
-	r.fetch, r.reserved = nil, 0
+	r.fetch = nil
 	if f.asks[0] == r {
 		f.asks[0] = f.asks[1]
 	}

@@ -253,7 +253,7 @@ func (s *state) enqueue(f *fetch) {
 		f.stage = stageLate
 	}
 	switch {
-	case f.pinned():
+	case f.awaitsPin():
 		s.await(f.value.pin)
 	case f.targeted:
 		for _, l := range f.targets {
@@ -272,7 +272,7 @@ func (s *state) dequeue(f *fetch) {
 	case f.stage == stageResting:
 		s.resting.Remove(int(f.place))
 	case f.stage != stageQueued && f.stage != stageLate:
-	case f.pinned():
+	case f.awaitsPin():
 		s.forgo(f.value.pin)
 	case f.targeted:
 		for _, l := range f.targets {
@@ -285,13 +285,18 @@ func (s *state) dequeue(f *fetch) {
 
 func (f *fetch) queued() bool { return f.stage == stageQueued || f.stage == stageLate }
 
+// repeats is the class of a fetch that was asked for before.
+func (f *fetch) repeats() class {
+	if f.underway() {
+		return classPart
+	}
+	return classRetry
+}
+
 // again lets a fetch that lost its request through no fault of a peer, or of one that
 // was blocked for it, wait for another peer at once.
 func (s *state) again(f *fetch) {
-	f.class, f.at = classRetry, s.now
-	if f.value != nil && len(f.value.parts) > 0 {
-		f.class = classPart
-	}
+	f.class, f.at = f.repeats(), s.now
 	s.enqueue(f)
 }
 
@@ -301,10 +306,7 @@ func (s *state) rest(f *fetch) {
 		s.end(f, f.failed(ErrAttempts))
 		return
 	}
-	f.class, f.at, f.stage = classRetry, s.now.after(s.limits.Retry), stageResting
-	if f.value != nil && len(f.value.parts) > 0 {
-		f.class = classPart
-	}
+	f.class, f.at, f.stage = f.repeats(), s.now.after(s.limits.Retry), stageResting
 	if planted.Is(planted.LostRetry) && f.attempts > 1 {
 		f.at = math.MaxInt64
 	}

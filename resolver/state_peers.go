@@ -20,6 +20,8 @@ type remote struct {
 
 	performance time.Duration // past and last, half each; what fails counts as the timeout
 	latency     time.Duration // the same of answers with data alone
+	lowest      time.Duration // of these; 0 when there was none
+	window      float64       // requests that it may have at a time
 	asked       []*request    // outstanding
 	owed        int           // requests that have timed out and may be answered yet
 	bucket      rate.Bucket   // of requests
@@ -69,7 +71,12 @@ func (s *state) remote(id peer.ID) *remote {
 	return p
 }
 
-func (p *remote) reset(latency time.Duration) { p.performance, p.latency = latency, latency }
+func (p *remote) reset(latency time.Duration) {
+	p.performance, p.latency, p.lowest, p.window = latency, latency, 0, leastWindow
+}
+
+// room is how many requests the peer may have at a time.
+func (p *remote) room(most int) int { return min(int(p.window), most) }
 
 // forget removes a peer of whom nothing has to be remembered.
 func (s *state) forget(p *remote) {
@@ -142,7 +149,7 @@ func (s *state) place(p *remote) {
 		}
 	}
 	pauses := p.until > s.now
-	ready := p.eligible() && !pauses && len(p.asked) < s.limits.Outstanding
+	ready := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding)
 	p.score = float64(p.performance) * float64(1+len(p.asked)) * (1 + s.penalty(p))
 	put(&s.pauses, p, p.pausesAt, pauses)
 	put(&s.ready, p, p.readyAt, ready)
@@ -178,6 +185,36 @@ func (s *state) measured(p *remote, elapsed time.Duration) {
 	p.performance = (p.performance + elapsed) / 2
 	s.out.measures = append(s.out.measures, measure{peer: p.id, performance: p.performance})
 	s.place(p)
+}
+
+// The window of a peer is how many requests it may have: enough to keep it busy, and no
+// more, because what waits for it would be had sooner from another. It begins small, so
+// that little is lost to one that lies or is slow.
+const (
+	// leastWindow keeps a peer busy for which an answer takes as long as the way.
+	leastWindow = 2
+	// mostWaiting is how many times the lowest an answer is to take: as long as the way
+	// and the work, others may wait before it.
+	mostWaiting = 2
+	// windowOver is how many answers the window is smoothed over. One says little, and
+	// while a window grows they come one after the other.
+	windowOver = 4
+	// lowestOver is how many answers the lowest takes to forget how things were.
+	lowestOver = 64
+)
+
+// performed takes in how long a peer took to send data.
+func (s *state) performed(r *request) {
+	p, elapsed := r.peer, time.Duration(s.now-r.sent)
+	p.latency = (p.latency + elapsed) / 2
+	if p.lowest == 0 || elapsed < p.lowest {
+		p.lowest = elapsed
+	}
+	p.lowest += (elapsed - p.lowest) / lowestOver
+	// With so many at a time it took so long: that is its rate, or it could do more.
+	fits := float64(r.among) * mostWaiting * float64(p.lowest) / float64(max(elapsed, 1))
+	p.window = max(leastWindow, min(p.window+(fits-p.window)/windowOver, float64(s.limits.Outstanding)))
+	s.measured(p, elapsed)
 }
 
 // pause has a peer not be asked for a time.

@@ -46,7 +46,7 @@ func (s *state) aim(f *fetch, o order) {
 		l := &link{fetch: f, peer: p, place: -1}
 		f.targets = append(f.targets, l)
 		p.targets.add(l)
-		if f.queued() && f.place < 0 && !f.pinned() && !f.asksOf(p) {
+		if f.queued() && !f.awaitsPin() && !f.asksOf(p) {
 			s.await(l)
 		}
 	}
@@ -63,7 +63,7 @@ func (f *fetch) aimsAt(p *remote) bool {
 
 // free lets a fetch ask all peers.
 func (s *state) free(f *fetch) {
-	waits := f.queued() && !f.pinned()
+	waits := f.queued() && !f.awaitsPin()
 	if waits {
 		s.dequeue(f)
 	}

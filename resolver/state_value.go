@@ -3,7 +3,6 @@ package resolver
 import (
 	"crypto/sha256"
 	"slices"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -29,8 +28,17 @@ type value struct {
 // for others then.
 const mostResumes = 3
 
+// underway reports whether parts of the value are there, and others are not.
+func (f *fetch) underway() bool {
+	return f.value != nil && len(f.value.parts) > 0 && f.stage != stageJudged
+}
+
 // pinned reports whether the fetch goes on with one peer.
 func (f *fetch) pinned() bool { return f.value != nil && f.value.pin != nil }
+
+// awaitsPin reports whether it waits for this peer. When that is late it waits for
+// another.
+func (f *fetch) awaitsPin() bool { return f.pinned() && f.stage == stageQueued }
 
 func (s *state) pin(f *fetch, p *remote) {
 	f.value.pin = &link{fetch: f, peer: p, place: -1}
@@ -64,12 +72,8 @@ func (s *state) expect(size int64) {
 	s.expected += (size - s.expected) / expectedOver
 }
 
-const (
-	// firstExpected is the part of a message that the first values are expected to take.
-	firstExpected = 16
-	// expectedOver is how many values the expectation is smoothed over. It rises at once.
-	expectedOver = 16
-)
+// expectedOver is how many values the expectation is smoothed over. It rises at once.
+const expectedOver = 16
 
 // drop forgets the value of a fetch that does not wait for its peer.
 func (s *state) drop(f *fetch) {
@@ -82,13 +86,10 @@ func (s *state) drop(f *fetch) {
 
 // startOver drops the value of a fetch whose peer was blocked.
 func (s *state) startOver(f *fetch) {
-	if f.queued() {
-		s.dequeue(f)
-		s.drop(f)
-		s.again(f)
-		return
-	}
+	s.dequeue(f)
+	s.disown(f)
 	s.drop(f)
+	s.again(f)
 }
 
 // interrupt notes that a peer has not gone on with a value. Another that has the same
@@ -104,22 +105,24 @@ func (s *state) interrupt(f *fetch) {
 }
 
 // takeWhole takes a value in one message.
-func (s *state) takeWhole(f *fetch, p *remote, elapsed time.Duration, a answer) {
+func (s *state) takeWhole(f *fetch, r *request, a answer) {
+	p := r.peer
 	size := int64(len(a.data))
 	switch {
 	case size > min(int64(s.limits.Part), s.limits.MaxValue):
 		s.violated(f, p, message.FaultBlockTooLarge)
 	case !s.hasRoom(size):
-		s.crowd(f, p, elapsed, size)
+		s.crowd(f, r, size)
 	default:
-		s.accept(f, p, elapsed)
+		s.accept(f, r)
 		s.hold(f, &value{parts: [][]byte{a.data}, suppliers: []peer.ID{p.id}}, size)
 		s.judge(f)
 	}
 }
 
 // takeFirst takes the first part of a value and the hashes of all.
-func (s *state) takeFirst(f *fetch, p *remote, elapsed time.Duration, a answer) {
+func (s *state) takeFirst(f *fetch, r *request, a answer) {
+	p := r.peer
 	part := int64(s.limits.Part)
 	switch {
 	case a.size > s.limits.MaxValue:
@@ -129,9 +132,9 @@ func (s *state) takeFirst(f *fetch, p *remote, elapsed time.Duration, a answer) 
 	case !a.fits(a.hashes):
 		s.lied(f, p)
 	case !s.hasRoom(a.size):
-		s.crowd(f, p, elapsed, a.size)
+		s.crowd(f, r, a.size)
 	default:
-		s.accept(f, p, elapsed)
+		s.accept(f, r)
 		v := &value{parts: [][]byte{a.data}, hashes: a.hashes, list: sha256.Sum256(a.hashes), suppliers: []peer.ID{p.id}}
 		s.hold(f, v, a.size)
 		s.proceed(f, p)
@@ -139,7 +142,8 @@ func (s *state) takeFirst(f *fetch, p *remote, elapsed time.Duration, a answer) 
 }
 
 // takePart takes the next part of a value.
-func (s *state) takePart(f *fetch, p *remote, elapsed time.Duration, a answer) {
+func (s *state) takePart(f *fetch, r *request, a answer) {
+	p := r.peer
 	v, part := f.value, int64(s.limits.Part)
 	n := len(v.parts)
 	switch {
@@ -148,7 +152,7 @@ func (s *state) takePart(f *fetch, p *remote, elapsed time.Duration, a answer) {
 	case !a.fits(v.hashes[n*sha256.Size:]):
 		s.lied(f, p)
 	default:
-		s.accept(f, p, elapsed)
+		s.accept(f, r)
 		v.parts, v.resumes = append(v.parts, a.data), 0
 		if !slices.Contains(v.suppliers, p.id) {
 			v.suppliers = append(v.suppliers, p.id)
@@ -175,10 +179,7 @@ func (s *state) proceed(f *fetch, p *remote) {
 		s.judge(f)
 		return
 	}
-	switch {
-	case !p.eligible():
-		s.unpin(f)
-	case !f.pinned():
+	if s.unpin(f); p.eligible() {
 		s.pin(f, p)
 	}
 	s.again(f)

@@ -174,7 +174,7 @@ func (s *Steps) Performance(p peer.ID) time.Duration {
 
 // Idle reports whether there is neither a fetch nor a request, nor a byte counted.
 func (s *Steps) Idle() bool {
-	return len(s.s.fetches)+len(s.s.requests) == 0 && s.s.held+s.s.reserved == 0
+	return len(s.s.fetches)+len(s.s.requests) == 0 && s.s.held == 0 && s.s.awaited == 0
 }
 
 // Pending is how many fetches there are.

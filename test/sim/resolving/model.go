@@ -104,7 +104,7 @@ func (w *World) outstanding(k *wish, a resolver.Ask) {
 	live := 0
 	for id, other := range k.asks {
 		switch {
-		case !other.at.Add(w.timeout).After(w.Now), other.part == 0 && a.Part > 0: // A part came: of no use any more.
+		case !other.at.Add(w.timeout).After(w.Now), other.part != a.Part: // Of no use any more: a part came, or it begins again.
 			delete(k.asks, id)
 		case other.to == a.To:
 			w.fail("%s is asked for %s a second time", a.To, a.Key)
@@ -112,7 +112,7 @@ func (w *World) outstanding(k *wish, a resolver.Ask) {
 			live++
 		}
 	}
-	if live > 1 || live == 1 && a.Part > 0 {
+	if live > 1 {
 		w.fail("%s has %d requests already", a.Key, live)
 	}
 }

@@ -14,10 +14,10 @@ import (
 type Peer struct {
 	ID      peer.ID
 	Nature  Nature
-	Latency time.Duration           // one way
-	Service time.Duration           // that a request takes it, one after the other
-	Has     func(resolver.Key) bool // nil for everything
-	Asked   []resolver.Ask
+	Latency time.Duration                 // one way
+	Service time.Duration                 // that a request takes it, one after the other
+	Has     func(resolver.Key) bool       // nil for everything
+	Serving func(bytes int) time.Duration // in place of Service, for an answer of so many; may be nil
 	free    time.Time
 	life    int // of its stream
 }
@@ -49,11 +49,14 @@ const (
 
 // arrive takes a request in, and answers when those before it are.
 func (p *Peer) arrive(n *Net, a resolver.Ask) {
-	p.Asked = append(p.Asked, a)
 	if p.free.Before(n.Now) {
 		p.free = n.Now
 	}
-	p.free = p.free.Add(p.Service)
+	takes := p.Service
+	if v := n.Values(a.Key); v != nil && p.Serving != nil {
+		takes = p.Serving(min(len(v.Data), v.part))
+	}
+	p.free = p.free.Add(takes)
 	n.agenda.Push(p.free, func() { p.answer(n, a) })
 }
 
