@@ -69,6 +69,7 @@ sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fau
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
 	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/resolving -args -seeds $(SEEDS)
+	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/bench/resolver
 
 .PHONY: proof
 proof: ## Run what shows that the exchange is right, and print and keep how much there was.
