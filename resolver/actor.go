@@ -100,8 +100,9 @@ func (s *shell) run(ctx context.Context) {
 			return
 		}
 		s.catchUp(ctx, now)
-		s.state.turn(now)
 		s.lines.tick(now)
+		s.lose(now) // Before anything is asked there again.
+		s.state.turn(now)
 		s.perform(ctx, now)
 		s.loop.Waiting(time.Now())
 	}
@@ -312,13 +313,10 @@ func (s *shell) judged(now time.Time, v verdict) {
 // perform does what the state and the lines ask for.
 func (s *shell) perform(ctx context.Context, now time.Time) {
 	s.enact(now)
-	out := s.lines.take()
-	for _, p := range out.lost {
-		s.state.parted(now, p)
-	}
-	if len(out.lost) > 0 {
+	if s.lose(now) {
 		s.enact(now) // No request follows from that before the next turn.
 	}
+	out := s.lines.take()
 	for _, p := range out.held {
 		s.service.Hold(p)
 	}
@@ -338,6 +336,16 @@ func (s *shell) perform(ctx context.Context, now time.Time) {
 		s.service.Release(p)
 	}
 	s.serveConsumer(ctx)
+}
+
+// lose tells the state who answers nothing of what was asked, and reports whether there
+// was anybody.
+func (s *shell) lose(now time.Time) bool {
+	lost := s.lines.takeLost()
+	for _, p := range lost {
+		s.state.parted(now, p)
+	}
+	return len(lost) > 0
 }
 
 // enact does what the state asks for.

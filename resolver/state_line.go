@@ -43,6 +43,7 @@ type lines struct {
 	streams map[streamID]*line
 	last    streamID
 	next    time.Time // when to be woken, at the latest; zero for never
+	lost    []peer.ID // who answers nothing of what was asked on a stream
 	out     lineEffects
 }
 
@@ -54,7 +55,6 @@ type lineEffects struct {
 	hangUps []hangUp
 	held    []peer.ID // connections to be kept
 	let     []peer.ID // and not to be kept any more
-	lost    []peer.ID // who answers nothing of what was asked on a stream
 }
 
 type (
@@ -74,6 +74,14 @@ type (
 
 func newLines(timeout time.Duration) *lines {
 	return &lines{idle: timeout + restAfter, of: make(map[peer.ID]*line), streams: make(map[streamID]*line)}
+}
+
+// takeLost returns who answers nothing any more of what was asked. It is to be told to
+// the state before that asks anything else.
+func (s *lines) takeLost() []peer.ID {
+	lost := s.lost
+	s.lost = nil
+	return lost
 }
 
 func (s *lines) take() lineEffects {
@@ -151,7 +159,7 @@ func (s *lines) end(l *line, inOrder bool) {
 	delete(s.streams, l.stream)
 	if s.of[l.peer] == l {
 		delete(s.of, l.peer)
-		s.out.lost = append(s.out.lost, l.peer)
+		s.lost = append(s.lost, l.peer)
 	}
 	if l.open {
 		s.out.let = append(s.out.let, l.peer)
