@@ -281,8 +281,8 @@ func (s *shell) part(now time.Time, r parted) {
 	if !ok {
 		return
 	}
-	if f := wire.FaultOf(r.Cause); f == wire.FaultLength {
-		s.state.faulted(now, p, faultOf(f))
+	if f := blame(r.Cause); f != 0 {
+		s.state.faulted(now, p, f)
 	}
 	s.lines.ended(r.Stream, errors.Is(r.Cause, io.EOF) && !errors.Is(r.Cause, io.ErrUnexpectedEOF))
 }

@@ -70,6 +70,19 @@ func (h *hearing) sum(a *answer) {
 	a.hash()
 }
 
+// blame is the fault of a peer in the end of its stream, or 0: one that was cut is none.
+// What the stream finds wrong with frames by itself has a fault of its own.
+func blame(cause error) message.Fault {
+	var frame *message.FrameError
+	if errors.As(cause, &frame) && frame.Fault != message.FaultFrameCut {
+		return frame.Fault
+	}
+	if f := wire.FaultOf(cause); f == wire.FaultLength {
+		return faultOf(f)
+	}
+	return 0
+}
+
 // faultOf is what the ledger calls a fault of the protocol. What newer peers say and
 // nobody knows here is only unasked.
 func faultOf(f wire.Fault) message.Fault {

@@ -8,10 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/resolver"
+	"github.com/souk-p2p/souk/resolver/wire"
 	"github.com/souk-p2p/souk/test/sim"
 )
 
@@ -240,4 +242,77 @@ func (p *party) idle(w *sim.World) {
 		require.Zero(t, stat.Judged)
 		require.Zero(t, stat.Undelivered)
 	})
+}
+
+// scripted adds a peer that answers each request with the frames that script returns, on
+// the stream on which it came.
+func scripted(w *sim.World, l sim.Link, script func(nth int, r *wire.Request) []byte) *party {
+	n := w.Host(l)
+	w.Do(func() error {
+		n.SetStreamHandler(wire.Protocol, func(s network.Stream) {
+			defer s.Reset()
+			in := wire.NewRequests(s)
+			for nth := 0; ; nth++ {
+				r, err := in.Next()
+				if err != nil {
+					return
+				}
+				if _, err := s.Write(script(nth, r)); err != nil {
+					return
+				}
+			}
+		})
+		return nil
+	})
+	return &party{Node: n}
+}
+
+// says is messages as frames, also those that are against the rules.
+func says(ms ...wire.Message) (frames []byte) {
+	for _, m := range ms {
+		frame, err := wire.AppendFrame(nil, m)
+		if err != nil {
+			panic(err)
+		}
+		frames = append(frames, frame...)
+	}
+	return frames
+}
+
+// getting is a Get in the background.
+type getting struct {
+	value []byte
+	err   error
+	done  chan struct{}
+}
+
+func (p *party) gets(w *sim.World, k resolver.Key, opts ...resolver.FetchOption) *getting {
+	g := &getting{done: make(chan struct{})}
+	w.Do(func() error {
+		go func() {
+			defer close(g.done)
+			g.value, g.err = p.Get(context.Background(), k, opts...)
+		}()
+		return nil
+	})
+	return g
+}
+
+// await waits for the end of a Get.
+func (g *getting) await(w *sim.World) ([]byte, error) {
+	w.Try(func(ctx context.Context) error {
+		select {
+		case <-g.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	return g.value, g.err
+}
+
+// faults are those that a node has counted of a peer, by name.
+func (p *party) faults(of *party) map[string]uint64 {
+	r, _ := p.Souk().Ledger(of.ID())
+	return r.Faults
 }
