@@ -29,7 +29,7 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Run("every page loads, in both schemes and on a phone", func(t *testing.T) {
 		for name, path := range map[string]string{
 			"overview": "", "ledgers": "ledgers", "ledger": "ledgers/" + town.ledgers[0].Peer.String(), "wants": "wants",
-			"sessions": "sessions", "session": "sessions/7", "actors": "actors", "tracker": "tracker",
+			"sessions": "sessions", "session": "sessions/7", "actors": "actors", "tracker": "tracker", "resolver": "resolver",
 		} {
 			for _, of := range []struct {
 				width, height int
@@ -149,6 +149,7 @@ func newTown(peers int) *town {
 	s.ledgers[0].History, s.ledgers[0].FirstSeen, s.ledgers[0].Since = history, noon.Add(-72*time.Hour), noon.Add(-time.Hour)
 	s.peers[0].Peer, s.sent[0].Peer, s.received[0].Peer = s.ledgers[0].Peer, s.ledgers[0].Peer, s.ledgers[0].Peer
 	s.tracker, _ = trackingNode("photos", "maps", "linux-isos").tracker, 0
+	s.services = resolvingNode().services
 	return &town{source: s}
 }
 

@@ -80,7 +80,7 @@ func (p *pages) parts(ctx context.Context) ([]part, error) {
 	for _, of := range []struct {
 		name string
 		make maker
-	}{{"overview", p.overview}, {"ledgers", p.list}, {"wants", p.wants}, {"sessions", p.sessions}, {"actors", p.actors}} {
+	}{{"overview", p.overview}, {"ledgers", p.list}, {"wants", p.wants}, {"sessions", p.sessions}, {"actors", p.actors}, {"resolver", p.resolver}} {
 		a, err := of.make(ctx, q, nil)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", of.name, err)

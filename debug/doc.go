@@ -9,6 +9,7 @@
 //	/debug/sessions/{id}    one of them
 //	/debug/actors           how busy the parts of the node are
 //	/debug/tracker          what the node keeps and answers as a tracker, if it is one
+//	/debug/resolver         what resolvers on the node fetch, of whom, and what they serve
 //	/debug/vars             counters, for programs
 //	/debug/bundle           a zip file for a bug report
 //	/debug/pprof/           profiles, where they are switched on

@@ -24,6 +24,7 @@ var formats = template.FuncMap{
 	"count":     count,
 	"number":    func(n int) string { return count(uint64(max(n, 0))) },
 	"memory":    func(n int) string { return size(float64(max(n, 0)), "B") },
+	"size":      func(n int64) string { return size(float64(max(n, 0)), "B") },
 	"persecond": perSecond,
 	"plain":     plain,
 	"blocks":    blocks,

@@ -22,6 +22,7 @@ type Config struct {
 	Trackers TrackersSource
 	Refusals RefusalSource
 	Classes  ClassSource
+	Services ServiceSource
 
 	// Draining tells whether the node finishes what it was doing and then ends. May be
 	// nil.
@@ -75,6 +76,7 @@ func (p *pages) route(mux *http.ServeMux) {
 	mux.Handle("GET /debug/sessions/{id}", p.show(p.session))
 	mux.Handle("GET /debug/actors", p.show(p.actors))
 	mux.Handle("GET /debug/tracker", p.show(p.tracker))
+	mux.Handle("GET /debug/resolver", p.show(p.resolver))
 	mux.HandleFunc("GET /debug/vars", p.vars)
 	mux.HandleFunc("GET /debug/bundle", p.bundle)
 	mux.HandleFunc("POST /debug/bundle", p.bundle)

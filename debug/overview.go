@@ -61,6 +61,7 @@ func (p *pages) overview(ctx context.Context, q *query, _ *http.Request) (answer
 	p.askWants(ctx, &o)
 	p.askStore(ctx, &o, &found)
 	p.askTrackers(ctx, &o, &found)
+	p.askResolvers(ctx, &found)
 	o.Findings = found.worstFirst()
 	return answer{name: "overview.html", html: o, json: o}, nil
 }
@@ -148,5 +149,14 @@ func (p *pages) askTrackers(ctx context.Context, o *overview, found *findings) {
 	}
 	if t, ok := p.Tracker.Tracker(ctx, 0); ok {
 		found.table(t)
+	}
+}
+
+func (p *pages) askResolvers(ctx context.Context, found *findings) {
+	if p.Services == nil {
+		return
+	}
+	if all, err := p.resolvings(ctx, mostResolved); err == nil { // Else whoever asked is gone.
+		found.resolvers(all)
 	}
 }

@@ -27,12 +27,13 @@ type source struct {
 	trackers []TrackerState
 	refused  map[string]uint64
 	classes  []souk.ClassStat
+	services []souk.Running
 }
 
 // config has every topic.
 func (s *source) config() Config {
 	return Config{
-		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s, Classes: s,
+		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s, Classes: s, Services: s,
 		Version: "souk 1.2.3", Now: func() time.Time { return noon },
 	}
 }
@@ -110,6 +111,8 @@ func busy() *source {
 }
 
 func (s *source) Classes() []souk.ClassStat { return s.classes }
+
+func (s *source) Services() []souk.Running { return s.services }
 
 func (s *source) Self() peer.ID { return id("self") }
 

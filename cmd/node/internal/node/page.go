@@ -19,7 +19,7 @@ func (n *Online) Page() debug.Config {
 	p := page{n.Exchange, n.Host.ID(), n.trackerMemory}
 	return debug.Config{
 		Source: p, Tracker: p, Peers: n.Exchange, Wants: n.Exchange, Sessions: n.Exchange, Actors: n.Exchange, Trackers: trackersPage{n},
-		Refusals: n.Exchange, Classes: n.Exchange, Draining: n.Exchange.Draining, Store: storePage{n.Storage},
+		Refusals: n.Exchange, Classes: n.Exchange, Services: n.Exchange, Draining: n.Exchange.Draining, Store: storePage{n.Storage},
 	}
 }
 
