@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/providers/record"
-	"github.com/souk-p2p/souk/test/page"
+	"github.com/souk-p2p/souk/test/pages"
 )
 
-func readPage(t *testing.T) string { return page.Read(t, "tracker-protocol.md") }
+func readPage(t *testing.T) string { return pages.Read(t, "tracker-protocol.md") }
 
 // exampleKey returns the key of the page's examples, and its seed.
 func exampleKey(t *testing.T) (crypto.PrivKey, []byte) {
@@ -70,7 +70,7 @@ func examples(t *testing.T) map[string][]byte {
 }
 
 func TestThePageShowsWhatIsWritten(t *testing.T) {
-	want, got := examples(t), page.Blocks(t, readPage(t))
+	want, got := examples(t), pages.Blocks(t, readPage(t))
 	for name, b := range want {
 		require.Equal(t, hex.EncodeToString(b), hex.EncodeToString(got[name]), "example %s", name)
 	}
@@ -81,7 +81,7 @@ func TestThePageShowsWhatIsWritten(t *testing.T) {
 func TestThePageSaysWhatIsSigned(t *testing.T) {
 	_, seed := exampleKey(t)
 	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-	shown := page.Blocks(t, readPage(t))
+	shown := pages.Blocks(t, readPage(t))
 	payload, signed := shown["payload"], shown["signed record"]
 	signature := signed[len(signed)-ed25519.SignatureSize:]
 	require.True(t, ed25519.Verify(public, append([]byte("souk-provider-record:"), payload...), signature))
@@ -95,7 +95,7 @@ func TestThePageSaysWhatIsSigned(t *testing.T) {
 
 func TestThePageHasTheNumbers(t *testing.T) {
 	text := readPage(t)
-	page.RequireRows(t, text, map[string]any{
+	pages.RequireRows(t, text, map[string]any{
 		"bytes of a frame from a client": MaxRequest, "bytes of a frame from a tracker": MaxReply,
 		"bytes of a signed record": record.MaxSigned, "bytes of a signed list": record.MaxSignedTrackers,
 		"bytes of a namespace": record.MaxNamespace, "ranges in a record": record.MaxRanges,

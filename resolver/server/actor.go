@@ -61,7 +61,7 @@ type Server struct {
 
 // New returns a server that has not started. An error names what in cfg is wrong.
 func New(cfg Config) (*Server, error) {
-	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.Limits = cfg.Limits.WithDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}

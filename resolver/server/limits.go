@@ -71,7 +71,8 @@ const (
 	rememberTime = time.Second
 )
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits with the default for each field that is zero.
+func (l Limits) WithDefaults() Limits {
 	set(&l.MaxValue, 16<<20)
 	set(&l.Producing, 16)
 	set(&l.PeerProducing, min(4, l.Producing))

@@ -52,7 +52,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	now := time.Unix(1_000_000, 0)
 	return &world{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: now,
-		state: newState(now, worldLimits.withDefaults(), keySize), began: make(map[productionID]time.Time),
+		state: newState(now, worldLimits.WithDefaults(), keySize), began: make(map[productionID]time.Time),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/test/page"
+	"github.com/souk-p2p/souk/test/pages"
 )
 
 // examples are what the page shows, by the names under which it does.
@@ -34,7 +34,7 @@ func examples(t *testing.T) map[string][]byte {
 }
 
 func TestThePageShowsWhatIsWritten(t *testing.T) {
-	want, got := examples(t), page.Blocks(t, page.Read(t, "resolver-protocol.md"))
+	want, got := examples(t), pages.Blocks(t, pages.Read(t, "resolver-protocol.md"))
 	for name, b := range want {
 		require.Equal(t, hex.EncodeToString(b), hex.EncodeToString(got[name]), "example %s", name)
 	}
@@ -42,8 +42,8 @@ func TestThePageShowsWhatIsWritten(t *testing.T) {
 }
 
 func TestThePageHasTheNumbers(t *testing.T) {
-	text := page.Read(t, "resolver-protocol.md")
-	page.RequireRows(t, text, map[string]any{
+	text := pages.Read(t, "resolver-protocol.md")
+	pages.RequireRows(t, text, map[string]any{
 		"bytes of a frame from who asks": MaxRequest, "bytes of a frame from who answers": MaxAnswer,
 		"bytes of a key": MaxKey, "bytes of a part": PartSize, "bytes of a value": MaxValue, "parts of a value": MaxParts,
 		"bytes of a hash": HashSize, "bytes of a suffix": MaxSuffix, "idle stream in seconds": Idle.Seconds(),

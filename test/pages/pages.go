@@ -1,11 +1,12 @@
-// Package page reads the pages from which protocols are written in other languages,
+// Package pages reads the pages from which protocols are written in other languages,
 // so that tests compare them with the code.
-package page
+package pages
 
 import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,13 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Read returns a page of docs/ for a test of a package two floors below the root.
+// Read returns a page of docs/, wherever in the repository the test is.
 func Read(t testing.TB, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/" + name)
-	require.NoError(t, err)
-	return string(b)
+	up := ""
+	for range deepest {
+		if b, err := os.ReadFile(filepath.Join(up, "docs", name)); err == nil {
+			return string(b)
+		}
+		up = filepath.Join("..", up)
+	}
+	require.FailNow(t, "there is no page "+name)
+	return ""
 }
+
+// deepest is how many folders a package is below the root, and one more.
+const deepest = 6
 
 // block is an example of a page: its name, and its hexadecimal digits.
 var block = regexp.MustCompile("Example: ([a-z ]+)\\.[^\n]*\n\n```\n([0-9a-f\n]*)```")
