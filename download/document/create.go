@@ -181,8 +181,9 @@ func (s *Store) publish(ctx context.Context, i *making, r record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, step := range []func() error{
-		func() error { return s.putPolicy(ctx, id, i.policy) }, // also in place of that of one that was removed in part
-		func() error { return s.data.Sync(ctx, base) },         // no page comes after the record
+		func() error { return s.unsettle(ctx, id) }, // of one that was removed in part
+		func() error { return s.putPolicy(ctx, id, i.policy) },
+		func() error { return s.data.Sync(ctx, base) }, // no page comes after the record
 		func() error { return s.data.Put(ctx, listPrefix.ChildString(id.String()), data) },
 		func() error { return s.data.Sync(ctx, base) },
 		func() error { return s.data.Delete(ctx, pendPrefix.ChildString(r.Generation)) },
@@ -219,7 +220,7 @@ func (s *Store) unpublish(ctx context.Context, id ID) (one Info, generation stri
 	for _, step := range []func() error{
 		func() error { return s.pend(ctx, r.Generation, id) },
 		func() error { return s.data.Delete(ctx, listPrefix.ChildString(id.String())) },
-		func() error { return s.data.Delete(ctx, policyPrefix.ChildString(id.String())) },
+		func() error { return s.unsettle(ctx, id) },
 		func() error { return s.data.Sync(ctx, base) },
 	} {
 		if err := step(); err != nil {
@@ -229,6 +230,15 @@ func (s *Store) unpublish(ctx context.Context, id ID) (one Info, generation stri
 	s.removed(id)
 	s.tell()
 	return one, r.Generation, nil
+}
+
+// unsettle removes what was said about a document that is not there any more.
+func (s *Store) unsettle(ctx context.Context, id ID) error {
+	err := s.data.Delete(ctx, policyPrefix.ChildString(id.String()))
+	if err == nil {
+		err = s.data.Delete(ctx, syncPrefix.ChildString(id.String()))
+	}
+	return err
 }
 
 // pend says that pages belong to no document, unless its record says that they do.
@@ -278,7 +288,7 @@ func (s *Store) tidy(ctx context.Context, pending datastore.Key) error {
 }
 
 // inUse reports whether pages are those of an import that is under way or, whereupon they
-// are pending no more, of a document. Where there is neither, there is no policy either.
+// are pending no more, of a document. Where there is neither, there is no policy of it.
 func (s *Store) inUse(ctx context.Context, id ID, generation string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -288,7 +298,7 @@ func (s *Store) inUse(ctx context.Context, id ID, generation string) (bool, erro
 	r, err := s.record(ctx, id)
 	switch {
 	case errors.As(err, new(*NotFoundError)) && s.importing[id] == nil:
-		return false, s.data.Delete(ctx, policyPrefix.ChildString(id.String()))
+		return false, s.unsettle(ctx, id)
 	case errors.As(err, new(*NotFoundError)) || err == nil && r.Generation != generation:
 		return false, nil
 	case err == nil:

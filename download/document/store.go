@@ -20,6 +20,7 @@ import (
 //
 //	list/ID                what there is: a record, written last and removed first
 //	policy/ID              the policy
+//	sync/ID                there is one when what is missing is to be fetched
 //	entries/GENERATION/…   pages of entries, in the order of keys
 //	pending/GENERATION     pages that belong to no document yet, or no more
 //	complete/GENERATION/…  which of the entries are known to be complete
@@ -42,6 +43,7 @@ var (
 	base         = datastore.NewKey("/documents")
 	listPrefix   = base.ChildString("list")
 	policyPrefix = base.ChildString("policy")
+	syncPrefix   = base.ChildString("sync")
 	pagesPrefix  = base.ChildString("entries")
 	pendPrefix   = base.ChildString("pending")
 )
@@ -63,6 +65,7 @@ type Info struct {
 	Bytes   uint64        `json:"bytes"` // of all entries, as their author says
 	Created time.Time     `json:"created"`
 	Policy  policy.Policy `json:"policy"`
+	Syncing bool          `json:"syncing"` // what is missing is to be fetched
 }
 
 // record is what is kept of a document besides its policy and entries.
@@ -107,8 +110,12 @@ func (s *Store) Info(ctx context.Context, id ID) (Info, error) {
 }
 
 func (s *Store) info(ctx context.Context, id ID, r record) (Info, error) {
-	p, err := s.policy(ctx, id)
-	return Info{ID: id, Name: r.Name, Root: r.Root, Entries: r.Entries, Bytes: r.Bytes, Created: r.Created, Policy: p}, err
+	one := Info{ID: id, Name: r.Name, Root: r.Root, Entries: r.Entries, Bytes: r.Bytes, Created: r.Created}
+	var err error
+	if one.Policy, err = s.policy(ctx, id); err == nil {
+		one.Syncing, err = s.data.Has(ctx, syncPrefix.ChildString(id.String()))
+	}
+	return one, err
 }
 
 // Document returns one of the documents, or a [*NotFoundError].
@@ -226,17 +233,35 @@ func (s *Store) policy(ctx context.Context, id ID) (p policy.Policy, err error) 
 // SetPolicy sets the policy of a document, and returns when that would survive a loss of
 // power. It is a [*NotFoundError] when there is no such document.
 func (s *Store) SetPolicy(ctx context.Context, id ID, p policy.Policy) error {
+	return s.change(ctx, id, func() error { return s.putPolicy(ctx, id, p) })
+}
+
+// SetSyncing says whether what is missing of a document is to be fetched, now and after a
+// restart, and returns when that would survive a loss of power. It is a [*NotFoundError]
+// when there is no such document.
+func (s *Store) SetSyncing(ctx context.Context, id ID, on bool) error {
+	key := syncPrefix.ChildString(id.String())
+	return s.change(ctx, id, func() error {
+		if on {
+			return s.data.Put(ctx, key, []byte{1})
+		}
+		return s.data.Delete(ctx, key)
+	})
+}
+
+// change changes something about a document that is there.
+func (s *Store) change(ctx context.Context, id ID, write func() error) error {
 	s.mu.Lock() // against a removal between the look and the write
 	defer s.mu.Unlock()
 	if _, err := s.record(ctx, id); err != nil {
 		return err
 	}
-	err := s.putPolicy(ctx, id, p)
+	err := write()
 	if err == nil {
 		err = s.data.Sync(ctx, base)
 	}
 	if err != nil {
-		return fmt.Errorf("set the policy of document %s: %w", id, err)
+		return fmt.Errorf("change document %s: %w", id, err)
 	}
 	s.tell()
 	return nil

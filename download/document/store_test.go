@@ -176,6 +176,7 @@ func TestARemovalThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 		s := NewStore(d)
 		made := create(t, s, "some", numbered(300)...)
 		require.NoError(t, s.SetPolicy(t.Context(), made.ID, policy.Nothing()))
+		require.NoError(t, s.SetSyncing(t.Context(), made.ID, true))
 		d.left.Store(left)
 		_, err := s.Remove(t.Context(), made.ID)
 		d.left.Store(1 << 40)
@@ -189,7 +190,7 @@ func TestARemovalThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 		} else {
 			require.ErrorAs(t, gone, new(*NotFoundError))
 			again := create(t, next, "some", entriesOf("a")...)
-			require.True(t, again.Policy.Equal(policy.Everything()), "the policy went with it, after %d writes", left)
+			require.True(t, again.Policy.Equal(policy.Everything()) && !again.Syncing, "what was said of it went with it, after %d writes", left)
 			_, gone = next.Remove(t.Context(), made.ID)
 			require.NoError(t, gone)
 			require.Empty(t, d.rows(t))
@@ -258,6 +259,15 @@ func TestAPolicyIsThatOfADocument(t *testing.T) {
 	got, err := NewStore(d).Policy(t.Context(), made.ID)
 	require.NoError(t, err)
 	require.True(t, only.Equal(got), "it outlasts the process")
+
+	require.False(t, made.Syncing)
+	require.ErrorAs(t, s.SetSyncing(t.Context(), none, true), new(*NotFoundError))
+	for _, on := range []bool{true, false, true} {
+		require.NoError(t, s.SetSyncing(t.Context(), made.ID, on))
+		one, err := NewStore(d).Info(t.Context(), made.ID)
+		require.NoError(t, err)
+		require.Equal(t, on, one.Syncing)
+	}
 
 	require.NoError(t, d.Put(t.Context(), policyPrefix.ChildString(made.ID.String()), []byte("x")))
 	_, err = s.Policy(t.Context(), made.ID)
