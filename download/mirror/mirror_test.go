@@ -1,0 +1,284 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	dssync "github.com/ipfs/go-datastore/sync"
+	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/download/document"
+	"github.com/souk-p2p/souk/download/policy"
+)
+
+// world is a node with a document of a hundred entries, ten in each of ten directories.
+type world struct {
+	t    *testing.T
+	docs *document.Store
+	id   document.ID
+	m    *Mirror
+
+	mu      sync.Mutex
+	here    map[cid.Cid]bool
+	fails   map[string]error
+	fetched []string
+	active  int
+	most    int // active at a time
+	takes   time.Duration
+}
+
+func cidOf(key string) cid.Cid {
+	c, err := cid.V1Builder{Codec: cid.Raw, MhType: 0x12}.Sum([]byte(key))
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// inWorld plays a test in virtual time.
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{
+			t: t, docs: document.NewStore(dssync.MutexWrap(datastore.NewMapDatastore())),
+			here: map[cid.Cid]bool{}, fails: map[string]error{}, takes: time.Second,
+		}
+		one, err := w.docs.Create(t.Context(), document.Draft{Name: "some", Root: cidOf("root")}, func(yield func(document.Entry, error) bool) {
+			for i := range 100 {
+				key := fmt.Sprintf("%d/%02d", i%10, i)
+				if !yield(document.Entry{Key: []byte(key), CID: cidOf(key), Size: 10}, nil) {
+					return
+				}
+			}
+		})
+		require.NoError(t, err)
+		w.id = one.ID
+		w.restart()
+		defer func() { w.m.Close() }()
+		test(t, w)
+	})
+}
+
+func (w *world) restart() {
+	if w.m != nil {
+		w.m.Close()
+	}
+	w.m = New(Config{Documents: w.docs, Look: w.look, Fetch: w.fetch, Window: 8})
+	require.NoError(w.t, w.m.Resume(w.t.Context()))
+}
+
+func (w *world) look(_ context.Context, c cid.Cid) (document.Presence, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.here[c] {
+		return document.Presence{Blocks: 1, Bytes: 10}, nil
+	}
+	return document.Presence{Absent: 1}, nil
+}
+
+func (w *world) fetch(ctx context.Context, of document.ID, e document.Entry, progress func(uint64)) error {
+	require.Equal(w.t, w.id, of)
+	w.mu.Lock()
+	require.False(w.t, w.here[e.CID], "what is here is not fetched")
+	w.active++
+	w.most = max(w.most, w.active)
+	w.mu.Unlock()
+	progress(5)
+	err := context.Cause(ctx)
+	select {
+	case <-time.After(w.takes):
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active--
+	if err == nil {
+		err = w.fails[string(e.Key)]
+	}
+	if err == nil {
+		w.here[e.CID] = true
+		w.fetched = append(w.fetched, string(e.Key))
+	}
+	return err
+}
+
+func (w *world) sync() { require.NoError(w.t, w.m.Sync(w.t.Context(), w.id)) }
+
+func (w *world) policy(parts ...string) {
+	p, err := policy.Parse(parts...)
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.docs.SetPolicy(w.t.Context(), w.id, p))
+}
+
+// is fetched are so many of the entries with a prefix.
+func (w *world) require(n int) {
+	w.t.Helper()
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	require.Len(w.t, w.fetched, n)
+	slices.Sort(w.fetched)
+	require.Len(w.t, slices.Compact(slices.Clone(w.fetched)), n, "nothing is fetched twice")
+}
+
+func (w *world) wait() { require.NoError(w.t, w.m.Wait(w.t.Context(), w.id)) }
+
+func TestAllOfADocumentIsFetchedAFewAtATime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		begin := time.Now()
+		w.sync()
+		w.wait()
+		w.require(100)
+		require.Equal(t, 8, w.most)
+		require.Equal(t, 13*time.Second, time.Since(begin), "a place is used again at once")
+		st := w.m.Status(w.id)
+		require.True(t, st.Syncing && st.Idle)
+		require.EqualValues(t, 100, st.Done)
+		require.Empty(t, st.Active)
+	})
+}
+
+func TestAPolicyThatIsWidenedFetchesMoreAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.policy("nothing-except", "prefix:utf8:3/")
+		w.sync()
+		w.wait()
+		w.require(10)
+		w.policy("nothing-except", "prefix:utf8:3/", "prefix:utf8:4/")
+		time.Sleep(2*time.Second + time.Millisecond)
+		w.require(20)
+	})
+}
+
+func TestAPolicyThatIsNarrowedEndsWhatItCoversNoMore(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sync()
+		synctest.Wait()
+		require.Len(t, w.m.Status(w.id).Active, 8)
+		require.EqualValues(t, 5, w.m.Status(w.id).Active[0].Bytes)
+		w.policy("everything-except", "prefix:utf8:0/")
+		time.Sleep(time.Millisecond)
+		for _, e := range w.m.Status(w.id).Active {
+			require.NotEqual(t, "0/", string(e.Key[:2]))
+		}
+		w.wait()
+		w.require(90)
+		require.Zero(t, w.m.Status(w.id).Failed, "what was ended has not failed")
+		w.policy("everything")
+		time.Sleep(time.Minute)
+		w.require(100)
+	})
+}
+
+// What is ended and wanted again at once is not forgotten.
+func TestAPolicyThatChangesBackLosesNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sync()
+		for range 20 {
+			w.policy("nothing")
+			w.policy("everything")
+			time.Sleep(300 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		w.require(100)
+		require.True(t, w.m.Status(w.id).Idle)
+	})
+}
+
+func TestWhatFailsIsNamedAndTriedAgainAfterAPause(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		broken := errors.New("nobody has it")
+		for i := range 20 {
+			w.fails[fmt.Sprintf("%d/%02d", i%10, i)] = broken
+		}
+		w.sync()
+		time.Sleep(20 * time.Second)
+		w.require(80)
+		st := w.m.Status(w.id)
+		require.False(t, st.Idle)
+		require.EqualValues(t, 20, st.Failed)
+		require.Len(t, st.Failures, mostFailures)
+		require.Equal(t, broken, st.Failures[0].Err)
+		require.Equal(t, 13*time.Second+defaultPause-20*time.Second, time.Until(st.Next))
+		w.mu.Lock()
+		clear(w.fails)
+		w.mu.Unlock()
+		w.wait()
+		w.require(100)
+		require.Zero(t, w.m.Status(w.id).Failed)
+	})
+}
+
+func TestSyncingGoesOnAfterARestartAndNotAfterACancel(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sync()
+		time.Sleep(3*time.Second + time.Millisecond)
+		w.restart()
+		w.require(24)
+		require.True(t, w.m.Status(w.id).Syncing)
+		time.Sleep(time.Second + time.Millisecond)
+		w.require(32)
+		waited := make(chan error)
+		go func() { waited <- w.m.Wait(t.Context(), w.id) }()
+		synctest.Wait()
+		require.NoError(t, w.m.Cancel(t.Context(), w.id))
+		require.ErrorIs(t, <-waited, ErrNotSynced)
+		require.Zero(t, w.active)
+		w.restart()
+		time.Sleep(time.Minute)
+		w.require(32)
+		require.Equal(t, Status{}, w.m.Status(w.id))
+		require.ErrorIs(t, w.m.Wait(t.Context(), w.id), ErrNotSynced)
+	})
+}
+
+func TestSyncingEndsWithItsDocument(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.sync()
+		time.Sleep(time.Second + time.Millisecond)
+		_, err := w.docs.Remove(t.Context(), w.id)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.False(t, w.m.Status(w.id).Syncing)
+		require.Zero(t, w.active)
+		require.ErrorAs(t, w.m.Sync(t.Context(), w.id), new(*document.NotFoundError))
+	})
+}
+
+func TestAMirrorThatIsClosedTakesNoMore(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.m.Close()
+		require.ErrorIs(t, w.m.Sync(t.Context(), w.id), ErrClosed)
+	})
+}
+
+func TestAStoreThatCannotBeLookedAtIsTriedAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var broken atomic.Bool
+		var looks atomic.Int64
+		broken.Store(true)
+		w.m.Close()
+		w.m = New(Config{Documents: w.docs, Fetch: w.fetch, Window: 200, Look: func(ctx context.Context, c cid.Cid) (document.Presence, error) {
+			if looks.Add(1); broken.Load() {
+				return document.Presence{}, errors.New("disk")
+			}
+			return w.look(ctx, c)
+		}})
+		w.sync()
+		time.Sleep(time.Minute - time.Second)
+		require.EqualValues(t, 1, looks.Load())
+		require.False(t, w.m.Status(w.id).Idle)
+		broken.Store(false)
+		w.wait()
+		w.require(100)
+	})
+}
