@@ -28,13 +28,12 @@ var suites = []suite{
 	{name: "tcp", says: "Over TCP, through a proxy that delays and throttles", start: []string{"go", "run", "./test/bench/tcp"}},
 	{name: "wall", says: "On the wall clock, over the loopback interface", start: []string{"go", "run", "./test/bench/wall"}},
 	{
-<<<<<<< HEAD
-		name: "download", says: "Downloads of 10,000 resources over 100 nodes, decided in virtual time",
-		start: []string{"go", "test", "-tags", "simulation", "./test/bench/download", "-v", "-count=1", "-timeout=0", "-args", "-full"},
-=======
 		name: "resolver", says: "The resolver, from many peers of which a tenth is slow and a tenth lies",
 		start: []string{"go", "test", "-tags", "simulation", "./test/bench/resolver", "-v", "-count=1", "-timeout=0", "-args", "-full"},
->>>>>>> c460668 (Measure the resolver against what good peers could do)
+	},
+	{
+		name: "download", says: "Downloads of 10,000 resources over 100 nodes, decided in virtual time",
+		start: []string{"go", "test", "-tags", "simulation", "./test/bench/download", "-v", "-count=1", "-timeout=0", "-args", "-full"},
 	},
 	{name: "get", says: "`souk get` from process to process, with repositories on disk", start: []string{"go", "run", "./test/bench/get"}},
 }

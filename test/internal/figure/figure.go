@@ -19,11 +19,7 @@ const File = "SOUK_FIGURES"
 // Row is one cell of a comparison: one make in one scenario, the median of its
 // runs.
 type Row struct {
-<<<<<<< HEAD
-	Suite    string // virtual, tcp, wall, download or get
-=======
-	Suite    string // virtual, tcp, wall, resolver or get
->>>>>>> c460668 (Measure the resolver against what good peers could do)
+	Suite    string // virtual, tcp, wall, resolver, download or get
 	Scenario string // with its sizes, as it is printed
 	Make     string // bare, boxo, souk, "boxo to souk" (seed first) ...
 	Values   []Value
