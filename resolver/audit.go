@@ -221,8 +221,19 @@ func (s *state) auditRequests() error {
 			return fmt.Errorf("request %d is waited for from a blocked peer", id)
 		}
 	}
-	for _, p := range s.remotes {
+	tried := make(map[*remote]int)
+	for _, f := range s.fetches {
+		if f.value != nil {
+			for _, p := range f.value.tries {
+				tried[p]++
+			}
+		}
+	}
+	for id, p := range s.remotes {
 		asked += len(p.asked)
+		if p.tried != tried[p] {
+			return fmt.Errorf("the Consumer has %d values of peer %s, and %d are counted", tried[p], id, p.tried)
+		}
 	}
 	if awaited != s.awaited || asked != len(s.requests) {
 		return fmt.Errorf("%d requests, of them %d for values: %d are at peers, and %d counted", len(s.requests), awaited, asked, s.awaited)

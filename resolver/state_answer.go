@@ -167,6 +167,7 @@ func (s *state) judged(now time.Time, key Key, good bool) {
 	if f == nil || f.stage != stageJudged {
 		return
 	}
+	s.tried(f.value, good)
 	if good {
 		s.expect(f.value.size)
 		s.end(f, nil)
@@ -187,6 +188,17 @@ func (s *state) judged(now time.Time, key Key, good bool) {
 	default:
 		s.rest(f)
 	}
+}
+
+// tried notes at the peers that have sent a value what the Consumer says of it.
+func (s *state) tried(v *value, good bool) {
+	for _, p := range v.tries {
+		p.tried--
+		p.proven = p.proven || good && p.member
+		s.place(p)
+		s.forget(p)
+	}
+	v.tries = nil
 }
 
 // unjudged takes in that the Consumer says nothing of a value. It is fetched again.

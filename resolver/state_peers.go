@@ -22,6 +22,8 @@ type remote struct {
 	latency     time.Duration // the same of answers with data alone
 	lowest      time.Duration // of these; 0 when there was none
 	window      float64       // requests that it may have at a time
+	proven      bool          // the Consumer has accepted a value of it
+	tried       int           // values of it that the Consumer has
 	asked       []*request    // outstanding
 	owed        int           // requests that have timed out and may be answered yet
 	bucket      rate.Bucket   // of requests
@@ -72,15 +74,22 @@ func (s *state) remote(id peer.ID) *remote {
 }
 
 func (p *remote) reset(latency time.Duration) {
-	p.performance, p.latency, p.lowest, p.window = latency, latency, 0, leastWindow
+	p.performance, p.latency, p.lowest, p.window, p.proven = latency, latency, 0, leastWindow, false
 }
 
-// room is how many requests the peer may have at a time.
-func (p *remote) room(most int) int { return min(int(p.window), most) }
+// room is how many requests the peer may have at a time. As long as the Consumer has
+// accepted nothing of it, what that has of it counts, or one that lies fast would be
+// asked for much before the first verdict.
+func (p *remote) room(most int) int {
+	if !p.proven {
+		return min(leastWindow, most) - p.tried
+	}
+	return min(int(p.window), most)
+}
 
 // forget removes a peer of whom nothing has to be remembered.
 func (s *state) forget(p *remote) {
-	if !p.member && !p.blocked && len(p.targets)+len(p.pins)+len(p.asked) == 0 && s.penalty(p) < forgivable {
+	if !p.member && !p.blocked && len(p.targets)+len(p.pins)+len(p.asked)+p.tried == 0 && s.penalty(p) < forgivable {
 		p.until = 0
 		s.place(p)
 		delete(s.remotes, p.id)

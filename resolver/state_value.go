@@ -18,9 +18,10 @@ type value struct {
 	hashes    []byte // of all parts; nil for a value of one
 	list      wire.List
 	suppliers []peer.ID
-	pin       *link // to the peer that sends it; nil when that has failed
-	resumes   int   // in a row that brought nothing
-	held      int64 // what it counts towards Limits.Undelivered
+	tries     []*remote // those of them that are known, while the Consumer has the value
+	pin       *link     // to the peer that sends it; nil when that has failed
+	resumes   int       // in a row that brought nothing
+	held      int64     // what it counts towards Limits.Undelivered
 }
 
 // mostResumes is how many peers in a row may fail to go on with a value before it is
@@ -191,6 +192,13 @@ func (s *state) judge(f *fetch) {
 	if planted.Is(planted.Unverified) && len(f.value.parts) > 1 {
 		s.end(f, nil)
 		return
+	}
+	for _, id := range f.value.suppliers {
+		if p := s.remotes[id]; p != nil {
+			f.value.tries = append(f.value.tries, p)
+			p.tried++
+			s.place(p)
+		}
 	}
 	f.stage, f.excused = stageJudged, false
 	s.out.jobs = append(s.out.jobs, job{f.key, f.value.parts})
