@@ -67,8 +67,11 @@ func (s *state) hedgeable() bool {
 // askable reports whether there is room for the value of a fetch beside what is held and
 // what is asked for, of which each is expected to be as large as those that came.
 func (s *state) askable(f *fetch) bool {
-	return s.hasRoom(int64(s.awaited)*s.expected + max(int64(f.need), s.expected))
+	return s.undelivered()+max(int64(f.need), s.expected) <= s.limits.Undelivered
 }
+
+// undelivered is what counts towards Limits.Undelivered.
+func (s *state) undelivered() int64 { return s.held + int64(s.awaited)*s.expected }
 
 // send sends the request that is due first.
 func (s *state) send() {

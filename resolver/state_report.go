@@ -15,7 +15,7 @@ const mostTargets = 16
 // stat is what the state is at.
 func (s *state) stat() Stat {
 	return Stat{
-		Pending: len(s.fetches), Active: s.active, Undelivered: int64(s.awaited)*s.expected + s.held,
+		Pending: len(s.fetches), Active: s.active, Undelivered: s.undelivered(),
 		Peers: len(s.members), Blocked: len(s.barred), Paused: s.pauses.Len(), Counts: s.counts,
 	}
 }
