@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -46,10 +47,12 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return fmt.Sprintf("network: Config.%s %s", e.Field, e.Why) }
 
-// isTimeout reports whether err is an expired deadline, of whatever transport.
+// isTimeout reports whether err is an expired deadline, of whatever transport. A
+// connection that is closed because nothing was heard of the peer calls itself a
+// timeout, too, and every read of it says so at once.
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
+	return errors.As(err, &t) && t.Timeout() && !errors.Is(err, net.ErrClosed)
 }
 
 // isEOF reports whether err is the orderly end of a stream.
