@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,19 +25,34 @@ type application struct {
 	stuck chan struct{} // for which Deliver waits; nil for nothing
 	mute  bool          // Produce does not answer before its context ends
 
-	mu       sync.Mutex
-	values   map[resolver.Key][]byte
+	mu      sync.Mutex
+	values  map[resolver.Key][]byte
+	running int // calls of Deliver
+	saw     seen
+}
+
+// seen is what an application has seen.
+type seen struct {
 	got      map[resolver.Key][]byte
 	refused  int
 	failed   map[resolver.Key][]error
 	produced int
-	running  int // calls of Deliver
-	most     int // of them at once
+	most     int // calls of Deliver at once
+}
+
+// seen returns what the application has seen so far.
+func (a *application) seen() seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.saw
+	s.got, s.failed = maps.Clone(s.got), maps.Clone(s.failed)
+	return s
 }
 
 func newApplication() *application {
 	return &application{
-		values: make(map[resolver.Key][]byte), got: make(map[resolver.Key][]byte), failed: make(map[resolver.Key][]error),
+		values: make(map[resolver.Key][]byte),
+		saw:    seen{got: make(map[resolver.Key][]byte), failed: make(map[resolver.Key][]error)},
 	}
 }
 
@@ -87,10 +103,10 @@ func (a *application) Deliver(ctx context.Context, k resolver.Key, value []byte)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if string(sum[:]) != string(k[8:]) {
-		a.refused++
+		a.saw.refused++
 		return false
 	}
-	a.got[k] = value
+	a.saw.got[k] = value
 	return true
 }
 
@@ -98,7 +114,7 @@ func (a *application) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running++
-	a.most = max(a.most, a.running)
+	a.saw.most = max(a.saw.most, a.running)
 }
 
 func (a *application) end() {
@@ -111,7 +127,7 @@ func (a *application) end() {
 func (a *application) Failed(k resolver.Key, why error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failed[k] = append(a.failed[k], why)
+	a.saw.failed[k] = append(a.saw.failed[k], why)
 }
 
 // Produce implements [resolver.Producer].
@@ -122,7 +138,7 @@ func (a *application) Produce(ctx context.Context, k resolver.Key) ([]byte, erro
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.produced++
+	a.saw.produced++
 	value, some := a.values[k]
 	if !some {
 		return nil, resolver.ErrNone
@@ -134,7 +150,7 @@ func (a *application) Produce(ctx context.Context, k resolver.Key) ([]byte, erro
 func (a *application) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.got)
+	return len(a.saw.got)
 }
 
 // party is a node with a resolver and its application.
@@ -206,7 +222,7 @@ func (p *party) hasAll(keys []resolver.Key) bool {
 	p.app.mu.Lock()
 	defer p.app.mu.Unlock()
 	return !slices.ContainsFunc(keys, func(k resolver.Key) bool {
-		_, came := p.app.got[k]
+		_, came := p.app.saw.got[k]
 		return !came
 	})
 }

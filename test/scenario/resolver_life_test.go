@@ -41,7 +41,7 @@ func TestASlowConsumerHoldsUpNobody(t *testing.T) {
 		})
 		c.awaits(w, keys)
 		w.Within(4*time.Second + 500*time.Millisecond)
-		w.Check(func(t require.TestingT) { require.Equal(t, 8, c.app.most) })
+		w.Check(func(t require.TestingT) { require.Equal(t, 8, c.app.seen().most) })
 		c.idle(w)
 	})
 }
@@ -244,7 +244,7 @@ func TestFetchesGoOnWhenTheNetworkIsBack(t *testing.T) {
 		w.Pass(5 * time.Minute)
 		w.Check(func(t require.TestingT) {
 			require.Equal(t, 10, c.app.count())
-			require.Empty(t, c.app.failed)
+			require.Empty(t, c.app.seen().failed)
 		})
 		w.Lossy(s.Node, 0)
 		w.Begin()

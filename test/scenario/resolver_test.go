@@ -25,8 +25,8 @@ func TestAResolverFetchesWhatAPeerHas(t *testing.T) {
 			w.Within(time.Minute)
 			c.idle(w)
 			w.Check(func(t require.TestingT) {
-				require.Equal(t, string(worth(3, size)), string(c.app.got[keys[3]]))
-				require.Empty(t, c.app.failed)
+				require.Equal(t, string(worth(3, size)), string(c.app.seen().got[keys[3]]))
+				require.Empty(t, c.app.seen().failed)
 			})
 		})
 	}
@@ -43,8 +43,8 @@ func TestAResolverAsksTargetsAndNobodyElse(t *testing.T) {
 		})
 		w.Pass(5 * time.Second)
 		w.Check(func(t require.TestingT) {
-			require.Zero(t, app.produced, "there is no fallback")
-			require.Positive(t, empty.produced)
+			require.Zero(t, app.seen().produced, "there is no fallback")
+			require.Positive(t, empty.seen().produced)
 			require.Zero(t, c.app.count())
 		})
 		w.Try(func(ctx context.Context) error {
@@ -65,7 +65,7 @@ func TestATargetIsAskedWhenItComesToBeAPeer(t *testing.T) {
 		w.Try(func(ctx context.Context) error { return c.FetchTargeted(ctx, keys[0], []peer.ID{s.ID()}) })
 		w.Pass(time.Minute)
 		w.Check(func(t require.TestingT) {
-			require.Zero(t, app.produced)
+			require.Zero(t, app.seen().produced)
 			set.Add(peer.AddrInfo{ID: s.ID(), Addrs: s.Addrs()})
 		})
 		c.awaits(w, keys)
@@ -85,7 +85,7 @@ func TestGetReturnsTheValueThatIsGood(t *testing.T) {
 				require.Equal(t, string(worth(0, 300*kib)), string(value))
 			})
 		}
-		w.Check(func(t require.TestingT) { require.Equal(t, 1, app.produced, "one fetch for all") })
+		w.Check(func(t require.TestingT) { require.Equal(t, 1, app.seen().produced, "one fetch for all") })
 		c.idle(w)
 	})
 }
@@ -115,7 +115,7 @@ func TestGetEndsWithoutAValueForAReason(t *testing.T) {
 		_, err := c.gets(w, "short").await(w)
 		w.Check(func(t require.TestingT) {
 			require.ErrorAs(t, err, new(*resolver.KeyError))
-			require.Empty(t, c.app.failed, "the Consumer hears nothing of it")
+			require.Empty(t, c.app.seen().failed, "the Consumer hears nothing of it")
 		})
 		c.idle(w)
 		closed := c.gets(w, missing)
@@ -142,14 +142,14 @@ func TestTheConsumerHearsOfFetchesThatAreEnded(t *testing.T) {
 		})
 		w.Pass(time.Second)
 		w.Check(func(t require.TestingT) {
-			require.Len(t, c.app.failed, 3)
-			require.Equal(t, []error{resolver.ErrCancelled}, c.app.failed[keys[0]])
-			require.Equal(t, []error{resolver.ErrCancelled}, c.app.failed[keys[1]])
-			require.ErrorIs(t, c.app.failed[keys[9]][0], resolver.ErrAttempts)
+			require.Len(t, c.app.seen().failed, 3)
+			require.Equal(t, []error{resolver.ErrCancelled}, c.app.seen().failed[keys[0]])
+			require.Equal(t, []error{resolver.ErrCancelled}, c.app.seen().failed[keys[1]])
+			require.ErrorIs(t, c.app.seen().failed[keys[9]][0], resolver.ErrAttempts)
 		})
 		w.Try(func(ctx context.Context) error { return c.Clear(ctx) })
 		w.Pass(time.Second)
-		w.Check(func(t require.TestingT) { require.Len(t, c.app.failed, len(keys)) })
+		w.Check(func(t require.TestingT) { require.Len(t, c.app.seen().failed, len(keys)) })
 		c.idle(w)
 	})
 }
@@ -179,7 +179,7 @@ func TestAPeerThatLiesIsBlocked(t *testing.T) {
 		d := client(w, lan, []*party{liar, server(w, farther, app)})
 		d.fetches(w, keys)
 		d.idle(w)
-		w.Check(func(t require.TestingT) { require.LessOrEqual(t, d.app.refused, 2, "what it was asked before the first verdict") })
+		w.Check(func(t require.TestingT) { require.LessOrEqual(t, d.app.seen().refused, 2, "what it was asked before the first verdict") })
 		stat := d.stat(w)
 		w.Check(func(t require.TestingT) { require.Equal(t, 1, stat.Blocked) })
 	})
@@ -290,8 +290,8 @@ func TestAnAnswerAfterCancelIsDropped(t *testing.T) {
 		w.Check(func(require.TestingT) { close(late) })
 		w.Pass(time.Second)
 		w.Check(func(t require.TestingT) {
-			require.Zero(t, c.app.refused, "the Consumer does not see it")
-			require.Equal(t, []error{resolver.ErrCancelled}, c.app.failed[keys[0]])
+			require.Zero(t, c.app.seen().refused, "the Consumer does not see it")
+			require.Equal(t, []error{resolver.ErrCancelled}, c.app.seen().failed[keys[0]])
 			require.Empty(t, c.faults(slow))
 		})
 		c.idle(w)
