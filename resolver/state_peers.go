@@ -226,8 +226,11 @@ func (s *state) performed(r *request) {
 	s.measured(p, elapsed)
 }
 
-// pause has a peer not be asked for a time.
+// pause has a peer not be asked for a time. The time of one that is blocked stays.
 func (s *state) pause(p *remote, d time.Duration, why waitingOn) {
+	if p.blocked {
+		return
+	}
 	if until := s.now.after(d); until > p.until {
 		p.until, p.why = until, why
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
@@ -71,5 +72,23 @@ func TestAValueOfWhichNothingWasSaidIsFetchedAgain(t *testing.T) {
 	later := epoch.Add(s.limits.Retry)
 	s.turn(later)
 	require.NoError(t, s.audit())
+	require.Len(t, s.take().asks, 2)
+}
+
+// The stream to a peer that is blocked is cut, which looks to the state as if the peer
+// could not be reached; a pause for that would end, and the block with it.
+func TestABlockedPeerThatPartsStaysBlocked(t *testing.T) {
+	s := rig("p").state
+	s.fetch(epoch, []order{{key: "a"}, {key: "b"}})
+	s.turn(epoch)
+	s.turn(epoch)
+	s.answered(epoch, "p", 1, answer{data: []byte("x")})
+	s.judged(epoch, "a", false)
+	s.parted(epoch, "p")
+	for now := range 100 {
+		s.turn(epoch.Add(time.Duration(now) * time.Minute))
+	}
+	require.NoError(t, s.audit())
+	require.Equal(t, "blocked", s.peerPage(epoch, "", 1).Peers[0].Not)
 	require.Len(t, s.take().asks, 2)
 }
