@@ -30,9 +30,11 @@ import (
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/kademlia"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
+	"github.com/souk-p2p/souk/resolver"
 )
 
-// allMetrics are those of a node that has everything: it is a tracker, too.
+// allMetrics are those of a node that has everything: it is a tracker, and an
+// embedder's resolver runs on it.
 func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
 	bounds, err := resources.New(resources.Budget{})
@@ -46,6 +48,8 @@ func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	r.MustRegister(storeMetrics{store}, bounds, d)
 	x, err := souk.New(t.Context(), h, store, souk.WithTracker(), souk.WithRegisterer(r), souk.WithKuboMetrics())
 	require.NoError(t, err)
+	_, err = resolver.New(t.Context(), x, resolver.Config{KeySize: 1, Consumer: nothing{}, Producer: nothing{}})
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, x.Close())
 		require.NoError(t, d.Close())
@@ -53,6 +57,15 @@ func allMetrics(t *testing.T) map[string]*dto.MetricFamily {
 	})
 	return families(t, r)
 }
+
+// nothing is an application that neither has nor takes anything.
+type nothing struct{}
+
+func (nothing) Deliver(context.Context, resolver.Key, []byte) bool { return false }
+
+func (nothing) Failed(resolver.Key, error) {}
+
+func (nothing) Produce(context.Context, resolver.Key) ([]byte, error) { return nil, resolver.ErrNone }
 
 func noRoots(context.Context) iter.Seq2[cid.Cid, error] { return func(func(cid.Cid, error) bool) {} }
 
