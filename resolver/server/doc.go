@@ -20,14 +20,15 @@
 // Fairness: peers with something to be done take turns, one request at a time. A
 // peer that has as many calls of Produce as it may, or as many bytes that it does
 // not read, is passed over until that changes, and holds up nobody. Who asks for what
-// is being produced already waits for that, and costs nothing.
+// is being produced already, or for a part of a value that is kept, needs no turn: a
+// slow Producer does not keep from others what is here.
 //
 // Bounds: see [Limits]. What is asked above them is answered busy; who does not read
 // its answers is not read. Every request gets one answer, or its stream is
 // reset: what waits too long, and what Produce fails to give in time, is answered
 // busy, which is not "none": a fault is not an absence.
 //
-// Ordering: requests of one stream are begun in their order; answers come in any.
+// Ordering: none between the requests of a stream; each is answered when it can be.
 //
 // Goroutines: one that writes for each stream, whose reader is the network's; two for
 // each call of Produce. A call that does not return within twice its time is left

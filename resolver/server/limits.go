@@ -27,7 +27,8 @@ type Limits struct {
 	// and of one; those above are answered busy. Who has none that waits may always
 	// have one. Default 16,384 and 256.
 	Waiting, PeerWaiting int
-	// WaitTime is how long a request may wait. Then it is answered busy. Default 5 s.
+	// WaitTime is how long a request may wait. Then it is answered busy. Default 3 s: with
+	// ProduceTime it is less than what askers wait.
 	WaitTime time.Duration
 
 	// Rate and PeerRate are the requests a second, of all peers and of one, of which a
@@ -79,7 +80,7 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.ProduceTime, 5*time.Second)
 	set(&l.Waiting, 16384)
 	set(&l.PeerWaiting, 256)
-	set(&l.WaitTime, 5*time.Second)
+	set(&l.WaitTime, 3*time.Second)
 	set(&l.Rate, 8192)
 	set(&l.PeerRate, 1024)
 	set(&l.Unread, 64<<20)

@@ -264,7 +264,7 @@ func TestRequestsThatWaitTooLongAreAnsweredBusy(t *testing.T) {
 		for range 3 {
 			requireCode(t, c.next(), wire.CodeBusy)
 		}
-		require.Equal(t, 5*time.Second, time.Since(began))
+		require.Equal(t, 3*time.Second, time.Since(began))
 		require.EqualValues(t, 3, s.stat().Outcomes[OutcomeLate])
 	})
 }
@@ -389,5 +389,20 @@ func TestWhoAsksAfterSomebodyHasGoneIsServed(t *testing.T) {
 		first.vanish()
 		synctest.Wait()
 		s.connect(2).requireValue("k001", "k001")
+	})
+}
+
+// What is here is served while all calls of the Producer are taken up.
+func TestPartsThatAreKeptDoNotWaitForTheProducer(t *testing.T) {
+	serve(t, Config{Limits: Limits{Producing: 1}}, func(t *testing.T, s *service) {
+		c := s.connect(1)
+		first := c.get("L001").(*wire.Response)
+		other := s.connect(2)
+		other.ask("d001")
+		other.ask("d002")
+		synctest.Wait()
+		began := time.Now()
+		require.True(t, first.Parts.Holds(1, c.part("L001", 1, first.Parts.List()).(*wire.Response).Data))
+		require.Zero(t, time.Since(began))
 	})
 }

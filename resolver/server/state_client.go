@@ -73,13 +73,17 @@ func (s *state) asked(now time.Time, id streamID, m *wire.Request, refused bool)
 	}
 	a := &ask{stream: st, id: m.ID, key: m.Key, part: m.Part, list: m.List, came: now}
 	code, outcome := s.judge(now, a, refused)
-	if code == 0 {
+	switch {
+	case code != 0:
+		s.fail(now, a, code, outcome)
+	case s.atOnce(now, a):
+		s.total.Take(1)
+		s.begin(now, a)
+	default:
 		a.wait = s.waits.PushBack(a)
 		st.client.queue = append(st.client.queue, a)
 		s.offer(st.client)
 		s.serve(now)
-	} else {
-		s.fail(now, a, code, outcome)
 	}
 	s.readOn(st)
 }

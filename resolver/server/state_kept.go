@@ -24,13 +24,19 @@ func newShelf(most int) shelf {
 	return shelf{most: most, byKey: make(map[string]*list.Element), order: list.New()}
 }
 
-// get returns the value of a key that has the list of parts. No value has the zero
-// list: who asks for a value gets the one of now.
-func (s *shelf) get(now time.Time, key string, l wire.List) (value, bool) {
+// has reports whether there is the value of a key that has the list of parts. No value
+// has the zero list: who asks for a value gets the one of now.
+func (s *shelf) has(key string, l wire.List) bool {
 	e := s.byKey[key]
-	if e == nil || e.Value.(*keeping).value.list != l {
+	return e != nil && e.Value.(*keeping).value.list == l
+}
+
+// get returns that value, for which it counts as used.
+func (s *shelf) get(now time.Time, key string, l wire.List) (value, bool) {
+	if !s.has(key, l) {
 		return value{}, false
 	}
+	e := s.byKey[key]
 	k := e.Value.(*keeping)
 	k.used = now
 	s.order.MoveToBack(e)

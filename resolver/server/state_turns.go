@@ -83,7 +83,21 @@ func (s *state) serve(now time.Time) {
 	}
 }
 
+// atOnce reports whether a request needs no turn: its part is kept, or its value is
+// being produced, so it does not wait behind what takes up the Producer.
+func (s *state) atOnce(now time.Time, a *ask) bool {
+	p := s.byKey[a.key]
+	free := p != nil && p.due != nil || s.kept.has(a.key, a.list)
+	return free && s.roomFor(a.stream.client) && s.total.Ready(now, 1)
+}
+
 // may reports whether a client whose turn it is may still begin something.
 func (s *state) may(c *client) bool {
-	return len(c.queue) > 0 && c.running < s.limits.PeerProducing && s.mayHave(c) && (!s.tight() || expected(c) == 0)
+	return len(c.queue) > 0 && c.running < s.limits.PeerProducing && s.roomFor(c)
+}
+
+// roomFor reports whether a client may have another answer, for all that it and all
+// others read.
+func (s *state) roomFor(c *client) bool {
+	return s.mayHave(c) && (!s.tight() || expected(c) == 0)
 }
