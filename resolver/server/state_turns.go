@@ -70,7 +70,7 @@ func (s *state) tight() bool {
 func (s *state) serve(now time.Time) {
 	for len(s.turns) > 0 && len(s.runs) < s.limits.Producing && s.total.Ready(now, 1) {
 		c := s.turns[0]
-		s.turns = s.turns[1:]
+		s.turns = slices.Delete(s.turns, 0, 1) // Which keeps nobody who has gone.
 		c.place = nowhere
 		if s.may(c) {
 			a := c.queue[0]

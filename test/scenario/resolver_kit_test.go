@@ -185,8 +185,8 @@ func infos(of []*sim.Node) []peer.AddrInfo {
 }
 
 // server adds a node that serves values and asks nobody.
-func server(w *sim.World, l sim.Link, app *application) *party {
-	return resolves(w, w.Node(souk, l), app, nil)
+func server(w *sim.World, l sim.Link, app *application, change ...func(*resolver.Config)) *party {
+	return resolves(w, w.Node(souk, l), app, nil, change...)
 }
 
 // client adds a node that asks others.
