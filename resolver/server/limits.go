@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -74,29 +75,22 @@ const (
 
 // WithDefaults returns the limits with the default for each field that is zero.
 func (l Limits) WithDefaults() Limits {
-	set(&l.MaxValue, 16<<20)
-	set(&l.Producing, 16)
-	set(&l.PeerProducing, min(4, l.Producing))
-	set(&l.ProduceTime, 5*time.Second)
-	set(&l.Waiting, 16384)
-	set(&l.PeerWaiting, 256)
-	set(&l.WaitTime, 3*time.Second)
-	set(&l.Rate, 8192)
-	set(&l.PeerRate, 1024)
-	set(&l.Unread, 64<<20)
-	set(&l.PeerUnread, 2<<20)
-	set(&l.Kept, max(64<<20, l.MaxValue))
-	set(&l.KeepTime, 30*time.Second)
-	set(&l.Streams, 1024)
-	set(&l.PeerStreams, 4)
+	l.MaxValue = cmp.Or(l.MaxValue, 16<<20)
+	l.Producing = cmp.Or(l.Producing, 16)
+	l.PeerProducing = cmp.Or(l.PeerProducing, min(4, l.Producing))
+	l.ProduceTime = cmp.Or(l.ProduceTime, 5*time.Second)
+	l.Waiting = cmp.Or(l.Waiting, 16384)
+	l.PeerWaiting = cmp.Or(l.PeerWaiting, 256)
+	l.WaitTime = cmp.Or(l.WaitTime, 3*time.Second)
+	l.Rate = cmp.Or(l.Rate, 8192)
+	l.PeerRate = cmp.Or(l.PeerRate, 1024)
+	l.Unread = cmp.Or(l.Unread, 64<<20)
+	l.PeerUnread = cmp.Or(l.PeerUnread, 2<<20)
+	l.Kept = cmp.Or(l.Kept, max(64<<20, l.MaxValue))
+	l.KeepTime = cmp.Or(l.KeepTime, 30*time.Second)
+	l.Streams = cmp.Or(l.Streams, 1024)
+	l.PeerStreams = cmp.Or(l.PeerStreams, 4)
 	return l
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // validate names the field that is wrong, in limits with their defaults.
