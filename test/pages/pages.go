@@ -50,6 +50,6 @@ func Blocks(t testing.TB, page string) map[string][]byte {
 func RequireRows(t testing.TB, page string, numbers map[string]any) {
 	t.Helper()
 	for what, n := range numbers {
-		require.Contains(t, page, fmt.Sprintf("\n| %s | %v |", what, n))
+		require.True(t, strings.Contains(page, fmt.Sprintf("\n| %s | %v |", what, n)), "no row says that %s is %v", what, n)
 	}
 }
