@@ -43,12 +43,12 @@ func TestAResolverRefusesWhomTheRulesDeny(t *testing.T) {
 func TestALargeValueThatManyWantIsProducedOnce(t *testing.T) {
 	play(t, func(w *sim.World) {
 		app := newApplication()
-		keys := app.has(1, 3*mib)
+		keys := app.has(1, mib)
 		s := server(w, lan, app, func(c *resolver.Config) {
 			c.Producer = unhurried{app, 100 * time.Millisecond}
 		})
 		var askers []*party
-		for range 8 {
+		for range 4 {
 			askers = append(askers, client(w, lan, []*party{s}))
 		}
 		for _, a := range askers {
@@ -60,8 +60,8 @@ func TestALargeValueThatManyWantIsProducedOnce(t *testing.T) {
 		stat := s.stat(w).Serving
 		w.Check(func(t require.TestingT) {
 			require.Equal(t, 1, app.produced)
-			require.EqualValues(t, 7, stat.Merged)
-			require.EqualValues(t, 8*11, stat.Hits, "the parts behind the first")
+			require.EqualValues(t, 3, stat.Merged)
+			require.EqualValues(t, 4*3, stat.Hits, "the parts behind the first")
 		})
 	})
 }
@@ -70,7 +70,7 @@ func TestALargeValueThatManyWantIsProducedOnce(t *testing.T) {
 func TestAPeerWithFewWishesIsServedBesideOneWithMany(t *testing.T) {
 	play(t, func(w *sim.World) {
 		app := newApplication()
-		keys := app.has(2000, kib)
+		keys := app.has(400, kib)
 		s := server(w, lan, app, func(c *resolver.Config) {
 			c.Producer = unhurried{app, 20 * time.Millisecond}
 			c.Serving.Producing, c.Serving.PeerProducing = 2, 2
@@ -80,9 +80,9 @@ func TestAPeerWithFewWishesIsServedBesideOneWithMany(t *testing.T) {
 		w.Try(func(ctx context.Context) error { return greedy.FetchAll(ctx, keys) })
 		w.Pass(time.Second)
 		w.Begin()
-		modest.fetches(w, keys[1990:])
+		modest.fetches(w, keys[390:])
 		w.Within(500 * time.Millisecond) // Alone it takes ten times 20 ms, by two.
-		w.Check(func(t require.TestingT) { require.Less(t, greedy.app.count(), 500) })
+		w.Check(func(t require.TestingT) { require.Less(t, greedy.app.count(), 300) })
 	})
 }
 
