@@ -35,4 +35,26 @@
 //   - a group, with its last resource and node;
 //   - a refusal, after Limits.Skip or with a hint that names the two together;
 //   - any other failure of a node with a resource, with the next retry of the resource.
+//
+// The actor owns all that is known of resources, nodes, groups and intents, who waits
+// for what, and the addresses that came with hints.
+//
+// Receives: intents, hints and questions from callers; from workers how far a transfer
+// is, how it has ended, and that a node is connected or is not any more.
+//
+// Sends: transfers, each to a worker that walks the DAG over a session with the nodes of
+// the transfer, takes what is here from the store, and then looks whether all of it is
+// stored; connections, each to a worker that keeps one; what became of an intent, to who
+// made it; events, to a goroutine that gives them to the listener.
+//
+// Bounds: those of [Limits]; a goroutine for each transfer and each connection, and one
+// for the listener, for which 4,096 events wait; for each transfer what a walk holds, 32
+// MiB of blocks and one more at most; 64 requests; one piece of news for each caller; 16
+// addresses of a node.
+//
+// Ordering: what a caller asks for is done in the order in which it is asked; events of
+// a resource come in the order in which it has happened.
+//
+// Shutdown: Stop ends the actor, its transfers and connections, and waits for them. What
+// has come is stored and is not fetched again.
 package download

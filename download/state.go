@@ -46,6 +46,7 @@ type effects struct {
 	join       []Seat // another node of which the transfer may ask
 	disconnect []peer.ID
 	connect    []peer.ID
+	forgot     []peer.ID // nodes of which nothing is known any more
 	finished   []Outcome
 	events     []Event
 }

@@ -309,7 +309,7 @@ func (g *game) work(what int) {
 		from := slices.Sorted(maps.Keys(e.nodes))[g.rng.IntN(len(e.nodes))]
 		switch what {
 		case 0:
-			g.event(fmt.Sprint("ready ", id, from), func() { g.s.ready(g.now, id, from) })
+			g.event(fmt.Sprint("ready ", id, from), func() { g.s.ready(g.now, id, from, time.Second) })
 		case 1, 2:
 			e.bytes += uint64(g.rng.IntN(2))
 			g.event(fmt.Sprint("progress ", id), func() { g.s.progress(g.now, id, e.bytes, 10) })

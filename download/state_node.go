@@ -261,6 +261,7 @@ func (s *state) forgetNode(n *node) {
 	stop(n)
 	s.order = without(s.order, n)
 	delete(s.nodes, n.id)
+	s.out.forgot = append(s.out.forgot, n.id)
 }
 
 // release forgets a group without members.

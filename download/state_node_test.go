@@ -51,8 +51,7 @@ func TestTheNodeThatAnswersFirstIsPutToWorkFirst(t *testing.T) {
 	r.want(1)
 	require.Equal(t, [][2]int{{1, 0}}, r.starts())
 	id := r.out.start[0].ID
-	r.now = r.now.Add(time.Second) // It takes long to begin.
-	r.after(func() { r.s.ready(r.now, id, nodeID(0)) })
+	r.after(func() { r.s.ready(r.now, id, nodeID(0), time.Second) })
 	r.done(id)
 	r.want(2)
 	require.Equal(t, [][2]int{{2, 1}}, r.starts())

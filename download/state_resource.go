@@ -31,6 +31,7 @@ type resource struct {
 
 	transfer *transfer
 	bytes    uint64    // that are here, as far as is known
+	most     uint64    // that ever were: what comes again is nothing new
 	dials    int       // nodes that are being dialled for it
 	dialAt   time.Time // from when another may be
 	timing   timing

@@ -287,6 +287,27 @@ func TestWhatComesCountsRetriesAnew(t *testing.T) {
 	}
 }
 
+// A disk that keeps nothing must not have the same fetched for ever.
+func TestWhatComesAgainIsNothingNew(t *testing.T) {
+	r := newRig(t, Limits{Retries: 2, Idle: time.Hour})
+	r.connectedMembers(0)
+	r.want(1)
+	for tries := 1; ; tries++ {
+		require.LessOrEqual(t, tries, 3)
+		id := r.out.start[0].ID
+		r.progress(id, 10)
+		r.progress(id, 50)
+		r.after(func() { r.s.failed(r.now, id, "", Local, errUnplugged) })
+		if len(r.out.finished) > 0 {
+			break
+		}
+		for len(r.out.start) == 0 {
+			r.now = r.s.wake()
+			r.after(func() { r.s.tick(r.now) })
+		}
+	}
+}
+
 func TestAFailureHereBlamesNoNode(t *testing.T) {
 	r := newRig(t, Limits{Retries: 1})
 	r.connectedMembers(0)

@@ -102,8 +102,8 @@ func (s *state) transfer(id TransferID) *transfer {
 	return s.running[at]
 }
 
-// ready notes that a node has begun to answer.
-func (s *state) ready(now time.Time, id TransferID, from peer.ID) {
+// ready notes that a node has begun to answer, and how long that took.
+func (s *state) ready(now time.Time, id TransferID, from peer.ID, took time.Duration) {
 	t := s.transfer(id)
 	if t == nil {
 		return
@@ -113,7 +113,7 @@ func (s *state) ready(now time.Time, id TransferID, from peer.ID) {
 		return
 	}
 	seat.ready = true
-	s.answered(seat.node, now.Sub(seat.since))
+	s.answered(seat.node, took)
 	s.settle(now)
 }
 
@@ -125,17 +125,19 @@ func (s *state) progress(now time.Time, id TransferID, bytes, size uint64) {
 		return
 	}
 	r := t.resource
-	more := bytes > r.bytes
+	more := bytes > r.most
+	r.most = max(r.most, bytes)
 	r.bytes, r.size = bytes, max(r.size, size)
+	s.timers.set(r, now.Add(s.limits.Stall)) // It may be walking what was here before.
 	if more {
-		s.moved(now, r)
+		s.moved(r)
 	}
 	s.event(r.progress())
 }
 
 // moved notes that something came of a resource: what had failed before does not
 // count any more.
-func (s *state) moved(now time.Time, r *resource) {
+func (s *state) moved(r *resource) {
 	r.retries = 0
 	for _, i := range r.intents {
 		i.used = 0
@@ -143,7 +145,6 @@ func (s *state) moved(now time.Time, r *resource) {
 	for _, seat := range r.transfer.seats {
 		seat.node.failed = 0
 	}
-	s.timers.set(r, now.Add(s.limits.Stall))
 }
 
 // done notes that all of a resource is here.
@@ -153,7 +154,7 @@ func (s *state) done(now time.Time, id TransferID) {
 		return
 	}
 	r := t.resource
-	s.moved(now, r)
+	s.moved(r)
 	s.event(Event{Kind: Done, CID: r.cid, Node: t.seats[0].node.id, Bytes: r.bytes, Size: r.size})
 	s.end(now, t)
 	o := Outcome{CID: r.cid}

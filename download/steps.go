@@ -21,6 +21,7 @@ type Effects struct {
 	Join       []Seat
 	Disconnect []peer.ID
 	Connect    []peer.ID
+	Forgot     []peer.ID
 	Finished   []Outcome
 	Events     []Event
 }
@@ -36,7 +37,7 @@ func NewSteps(l Limits, seed uint64) (*Steps, error) {
 // Take returns what is to be done since it was called last.
 func (s *Steps) Take() Effects {
 	out := s.s.take()
-	return Effects{out.cancel, out.leave, out.start, out.join, out.disconnect, out.connect, out.finished, out.events}
+	return Effects{out.cancel, out.leave, out.start, out.join, out.disconnect, out.connect, out.forgot, out.finished, out.events}
 }
 
 // Wake is when Tick has to be called, or the zero time.

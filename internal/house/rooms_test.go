@@ -14,6 +14,7 @@ var actors = []string{
 	"providers/client",
 	"resolver",
 	"resolver/server",
+	"download",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }

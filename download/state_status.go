@@ -1,0 +1,43 @@
+package download
+
+import (
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+var phases = [...]string{unwanted: "unknown", queued: "waiting", parked: "paused", active: "active"}
+
+// statuses says how resources are doing.
+func (s *state) statuses(cids []cid.Cid) []Status {
+	all := make([]Status, len(cids))
+	for i, c := range cids {
+		all[i] = Status{CID: c, State: phases[unwanted]}
+		if r := s.resources[c]; r != nil {
+			all[i] = r.status()
+		}
+	}
+	return all
+}
+
+func (r *resource) status() Status {
+	st := Status{CID: r.cid, State: phases[r.phase], Intents: len(r.intents), Bytes: r.bytes, Size: r.size, Err: r.err}
+	if r.transfer != nil {
+		st.Nodes = r.transfer.nodes()
+	}
+	if r.phase == parked {
+		st.Next = r.timing.at
+	}
+	for _, m := range r.marks[:min(len(r.marks), mostFailures)] {
+		st.Failed = append(st.Failed, NodeFailure{m.node, m.why})
+	}
+	return st
+}
+
+// nodes are those that take part in a transfer, in the order in which they joined.
+func (t *transfer) nodes() []peer.ID {
+	all := make([]peer.ID, len(t.seats))
+	for i, seat := range t.seats {
+		all[i] = seat.node.id
+	}
+	return all
+}
