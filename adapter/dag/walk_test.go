@@ -155,6 +155,24 @@ func TestStoredLeavesAreNotRead(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 }
 
+// Blocks that were fetched are stored soon after. They must make room for the next all
+// the same, or the walk would fetch one at a time from then on.
+func TestWhatIsStoredWhileItIsAheadMakesRoom(t *testing.T) {
+	m := newMemory()
+	var links []cid.Cid
+	for i := range 100 {
+		b := leaf(t, fmt.Sprintf("%d %0*d", i, 256<<10, 0)) // 25 MiB in all
+		m.blocks[b.Cid()], links = b, append(links, b.Cid())
+	}
+	root := inner(t, "root", links...)
+	m.blocks[root.Cid()] = root
+	_, err := walked(t, m, root.Cid(), Options{Stored: func(_ context.Context, c cid.Cid) (bool, error) {
+		return m.asked[c] > 0, nil
+	}})
+	require.NoError(t, err)
+	require.Less(t, m.calls, 10)
+}
+
 func TestAMissingBlockEndsTheWalkUnlessItIsPassedOver(t *testing.T) {
 	a, gone, c := leaf(t, "a"), leaf(t, "gone"), leaf(t, "c")
 	root := inner(t, "root", a.Cid(), gone.Cid(), c.Cid())

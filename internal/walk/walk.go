@@ -133,8 +133,12 @@ func (w *walk) enter(c cid.Cid, visit Visit) error {
 	return nil
 }
 
-// stored reports whether a block need not be read.
+// stored reports whether a block need not be read. One that has been is, whether it has
+// been stored since or not: it makes room for those that come next.
 func (w *walk) stored(c cid.Cid) (bool, error) {
+	if w.ahead[c] != nil {
+		return false, nil
+	}
 	if w.o.Stored == nil || w.o.Leaf == nil || !w.o.Leaf(c) {
 		return false, nil
 	}
