@@ -148,6 +148,8 @@ func (s *shell) handle(now time.Time, req request) {
 		s.state.removeNode(now, req.node)
 	case status:
 		req.reply <- s.state.statuses(req.cids)
+	case wanted:
+		req.reply <- s.state.wanted(req.after, wantedPage)
 	}
 }
 

@@ -370,6 +370,10 @@ func TestWhatNobodyHasComesWhenSomebodyAppears(t *testing.T) {
 	run(t, Limits{}, func(t *testing.T, w *web) {
 		ended := w.wants(t.Context(), data, 0, 1)
 		time.Sleep(2 * time.Second)
+		for c, err := range w.Wanted(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, data[0].Cid(), c)
+		}
 		st, err := w.Status(t.Context(), data[0].Cid(), data[1].Cid())
 		require.NoError(t, err)
 		require.Equal(t, "paused", st[0].State)
@@ -467,6 +471,9 @@ func TestDownloadsThatStopLeaveNothingAndAnotherGoesOn(t *testing.T) {
 		require.Zero(t, time.Since(began))
 		require.ErrorIs(t, <-ended, ErrClosed)
 		require.ErrorIs(t, w.Download(t.Context(), data[0].Cid(), Request{}), ErrClosed)
+		for _, err := range w.Wanted(t.Context()) {
+			require.ErrorIs(t, err, ErrClosed, "nobody may take what is not known for nothing")
+		}
 		here := len(w.here)
 		require.Greater(t, here, 100)
 

@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -34,6 +35,10 @@ type (
 		cids  []cid.Cid
 		reply chan<- []Status
 	}
+	wanted struct {
+		after cid.Cid
+		reply chan<- []cid.Cid
+	}
 )
 
 func (want) isRequest()   {}
@@ -41,6 +46,7 @@ func (leave) isRequest()  {}
 func (hint) isRequest()   {}
 func (forget) isRequest() {}
 func (status) isRequest() {}
+func (wanted) isRequest() {}
 
 // Request says how a resource is wanted. The zero Request knows of no node: those are
 // asked that are found in one of its groups, now or later.
@@ -169,6 +175,34 @@ func (d *Downloads) Status(ctx context.Context, cids ...cid.Cid) ([]Status, erro
 		all = append(all, some...)
 	}
 	return all, nil
+}
+
+// wantedPage is how many CIDs are given at a time: all that are known are looked at for
+// each page, and a page of these takes the actor a few milliseconds at most.
+const wantedPage = 8192
+
+// Wanted yields the roots of what somebody wants, in the order of their bytes: what must
+// not be collected as garbage, although not all of it is here yet. Those that are wanted
+// from before the call until its end are among them. An error, which is that of ctx or
+// [ErrClosed], is yielded last.
+func (d *Downloads) Wanted(ctx context.Context) iter.Seq2[cid.Cid, error] {
+	return func(yield func(cid.Cid, error) bool) {
+		for after := cid.Undef; ; {
+			page, err := actor.Ask(ctx, d.inbox, func(reply chan<- []cid.Cid) request { return wanted{after, reply} })
+			if err != nil {
+				yield(cid.Undef, err)
+				return
+			}
+			for _, after = range page {
+				if !yield(after, nil) {
+					return
+				}
+			}
+			if len(page) < wantedPage {
+				return
+			}
+		}
+	}
 }
 
 // Stat counts what downloads there are and were.

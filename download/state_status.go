@@ -3,6 +3,8 @@ package download
 import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 var phases = [...]string{unwanted: "unknown", queued: "waiting", parked: "paused", active: "active"}
@@ -40,4 +42,16 @@ func (t *transfer) nodes() []peer.ID {
 		all[i] = seat.node.id
 	}
 	return all
+}
+
+// wanted are the first of the resources with an intent, behind one, in the order of their
+// CIDs.
+func (s *state) wanted(after cid.Cid, most int) []cid.Cid {
+	return table.Next(func(yield func(cid.Cid) bool) {
+		for c, r := range s.resources {
+			if len(r.intents) > 0 && !yield(c) {
+				return
+			}
+		}
+	}, after, most)
 }

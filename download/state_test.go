@@ -349,3 +349,20 @@ func TestANodeThatIsNamedDuringATransferIsTheNextToBeAsked(t *testing.T) {
 	r.failed(1, 0, Broken)
 	require.Equal(t, []int{1}, r.connects())
 }
+
+func TestWhatIsWantedIsListedPageByPage(t *testing.T) {
+	r := newRig(t, Limits{})
+	r.wantFor(0, 1, 0, ResourceHints{Groups: []Group{dataset}})
+	for n := 2; n <= 12; n++ {
+		r.want(n)
+	}
+	r.cancel(12)
+	var all []int
+	after := cid.Undef
+	for page := r.s.wanted(after, 4); len(page) > 0; page = r.s.wanted(after, 4) {
+		for _, after = range page {
+			all = append(all, resourceNumber(after))
+		}
+	}
+	require.ElementsMatch(t, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, all)
+}
