@@ -29,7 +29,7 @@ DOC is the name of a document, its ID, or the first 8 digits of that or more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDocImport(a), newDocLs(a), newDocMissing(a), newDocPolicy(a), newDocRm(a))
+	cmd.AddCommand(newDocImport(a), newDocLs(a), newDocMissing(a), newDocPolicy(a), newDocSync(a), newDocCancel(a), newDocStatus(a), newDocRm(a))
 	return cmd
 }
 
@@ -42,13 +42,14 @@ type docLine struct {
 	Entries   uint64    `json:"entries"`
 	Bytes     uint64    `json:"bytes"`
 	Created   time.Time `json:"created"`
-	Policy    []string  `json:"policy"` // as "souk doc policy" reads it
+	Policy    []string  `json:"policy"`  // as "souk doc policy" reads it
+	Syncing   bool      `json:"syncing"` // what is missing is fetched whenever the node runs
 }
 
 func docLineOf(d document.Info) docLine {
 	return docLine{
 		ID: d.ID.String(), Name: d.Name, Root: d.Root.String(), Namespace: d.ID.Namespace(),
-		Entries: d.Entries, Bytes: d.Bytes, Created: d.Created, Policy: d.Policy.Parts(),
+		Entries: d.Entries, Bytes: d.Bytes, Created: d.Created, Policy: d.Policy.Parts(), Syncing: d.Syncing,
 	}
 }
 

@@ -32,7 +32,7 @@ func album(t *testing.T) string {
 func importDoc(t *testing.T, repo string, args ...string) docLine {
 	t.Helper()
 	line := must(t, repo, append([]string{"--json", "doc", "import"}, args...)...)
-	requireSchema(t, "souk doc import, souk doc ls, souk doc policy, souk doc rm", line)
+	requireSchema(t, "souk doc cancel, souk doc import, souk doc ls, souk doc policy, souk doc rm", line)
 	var d docLine
 	require.NoError(t, json.Unmarshal([]byte(line), &d))
 	return d

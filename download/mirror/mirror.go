@@ -35,6 +35,9 @@ type Config struct {
 	// a minute.
 	Pause  time.Duration
 	Logger *zap.Logger
+	// Panicked is told of a panic in Look or Fetch, which is a failure of what was asked of
+	// it. May be nil.
+	Panicked func(error)
 }
 
 const (

@@ -218,6 +218,21 @@ func TestWhatFailsIsNamedAndTriedAgainAfterAPause(t *testing.T) {
 	})
 }
 
+func TestAPanicIsAFailure(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.m.Close()
+		var told atomic.Int64
+		w.m = New(Config{Documents: w.docs, Look: w.look, Panicked: func(error) { told.Add(1) }, Fetch: func(context.Context, document.ID, document.Entry, func(uint64)) error {
+			panic("broken")
+		}})
+		w.sync()
+		time.Sleep(time.Second)
+		require.EqualValues(t, 100, w.m.Status(w.id).Failed)
+		require.ErrorContains(t, w.m.Status(w.id).Failures[0].Err, "mirror panicked: broken")
+		require.EqualValues(t, 100, told.Load())
+	})
+}
+
 func TestSyncingGoesOnAfterARestartAndNotAfterACancel(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.sync()

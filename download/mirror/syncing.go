@@ -12,6 +12,7 @@ import (
 
 	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/download/policy"
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // mostFailures is how many failures of a round are remembered with their reasons.
@@ -67,7 +68,11 @@ func (s *syncing) run() {
 		if err == nil {
 			s.narrow(one.Policy)
 			var again bool
-			if again, err = s.round(one.Policy, changes, &fetches); again || isGone(err) {
+			err = actor.Guard("mirror", s.m.cfg.Panicked, func() (err error) {
+				again, err = s.round(one.Policy, changes, &fetches)
+				return err
+			})
+			if again || isGone(err) {
 				continue
 			}
 		}
@@ -208,7 +213,9 @@ func (s *syncing) start(e document.Entry, fetches *sync.WaitGroup) {
 	s.active[string(e.Key)] = f
 	s.mu.Unlock()
 	fetches.Go(func() {
-		err := s.m.cfg.Fetch(ctx, s.id, e, func(bytes uint64) { s.progress(f, bytes) })
+		err := actor.Guard("mirror", s.m.cfg.Panicked, func() error {
+			return s.m.cfg.Fetch(ctx, s.id, e, func(bytes uint64) { s.progress(f, bytes) })
+		})
 		cancelled := ctx.Err() != nil
 		f.cancel()
 		s.end(f, err, cancelled)

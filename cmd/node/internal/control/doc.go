@@ -26,6 +26,9 @@
 //	GET    /v2/documents/{id}/entries[?prefix=HEX]  document.Entry, one a line
 //	GET    /v2/documents/{id}/missing  document.Lack, one a line
 //	POST   /v2/documents/{id}/policy set the policy: {"policy": "…"}
+//	POST   /v2/documents/{id}/sync   sync: progress, and then node.SyncProgress
+//	DELETE /v2/documents/{id}/sync   end that
+//	GET    /v2/documents/{id}/status node.DocumentStatus
 //	DELETE /v2/documents/{id}        remove a document: document.Info
 //	GET    /v2/usage                 node.Usage
 //	GET    /v2/trackers              []node.Tracker

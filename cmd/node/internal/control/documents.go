@@ -28,7 +28,20 @@ type policyRequest struct {
 	Policy policy.Policy `json:"policy"`
 }
 
+// syncRequest is the body of POST /v2/documents/{id}/sync.
+type syncRequest struct {
+	Peers []string `json:"peers,omitempty"` // as those of a session
+	Wait  bool     `json:"wait,omitempty"`
+}
+
 func (s *Server) documentRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /v2/documents/{id}/sync", s.document(s.syncDocument))
+	mux.HandleFunc("DELETE /v2/documents/{id}/sync", s.document(func(w http.ResponseWriter, r *http.Request, id document.ID) error {
+		return answer(w)(struct{}{}, s.node.CancelDocument(r.Context(), id))
+	}))
+	mux.HandleFunc("GET /v2/documents/{id}/status", s.document(func(w http.ResponseWriter, r *http.Request, id document.ID) error {
+		return answer(w)(s.node.DocumentStatus(r.Context(), id))
+	}))
 	mux.HandleFunc("POST /v2/documents", s.call(s.importDocument))
 	mux.HandleFunc("GET /v2/documents", s.call(func(w http.ResponseWriter, r *http.Request) error {
 		return answerAll(w, s.node.Documents(r.Context()))
@@ -69,6 +82,20 @@ func (s *Server) importDocument(w http.ResponseWriter, r *http.Request) error {
 	return answerOnce(w, func(progress func(node.DocumentProgress)) (document.Info, error) {
 		d := document.Draft{Root: asked.Root, Name: asked.Name, Policy: asked.Policy}
 		return s.node.ImportDocument(r.Context(), node.DocumentRequest{Draft: d, From: from}, progress)
+	})
+}
+
+func (s *Server) syncDocument(w http.ResponseWriter, r *http.Request, id document.ID) error {
+	asked, err := request[syncRequest](w, r)
+	if err != nil {
+		return err
+	}
+	from, err := parsePeers(asked.Peers)
+	if err != nil {
+		return badRequest(err)
+	}
+	return answerOnce(w, func(progress func(node.SyncProgress)) (node.SyncProgress, error) {
+		return s.node.SyncDocument(r.Context(), node.SyncRequest{ID: id, From: from, Wait: asked.Wait}, progress)
 	})
 }
 
@@ -130,4 +157,25 @@ func (c *Client) Missing(ctx context.Context, id document.ID) iter.Seq2[document
 // RemoveDocument implements [node.Library].
 func (c *Client) RemoveDocument(ctx context.Context, id document.ID) (document.Info, error) {
 	return read[document.Info](c.remove(ctx, "/v2/documents/"+id.String()))
+}
+
+// SyncDocument implements [node.Syncer].
+func (c *Client) SyncDocument(ctx context.Context, r node.SyncRequest, progress func(node.SyncProgress)) (node.SyncProgress, error) {
+	asked := syncRequest{Peers: node.Addresses(r.From...), Wait: r.Wait}
+	resp, err := c.postJSON(ctx, "/v2/documents/"+r.ID.String()+"/sync", asked)
+	if err != nil {
+		return node.SyncProgress{}, err
+	}
+	return readOnce[node.SyncProgress, node.SyncProgress](ctx, resp, progress)
+}
+
+// CancelDocument implements [node.Syncer].
+func (c *Client) CancelDocument(ctx context.Context, id document.ID) error {
+	_, err := read[struct{}](c.remove(ctx, "/v2/documents/"+id.String()+"/sync"))
+	return err
+}
+
+// DocumentStatus implements [node.Syncer].
+func (c *Client) DocumentStatus(ctx context.Context, id document.ID) (node.DocumentStatus, error) {
+	return get[node.DocumentStatus](ctx, c, "/v2/documents/"+id.String()+"/status")
 }

@@ -51,6 +51,7 @@ type Node interface {
 	Configured
 	Keeper
 	Library
+	Syncer
 	Quarantine
 	Close() error
 }

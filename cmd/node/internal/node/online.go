@@ -31,7 +31,9 @@ import (
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
 	"github.com/souk-p2p/souk/cmd/node/internal/nearby"
 	"github.com/souk-p2p/souk/cmd/node/internal/resources"
+	"github.com/souk-p2p/souk/download"
 	"github.com/souk-p2p/souk/download/document"
+	"github.com/souk-p2p/souk/download/mirror"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/session"
 )
@@ -66,6 +68,8 @@ type Config struct {
 	Storage *Storage
 	// CollectGarbage has the node collect garbage by itself when much is stored.
 	CollectGarbage bool
+	// SyncDocuments has the node fetch what is missing of the documents that are synced.
+	SyncDocuments bool
 	// Connections bound what libp2p takes; what is zero is the default.
 	Connections resources.Budget
 	// Relaying says what the node has to do with relays.
@@ -105,8 +109,11 @@ type Online struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
 
-	dht           *kademlia.DHT  // likewise
-	nearby        *nearby.Finder // nil when it is off
+	downloads     *download.Downloads // nil when documents are not synced
+	mirror        *mirror.Mirror      // likewise
+	looked        chan struct{}       // somebody may have what is synced
+	dht           *kademlia.DHT       // likewise
+	nearby        *nearby.Finder      // nil when it is off
 	gate          *Gate
 	relaying      bool        // connections through relays are used
 	commands      atomic.Bool // are taken
@@ -149,12 +156,17 @@ func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore,
 	n := &Online{
 		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
 		gate: gate, dht: d, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, given: merge(nil, cfg.Trackers),
-		kept: make(map[peer.ID]kept),
+		kept: make(map[peer.ID]kept), looked: make(chan struct{}, 1),
 	}
 	if n.isTracker {
 		n.trackerMemory = cfg.Tracker.Limits.TableBytes
 	}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if cfg.SyncDocuments {
+		if err := n.startSyncing(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
 	n.begin(&cfg)
 	return n, nil
 }
@@ -292,6 +304,9 @@ func (n *Online) Close() error {
 	n.mu.Unlock()
 	if n.nearby != nil {
 		n.nearby.Close()
+	}
+	if n.mirror != nil {
+		n.mirror.Close()
 	}
 	n.work.Wait()
 	return errors.Join(n.Exchange.Close(), leave(n.dht), n.Host.Close())

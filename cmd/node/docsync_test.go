@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func statusOf(t *testing.T, repo, doc string) docStatus {
+	t.Helper()
+	line := must(t, repo, "--json", "doc", "status", doc)
+	requireSchema(t, "souk doc status", line)
+	var st docStatus
+	require.NoError(t, json.Unmarshal([]byte(line), &st))
+	return st
+}
+
+func syncDoc(t *testing.T, repo string, args ...string) docSynced {
+	t.Helper()
+	line := must(t, repo, append([]string{"--json", "doc", "sync", "album", "--timeout", "30s"}, args...)...)
+	requireSchema(t, "souk doc sync", line)
+	var done docSynced
+	require.NoError(t, json.Unmarshal([]byte(line), &done))
+	return done
+}
+
+// The examples of policies, on two nodes: what of a list is fetched is what the policy
+// says, and no more.
+func TestAPolicySaysWhatIsFetched(t *testing.T) {
+	holder := start(t, t.TempDir())
+	root := add(t, holder.repo, album(t))
+	for _, c := range []struct {
+		policy []string
+		files  uint64
+	}{
+		{[]string{"--except", "prefix:utf8:2024/"}, 3},
+		{[]string{"--only", "exact:utf8:2024/list.txt"}, 1},
+		{nil, 6},
+	} {
+		hereAndThere(t, func(t *testing.T, repo string) {
+			d := importDoc(t, repo, append([]string{root, "--name", "album", "--peer", holder.address()}, c.policy...)...)
+			require.EqualValues(t, 6, d.Entries)
+			require.Equal(t, c.files, statusOf(t, repo, "album").Covered)
+			require.Equal(t, c.files, syncDoc(t, repo, "--peer", holder.address()).Done)
+			st := statusOf(t, repo, "album")
+			require.True(t, st.Syncing)
+			require.Equal(t, c.files, st.Covered)
+			require.Zero(t, st.Missing)
+			must(t, repo, "gc")
+			require.Zero(t, statusOf(t, repo, "album").Missing)
+			require.Contains(t, must(t, repo, "doc", "status"), "album: 6 entries")
+		})
+	}
+}
+
+func TestARunningNodeFetchesWhatAWidenedPolicyCovers(t *testing.T) {
+	holder, reader := start(t, t.TempDir()), start(t, t.TempDir())
+	root := add(t, holder.repo, album(t))
+	importDoc(t, reader.repo, root, "--name", "album", "--peer", holder.address(), "--only", "prefix:utf8:2023/")
+	require.EqualValues(t, 2, syncDoc(t, reader.repo, "--peer", holder.address()).Done)
+	must(t, reader.repo, "doc", "policy", "album", "everything-except", "exact:utf8:notes")
+	require.Eventually(t, func() bool { return statusOf(t, reader.repo, "album").Done == 5 }, eventually, tick)
+	require.Zero(t, statusOf(t, reader.repo, "album").Missing)
+
+	must(t, reader.repo, "doc", "cancel", "album")
+	must(t, reader.repo, "doc", "policy", "album", "everything")
+	st := statusOf(t, reader.repo, "album")
+	require.False(t, st.Syncing)
+	require.EqualValues(t, 1, st.Missing)
+}
+
+// The author has gone when a third node asks for all, which a replica serves.
+func TestAReplicaServesWhenTheAuthorIsGone(t *testing.T) {
+	author, replica := start(t, t.TempDir()), start(t, t.TempDir())
+	dir := album(t)
+	root := add(t, author.repo, dir)
+	for _, n := range []*daemon{replica} {
+		importDoc(t, n.repo, root, "--name", "album", "--peer", author.address())
+		syncDoc(t, n.repo, "--peer", author.address())
+	}
+	author.stop()
+	hereAndThere(t, func(t *testing.T, repo string) {
+		importDoc(t, repo, root, "--name", "album", "--peer", replica.address())
+		require.EqualValues(t, 6, syncDoc(t, repo, "--peer", replica.address()).Done)
+		out := filepath.Join(t.TempDir(), "out")
+		must(t, repo, "get", root, "-o", out)
+		requireSame(t, dir, out)
+	})
+}
+
+// A node that restarts goes on by itself, and says what it waits for.
+func TestSyncingGoesOnAfterARestart(t *testing.T) {
+	holder, repo := start(t, t.TempDir()), t.TempDir()
+	root := add(t, holder.repo, album(t))
+	importDoc(t, repo, root, "--name", "album", "--peer", holder.address())
+	require.Zero(t, syncDoc(t, repo, "--wait=false").Done)
+	reader := start(t, repo)
+	require.Eventually(t, func() bool { return statusOf(t, repo, "album").Active > 0 }, eventually, tick)
+	st := statusOf(t, repo, "album")
+	require.EqualValues(t, 6, st.Missing)
+	require.Len(t, st.Files, st.Active)
+	reader.stop()
+	start(t, repo)
+	must(t, repo, "doc", "sync", "album", "--peer", holder.address(), "--timeout", "30s")
+	require.Zero(t, statusOf(t, repo, "album").Missing)
+}
+
+func TestSyncingWithoutAPeerThatHasItEndsInTime(t *testing.T) {
+	gone, repo := start(t, t.TempDir()), t.TempDir()
+	importDoc(t, gone.repo, album(t))
+	root := statusOf(t, gone.repo, "album").Root
+	importDoc(t, repo, root, "--name", "album", "--peer", gone.address())
+	gone.stop()
+	begin := time.Now()
+	o := command(t, repo, "doc", "sync", "album", "--peer", gone.address(), "--timeout", "1s")
+	require.Equal(t, exitTimeout, o.code, o.err)
+	require.Less(t, time.Since(begin), 10*time.Second)
+}
