@@ -10,6 +10,7 @@
 //	/debug/actors           how busy the parts of the node are
 //	/debug/tracker          what the node keeps and answers as a tracker, if it is one
 //	/debug/resolver         what resolvers on the node fetch, of whom, and what they serve
+//	/debug/downloads        documents: what is covered, here, missing, fetched, and what failed why
 //	/debug/vars             counters, for programs
 //	/debug/bundle           a zip file for a bug report
 //	/debug/pprof/           profiles, where they are switched on

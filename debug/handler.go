@@ -12,17 +12,18 @@ import (
 // Config says what the pages are about. A topic whose source is nil has a page
 // that says so.
 type Config struct {
-	Source   Source // needed
-	Tracker  TrackerSource
-	Peers    PeerSource
-	Wants    WantSource
-	Sessions SessionSource
-	Actors   ActorSource
-	Store    StoreSource
-	Trackers TrackersSource
-	Refusals RefusalSource
-	Classes  ClassSource
-	Services ServiceSource
+	Source    Source // needed
+	Tracker   TrackerSource
+	Peers     PeerSource
+	Wants     WantSource
+	Sessions  SessionSource
+	Actors    ActorSource
+	Store     StoreSource
+	Trackers  TrackersSource
+	Refusals  RefusalSource
+	Classes   ClassSource
+	Services  ServiceSource
+	Downloads DownloadSource
 
 	// Draining tells whether the node finishes what it was doing and then ends. May be
 	// nil.
@@ -77,6 +78,7 @@ func (p *pages) route(mux *http.ServeMux) {
 	mux.Handle("GET /debug/actors", p.show(p.actors))
 	mux.Handle("GET /debug/tracker", p.show(p.tracker))
 	mux.Handle("GET /debug/resolver", p.show(p.resolver))
+	mux.Handle("GET /debug/downloads", p.show(p.downloads))
 	mux.HandleFunc("GET /debug/vars", p.vars)
 	mux.HandleFunc("GET /debug/bundle", p.bundle)
 	mux.HandleFunc("POST /debug/bundle", p.bundle)

@@ -62,6 +62,7 @@ func (p *pages) overview(ctx context.Context, q *query, _ *http.Request) (answer
 	p.askStore(ctx, &o, &found)
 	p.askTrackers(ctx, &o, &found)
 	p.askResolvers(ctx, &found)
+	p.askDownloads(ctx, &found)
 	o.Findings = found.worstFirst()
 	return answer{name: "overview.html", html: o, json: o}, nil
 }
@@ -158,5 +159,14 @@ func (p *pages) askResolvers(ctx context.Context, found *findings) {
 	}
 	if all, err := p.resolvings(ctx, mostResolved); err == nil { // Else whoever asked is gone.
 		found.resolvers(all)
+	}
+}
+
+func (p *pages) askDownloads(ctx context.Context, found *findings) {
+	if p.Downloads == nil {
+		return
+	}
+	if all, err := p.Downloads.Documents(ctx, 0); err == nil { // Else whoever asked is gone.
+		found.documents(all)
 	}
 }

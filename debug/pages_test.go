@@ -23,7 +23,7 @@ import (
 func every() []string {
 	return []string{
 		"/debug/", "/debug/ledgers", "/debug/ledgers/" + id("a").String(), "/debug/wants", "/debug/sessions", "/debug/sessions/7",
-		"/debug/actors", "/debug/resolver",
+		"/debug/actors", "/debug/resolver", "/debug/downloads",
 	}
 }
 
@@ -44,7 +44,7 @@ func TestEveryPageIsThereForPeopleAndPrograms(t *testing.T) {
 
 func TestATopicThatIsNotToldIsSaidSo(t *testing.T) {
 	src := node()
-	for _, path := range []string{"/debug/wants", "/debug/sessions", "/debug/sessions/7", "/debug/actors", "/debug/resolver"} {
+	for _, path := range []string{"/debug/wants", "/debug/sessions", "/debug/sessions/7", "/debug/actors", "/debug/resolver", "/debug/downloads"} {
 		for accept, want := range map[string]string{browser: "This node does not tell.", "": `"unavailable"`} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 			r.Header.Set("Accept", accept)

@@ -15,25 +15,27 @@ import (
 
 // source is a node at one moment.
 type source struct {
-	ledgers  []ledger.Receipt
-	tracker  *Tracker // nil when it is none
-	peers    []souk.PeerStat
-	sent     []souk.WantStat
-	received []souk.WantStat
-	sessions []souk.SessionDetail
-	actors   []souk.ActorStat
-	store    Store
-	broken   error // of the store
-	trackers []TrackerState
-	refused  map[string]uint64
-	classes  []souk.ClassStat
-	services []souk.Running
+	ledgers      []ledger.Receipt
+	tracker      *Tracker // nil when it is none
+	peers        []souk.PeerStat
+	sent         []souk.WantStat
+	received     []souk.WantStat
+	sessions     []souk.SessionDetail
+	actors       []souk.ActorStat
+	store        Store
+	broken       error // of the store
+	trackers     []TrackerState
+	refused      map[string]uint64
+	classes      []souk.ClassStat
+	services     []souk.Running
+	documents    []Document
+	documentsErr error
 }
 
 // config has every topic.
 func (s *source) config() Config {
 	return Config{
-		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s, Classes: s, Services: s,
+		Source: s, Tracker: s, Peers: s, Wants: s, Sessions: s, Actors: s, Store: s, Trackers: s, Refusals: s, Classes: s, Services: s, Downloads: s,
 		Version: "souk 1.2.3", Now: func() time.Time { return noon },
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/cobra"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
@@ -124,12 +125,12 @@ type docStatus struct {
 // docFile is a file that is under way or has failed.
 type docFile struct {
 	docKey
-	CID   string   `json:"cid"`
-	Size  uint64   `json:"size"`
-	Bytes uint64   `json:"bytes"`
-	State string   `json:"state"`
-	Peers []string `json:"peers,omitempty"`
-	Error string   `json:"error,omitempty"`
+	CID   string    `json:"cid"`
+	Size  uint64    `json:"size"`
+	Bytes uint64    `json:"bytes"`
+	State string    `json:"state"`
+	Peers []peer.ID `json:"peers,omitempty"`
+	Error string    `json:"error,omitempty"`
 }
 
 func newDocStatus(a *app) *cobra.Command {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/debug"
 )
 
 func statusOf(t *testing.T, repo, doc string) docStatus {
@@ -65,6 +67,13 @@ func TestARunningNodeFetchesWhatAWidenedPolicyCovers(t *testing.T) {
 	must(t, reader.repo, "doc", "policy", "album", "everything-except", "exact:utf8:notes")
 	require.Eventually(t, func() bool { return statusOf(t, reader.repo, "album").Done == 5 }, eventually, tick)
 	require.Zero(t, statusOf(t, reader.repo, "album").Missing)
+	var page struct{ Documents []debug.Document }
+	require.Eventually(t, func() bool { // The first look has it counted.
+		require.NoError(t, json.Unmarshal(httpGet(t, reader.Debug+"downloads"), &page))
+		return page.Documents[0].Covered == 5
+	}, eventually, tick)
+	require.EqualValues(t, 5, page.Documents[0].Done)
+	require.True(t, page.Documents[0].Syncing)
 
 	must(t, reader.repo, "doc", "cancel", "album")
 	must(t, reader.repo, "doc", "policy", "album", "everything")

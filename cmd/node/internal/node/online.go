@@ -111,9 +111,10 @@ type Online struct {
 
 	downloads     *download.Downloads // nil when documents are not synced
 	mirror        *mirror.Mirror      // likewise
-	looked        chan struct{}       // somebody may have what is synced
-	dht           *kademlia.DHT       // likewise
-	nearby        *nearby.Finder      // nil when it is off
+	counts        counter
+	looked        chan struct{}  // somebody may have what is synced
+	dht           *kademlia.DHT  // likewise
+	nearby        *nearby.Finder // nil when it is off
 	gate          *Gate
 	relaying      bool        // connections through relays are used
 	commands      atomic.Bool // are taken

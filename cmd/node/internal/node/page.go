@@ -17,10 +17,14 @@ import (
 // Page is what the debug pages show of the node.
 func (n *Online) Page() debug.Config {
 	p := page{n.Exchange, n.Host.ID(), n.trackerMemory}
-	return debug.Config{
+	c := debug.Config{
 		Source: p, Tracker: p, Peers: n.Exchange, Wants: n.Exchange, Sessions: n.Exchange, Actors: n.Exchange, Trackers: trackersPage{n},
 		Refusals: n.Exchange, Classes: n.Exchange, Services: n.Exchange, Draining: n.Exchange.Draining, Store: storePage{n.Storage},
 	}
+	if n.mirror != nil {
+		c.Downloads = documentsPage{n}
+	}
+	return c
 }
 
 type page struct {

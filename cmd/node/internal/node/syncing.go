@@ -64,8 +64,8 @@ type FileStatus struct {
 	Bytes uint64 `json:"bytes"` // that are here, as far as is known
 	State string `json:"state"` // waiting, paused, active, or failed
 	// Peers serve it now, and Error says why it failed, or why it waits.
-	Peers []string `json:"peers,omitempty"`
-	Error string   `json:"error,omitempty"`
+	Peers []peer.ID `json:"peers,omitempty"`
+	Error string    `json:"error,omitempty"`
 }
 
 // SyncError says that not all of a document came.
@@ -201,7 +201,7 @@ func (n *Online) awaitSync(ctx context.Context, id document.ID, progress func(Sy
 	idle := make(chan error, 1)
 	waiting, done := context.WithCancel(ctx)
 	defer done()
-	n.work.Go(func() { idle <- n.mirror.Wait(waiting, id) })
+	go func() { idle <- n.mirror.Wait(waiting, id) }()
 	timer := time.NewTicker(syncProgress)
 	defer timer.Stop()
 	for {
@@ -258,9 +258,7 @@ func (n *Online) filesOf(ctx context.Context, now mirror.Status) (files []FileSt
 // add adds what downloads know of a file.
 func (f *FileStatus) add(st download.Status) {
 	f.State, f.Bytes = st.State, max(f.Bytes, st.Bytes)
-	for _, p := range st.Nodes {
-		f.Peers = append(f.Peers, p.String())
-	}
+	f.Peers = st.Nodes
 	var why []string
 	for _, failed := range st.Failed {
 		why = append(why, fmt.Sprintf("%s %s", failed.Node, failed.Reason))

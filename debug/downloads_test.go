@@ -1,0 +1,61 @@
+package debug
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+)
+
+// Documents implements [DownloadSource].
+func (s *source) Documents(_ context.Context, files int) ([]Document, error) {
+	all := make([]Document, len(s.documents))
+	for i, d := range s.documents {
+		d.Files = d.Files[:min(files, len(d.Files))]
+		all[i] = d
+	}
+	return all, s.documentsErr
+}
+
+// syncingNode returns a node with a document of which a file comes and one fails, and with
+// one that has not been counted yet.
+func syncingNode() *source {
+	const of = "b14ef9059187eadfff7e66daaaa81e764d321627f4948bc0c6a7ed427df9f497"
+	return &source{documents: []Document{
+		{
+			ID: of, Name: "<i>photos</i>", Policy: "nothing-except prefix:utf8:2024/", Entries: 1_000_000, Syncing: true, Counted: noon,
+			Covered: 4321, CoveredBytes: 5 << 30, Missing: 321, MissingBytes: 3 << 20, Done: 77, Active: 1, Failed: 2, Next: noon.Add(time.Minute),
+			Files: []File{
+				{Key: "2024/a.jpg", State: "active", Bytes: 1 << 20, Size: 2 << 20, Peers: []peer.ID{id("a")}},
+				{Key: "2024/<b>", State: "failed", Size: 10, Error: "no node <has> got it"},
+			},
+		},
+		{ID: of, Name: "new", Policy: "everything", Entries: 3, Files: []File{}},
+	}}
+}
+
+func TestDocumentsForPeopleAndPrograms(t *testing.T) {
+	src := syncingNode()
+	text := get(t, src, "/debug/downloads", browser).Body.String()
+	for _, want := range []string{
+		"&lt;i&gt;photos&lt;/i&gt;", "nothing-except prefix:utf8:2024/", "4\u202f321", "4\u202f000", "321", "77", "2024/a.jpg", "1.00 MiB",
+		"2024/&lt;b&gt;", "no node &lt;has&gt; got it", "Nothing is under way",
+	} {
+		require.Contains(t, text, want)
+	}
+	var got downloads
+	decode(t, get(t, src, "/debug/downloads", ""), &got)
+	require.Equal(t, src.documents, got.Documents)
+	decode(t, get(t, src, "/debug/downloads?limit=1", ""), &got)
+	require.Len(t, got.Documents[0].Files, 1)
+	require.Contains(t, get(t, &source{}, "/debug/downloads", browser).Body.String(), "No documents")
+	src.documentsErr = errors.New("the disk does not answer")
+	require.Contains(t, get(t, src, "/debug/downloads", "").Body.String(), "the disk does not answer")
+}
+
+func TestTheFirstPageSaysWhatCannotBeFetched(t *testing.T) {
+	require.Contains(t, get(t, syncingNode(), "/debug/", browser).Body.String(), "2 files of the document")
+}
