@@ -30,7 +30,7 @@ func TestAResolverRefusesWhomTheRulesDeny(t *testing.T) {
 		w.Check(func(t require.TestingT) {
 			require.Equal(t, 1, denied.app.count())
 			require.GreaterOrEqual(t, refused, uint64(3))
-			require.Equal(t, 1+3, app.produced, "for who was allowed alone")
+			require.Equal(t, 1+3, app.seen().produced, "for who was allowed alone")
 		})
 		deny(w, s.Node)
 		denied.awaits(w, keys)
@@ -59,7 +59,7 @@ func TestALargeValueThatManyWantIsProducedOnce(t *testing.T) {
 		}
 		stat := s.stat(w).Serving
 		w.Check(func(t require.TestingT) {
-			require.Equal(t, 1, app.produced)
+			require.Equal(t, 1, app.seen().produced)
 			require.EqualValues(t, 3, stat.Merged)
 			require.EqualValues(t, 4*3, stat.Hits, "the parts behind the first")
 		})
