@@ -179,7 +179,9 @@ func TestAPeerThatLiesIsBlocked(t *testing.T) {
 		d := client(w, lan, []*party{liar, server(w, farther, app)})
 		d.fetches(w, keys)
 		d.idle(w)
-		w.Check(func(t require.TestingT) { require.LessOrEqual(t, d.app.seen().refused, 2, "what it was asked before the first verdict") })
+		w.Check(func(t require.TestingT) {
+			require.LessOrEqual(t, d.app.seen().refused, 2, "what it was asked before the first verdict")
+		})
 		stat := d.stat(w)
 		w.Check(func(t require.TestingT) { require.Equal(t, 1, stat.Blocked) })
 	})
