@@ -67,6 +67,7 @@ func (s *state) block(p *remote) {
 	if p.blocked {
 		return
 	}
+	s.remotes[p.id] = p // It may have been forgotten with what it was asked last.
 	p.blocked, p.until, p.why, p.fault = true, 0, forPardon, message.FaultValue
 	if s.limits.BlockFor > 0 {
 		p.until = s.now.after(s.limits.BlockFor)

@@ -86,6 +86,16 @@ func TestAPartThatDoesNotFitBlocksItsPeer(t *testing.T) {
 	require.ElementsMatch(t, []peer.ID{a.to, b.to}, r.blockedPeers())
 }
 
+// A peer that has left and sends a part that does not fit is remembered.
+func TestAPeerThatHasLeftIsBlockedForItsLastPart(t *testing.T) {
+	r, a := underway(t)
+	r.do(func() { r.setMembers(r.now, []peer.ID{"dan"}) })
+	r.says(a, "xxxx")
+	require.Equal(t, []peer.ID{a.to}, r.blockedPeers())
+	r.do(func() { r.setMembers(r.now, []peer.ID{a.to, "dan"}) })
+	require.Equal(t, peer.ID("dan"), r.next().to)
+}
+
 // Size, number of hashes and length of the data must agree, or the answer is malformed.
 func TestPartsThatContradictThemselvesAreMalformed(t *testing.T) {
 	first := map[string]func(*answer){

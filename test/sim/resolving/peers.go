@@ -3,6 +3,7 @@
 package resolving
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -46,6 +47,13 @@ const (
 	Garbage          // sends what is no answer
 	natures
 )
+
+func (n Nature) String() string {
+	return [natures]string{
+		"honest", "empty", "refusing", "busy", "mute", "liar", "forger", "quitter", "tempter", "corrupt",
+		"fickle", "renumber", "impostor", "twice", "oversize", "malformed", "garbage",
+	}[n]
+}
 
 // arrive takes a request in, and answers when those before it are.
 func (p *Peer) arrive(n *Net, a resolver.Ask) {
@@ -99,7 +107,8 @@ func (p *Peer) cheat(n *Net, a resolver.Ask, v *Value, says func(resolver.Answer
 	case Corrupt:
 		x := v.answer(a)
 		if a.Part > 0 && x.Refusal == 0 {
-			x.Data, x.Sum = make([]byte, len(x.Data)), nil
+			x.Data, x.Sum = slices.Clone(x.Data), nil
+			x.Data[0]++
 		}
 		says(x)
 	case Fickle:
