@@ -153,6 +153,7 @@ func TestAPeerHasAsManyRequestsAsKeepItBusy(t *testing.T) {
 		r.pass(10 * time.Millisecond) // All are answered at once: it could do more.
 		for _, a := range open {
 			r.says(a, "v")
+			r.verdict(a.key, true)
 		}
 		open = r.all()
 	}

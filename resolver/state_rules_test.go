@@ -203,6 +203,7 @@ func TestFreshKeysGoBeforeRetries(t *testing.T) {
 	r.pass(r.limits.Retry) // old is due now
 	for _, key := range []Key{"second", "third", "old"} {
 		r.says(a, "v")
+		r.verdict(a.key, true)
 		a = r.asked()
 		require.Equal(t, key, a.key)
 	}

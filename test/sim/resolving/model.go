@@ -152,6 +152,7 @@ func (w *World) Blocked(p peer.ID, hard bool, until time.Time) {
 		w.fail("%s is blocked, and honest", p)
 	}
 	w.barred[p] = until
+	w.After(time.Millisecond, func() { w.partFrom(w.Peers[p]) }) // As the shell does it.
 	w.overAt(p)
 	for _, k := range w.wishes {
 		delete(k.targets, p)

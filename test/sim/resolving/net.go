@@ -28,6 +28,7 @@ type Net struct {
 	Heard   func(peer.ID, uint64)     // before an answer is; may be nil
 
 	agenda replay.Agenda
+	lately [64]peer.ID // who was asked, by the number of the request
 }
 
 // Began is the time at which every world begins.
@@ -124,9 +125,21 @@ func (n *Net) Part(p *Peer) {
 
 // Send takes a request of the resolver to its peer.
 func (n *Net) Send(a resolver.Ask) {
+	n.lately[a.ID%uint64(len(n.lately))] = a.To
 	if p := n.Peers[a.To]; !n.lost() {
 		n.After(n.way(p), func() { p.arrive(n, a) })
 	}
+}
+
+// another is the number of a request of late that somebody else was sent, or one that
+// was not given yet.
+func (n *Net) another(p *Peer, id uint64) uint64 {
+	for other := id - 1; other > 0 && other+uint64(len(n.lately)) > id; other-- {
+		if n.lately[other%uint64(len(n.lately))] != p.ID {
+			return other
+		}
+	}
+	return id + uint64(len(n.lately))
 }
 
 // reply takes an answer back.

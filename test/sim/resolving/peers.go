@@ -116,7 +116,7 @@ func (p *Peer) cheat(n *Net, a resolver.Ask, v *Value, says func(resolver.Answer
 	case Renumber:
 		n.reply(p, a.ID+uint64(1+n.Dice.IntN(1000)), v.answer(a))
 	case Impostor:
-		n.reply(p, a.ID-min(a.ID, uint64(n.Dice.IntN(4))), v.answer(a))
+		n.reply(p, n.another(p, a.ID), v.answer(a))
 	case Twice:
 		says(v.answer(a))
 		says(v.answer(a))

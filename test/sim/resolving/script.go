@@ -30,7 +30,7 @@ func newScript(seed uint64) script {
 	dice := rand.New(rand.NewPCG(seed, 0x5c_21_97))
 	pick := func(n int) bool { return dice.IntN(n) == 0 }
 	s := script{
-		bad: 1 + dice.IntN(5), popular: 10 + dice.IntN(490),
+		bad: 1 + dice.IntN(5), popular: 5 + dice.IntN(60),
 		peers: 500, keys: 10 + dice.IntN(50), loss: 0.5, latency: 100 * time.Millisecond, jitter: 20 * time.Millisecond,
 		consumes: 200 * time.Millisecond, largest: 64, storm: 10 * time.Second, orders: 60,
 		limits: resolver.Limits{Timeout: time.Second, Part: 64, MaxValue: 1024, Undelivered: 4096, Outstanding: 1 + dice.IntN(4)},
@@ -197,7 +197,10 @@ func (w *World) cancelSome() {
 
 // part lets a stream end, or a request not be sent.
 func (w *World) part() {
-	p := w.anyPeer()
+	w.partFrom(w.anyPeer())
+}
+
+func (w *World) partFrom(p *Peer) {
 	w.tell("%s parts", p.ID)
 	w.overAt(p.ID)
 	w.Part(p)
