@@ -1,4 +1,4 @@
-package resolver_test
+package resolver
 
 import (
 	"context"
@@ -9,16 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
-
-	"github.com/souk-p2p/souk"
-	"github.com/souk-p2p/souk/blockstore"
-	"github.com/souk-p2p/souk/resolver"
 )
 
 // counting is an application whose value of each key is the same bytes. It hashes each
@@ -34,38 +25,18 @@ func newCounting(size, most int) *counting {
 	return &counting{value, sha256.Sum256(value), make(chan struct{}, most)}
 }
 
-func (c *counting) Deliver(_ context.Context, _ resolver.Key, value []byte) bool {
+func (c *counting) Deliver(_ context.Context, _ Key, value []byte) bool {
 	c.came <- struct{}{}
 	return sha256.Sum256(value) == c.sum
 }
 
-func (c *counting) Failed(resolver.Key, error) {}
+func (c *counting) Failed(Key, error) {}
 
-func (c *counting) Produce(context.Context, resolver.Key) ([]byte, error) { return c.value, nil }
-
-// resolves starts a resolver on loopback.
-func resolves(b *testing.B, app *counting, peers ...peer.AddrInfo) (*resolver.Resolver, host.Host) {
-	b.Helper()
-	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay())
-	require.NoError(b, err)
-	x, err := souk.New(b.Context(), h, blockstore.New(dssync.MutexWrap(datastore.NewMapDatastore())))
-	require.NoError(b, err)
-	r, err := resolver.New(b.Context(), x, resolver.Config{
-		KeySize: 32, Consumer: app, Producer: app, Peers: resolver.NewSet(peers...),
-		Limits:  resolver.Limits{Rate: -1},
-		Serving: resolver.ServingLimits{Rate: -1, PeerRate: -1},
-	})
-	require.NoError(b, err)
-	b.Cleanup(func() {
-		require.NoError(b, x.Close())
-		require.NoError(b, h.Close())
-	})
-	return r, h
-}
+func (c *counting) Produce(context.Context, Key) ([]byte, error) { return c.value, nil }
 
 // key is key n.
-func key(n int) resolver.Key {
-	return resolver.Key(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(n)))
+func key(n int) Key {
+	return Key(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(n)))
 }
 
 // processor is the time that this process has spent on its processors.
@@ -84,9 +55,12 @@ func BenchmarkFetch(b *testing.B) {
 	}{{"1KiB", 1 << 10}, {"64KiB", 64 << 10}, {"1MiB", 1 << 20}} {
 		b.Run(of.name, func(b *testing.B) {
 			app := newCounting(of.size, b.N)
-			_, server := resolves(b, app)
-			r, _ := resolves(b, app, peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()})
-			keys := make([]resolver.Key, b.N)
+			unlimited := Config{
+				Consumer: app, Producer: app, Limits: Limits{Rate: -1}, Serving: ServingLimits{Rate: -1, PeerRate: -1},
+			}
+			_, server := resolves(b, exchange(b), unlimited)
+			r, _ := resolves(b, exchange(b), unlimited, server)
+			keys := make([]Key, b.N)
 			for n := range keys {
 				keys[n] = key(n)
 			}
@@ -110,12 +84,12 @@ func BenchmarkFetch(b *testing.B) {
 // What a fetch that waits takes of memory, and a call that makes many wait of time.
 func BenchmarkPending(b *testing.B) {
 	const many = 100_000
-	keys := make([]resolver.Key, many)
+	keys := make([]Key, many)
 	for n := range keys {
 		keys[n] = key(n)
 	}
 	app := newCounting(1, 1)
-	r, _ := resolves(b, app)
+	r, _ := resolves(b, exchange(b), Config{Consumer: app})
 	for b.Loop() {
 		before := heap()
 		require.NoError(b, r.FetchAll(b.Context(), keys))
