@@ -325,8 +325,14 @@ func (x *Exchange) openServices() []*Service {
 	return slices.SortedFunc(maps.Keys(x.services), func(a, b *Service) int { return strings.Compare(a.name, b.name) })
 }
 
+// serviceTime is how much of the time to close services may take. What is left is for
+// what was received to be stored, whatever an application does.
+const serviceTime = 500 * time.Millisecond
+
 // closeServices closes all services side by side.
 func (x *Exchange) closeServices(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceTime)
+	defer cancel()
 	return sideBySide(ctx, x.openServices(), (*Service).close)
 }
 

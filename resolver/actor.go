@@ -55,6 +55,7 @@ type shell struct {
 	sets     *actor.Slot[[]peer.AddrInfo]
 	verdicts chan verdict // has room for each task that can be under way
 
+	denied   []requestID               // were not written, because a rule denies the peer
 	infos    map[peer.ID]peer.AddrInfo // of the set, to reach them
 	measured map[peer.ID]struct{}      // of whom the ledger has a measure of ours
 }
@@ -338,14 +339,18 @@ func (s *shell) perform(ctx context.Context, now time.Time) {
 	s.serveConsumer(ctx)
 }
 
-// lose tells the state who answers nothing of what was asked, and reports whether there
-// was anybody.
+// lose tells the state who answers nothing of what was asked, and what was not asked at
+// all, and reports whether there was any.
 func (s *shell) lose(now time.Time) bool {
-	lost := s.lines.takeLost()
+	lost, denied := s.lines.takeLost(), s.denied
 	for _, p := range lost {
 		s.state.parted(now, p)
 	}
-	return len(lost) > 0
+	for _, id := range denied {
+		s.state.unsent(now, id)
+	}
+	s.denied = nil
+	return len(lost)+len(denied) > 0
 }
 
 // enact does what the state asks for.
@@ -374,8 +379,12 @@ func (s *shell) enact(now time.Time) {
 	}
 }
 
-// ask has a request written.
+// ask has a request written. Rules may have come that deny a peer with a stream.
 func (s *shell) ask(now time.Time, a ask) {
+	if s.service.Denied(a.to) {
+		s.denied = append(s.denied, a.id)
+		return
+	}
 	frame, err := wire.AppendFrame(nil, &wire.Request{ID: wire.ID(a.id), Key: string(a.key), Part: int(a.part), List: a.list})
 	if err != nil {
 		panic(err) // Keys were looked at, and the state knows the rules.
