@@ -124,12 +124,24 @@ func (s *Service) close(ctx context.Context) error {
 	}
 	defer close(s.closed)
 	for _, step := range []func(context.Context) error{s.stopOwner, s.unhandleAll, s.releaseAll, s.port.Close} {
+		ctx, cancel := atLeast(ctx, closeStep)
 		s.err = errors.Join(s.err, actor.Guard("close", s.x.panics.contained, func() error { return step(ctx) }))
+		cancel()
 	}
 	s.x.mu.Lock()
 	defer s.x.mu.Unlock()
 	delete(s.x.services, s)
 	return s.err
+}
+
+// atLeast is a context that lasts as long as ctx, and for a time in any case: what waits
+// for nobody is done although somebody else took too long.
+func atLeast(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	end, bounded := ctx.Deadline()
+	if !bounded || time.Until(end) >= d {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
 // stopOwner ends who uses the service. What it asks for from now on is refused, but
