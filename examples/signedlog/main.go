@@ -60,7 +60,20 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.close()) }()
+	if err := try(ctx, reader.resolver, keyOf(author, 1), peers[0].ID); err != nil {
+		return err
+	}
 	return read(ctx, reader.resolver, wants, author, uint64(len(entries)))
+}
+
+// try asks one peer alone, once, for an entry that it forges.
+func try(ctx context.Context, r *resolver.Resolver, key resolver.Key, from peer.ID) error {
+	_, err := r.Get(ctx, key, resolver.From(from), resolver.WithAttempts(1))
+	if !errors.Is(err, resolver.ErrAttempts) {
+		return fmt.Errorf("the forger was believed: %w", err)
+	}
+	fmt.Println("the first peer alone has no good entry")
+	return nil
 }
 
 // write makes a log.
