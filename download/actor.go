@@ -267,6 +267,9 @@ func (s *shell) spread(events []Event) {
 	}
 	for _, e := range events {
 		s.count(e)
+		if e.Kind == Retry && e.Reason == Local {
+			s.cfg.Logger.Warn("what was fetched cannot be kept", zap.Stringer("cid", e.CID), zap.Error(e.Err))
+		}
 		if r := s.state.resources[e.CID]; r != nil && e.Kind == Progress {
 			for _, i := range r.intents {
 				s.waiters.Party(i.id).news.Publish(news{progress: &e}, mergeNews)

@@ -14,6 +14,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/souk-p2p/souk/internal/walk"
 	"github.com/souk-p2p/souk/session"
@@ -34,6 +36,7 @@ type web struct {
 	opened  int   // sessions
 	panics  []error
 	linking func(blocks.Block) ([]cid.Cid, error)
+	logs    *observer.ObservedLogs
 }
 
 // peerOf is a node of a web.
@@ -109,8 +112,10 @@ func (w *web) begin(l Limits) {
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)
 	}
+	core, logs := observer.New(zap.DebugLevel)
+	w.logs = logs
 	d, err := New(Config{
-		Limits: l, Network: w, Store: w, Links: func(b blocks.Block) ([]cid.Cid, error) { return w.linking(b) },
+		Logger: zap.New(core), Limits: l, Network: w, Store: w, Links: func(b blocks.Block) ([]cid.Cid, error) { return w.linking(b) },
 		Listener: EventListener{Queued: hear, Started: hear, Retry: hear, Done: hear, Failed: hear, Dropped: hear},
 		Fail:     func(err error) { w.t.Error(err) }, Panicked: w.panicked, Seed: 1,
 	})
@@ -412,6 +417,7 @@ func TestADownloadSaysWhyItHasFailed(t *testing.T) {
 				require.ErrorAs(t, err, &failed)
 				require.Equal(t, 1, failed.Retries)
 				require.Equal(t, c.name == "reading it panics", len(w.panics) > 0)
+				require.Equal(t, c.why == ErrLocal, w.logs.Len() > 0, "an operator may have to do something")
 			}, data)
 		})
 	}

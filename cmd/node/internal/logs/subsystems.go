@@ -19,6 +19,7 @@ var subsystems = map[string]string{
 	"discovery":           "who may have what: answers of trackers and finders",
 	"discovery.announcer": "what is announced to trackers",
 	"discovery.client":    "trackers that are asked, and the streams to them",
+	"download":            "what is fetched of documents",
 	"exchange":            "the block exchange as a whole",
 	"exchange.blocks":     "blocks that come, and the store that they go to",
 	"exchange.engine":     "wants of peers, and what is sent to them",
