@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
@@ -14,6 +15,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/download"
 	"github.com/souk-p2p/souk/download/document"
 )
 
@@ -51,7 +53,9 @@ type Storage struct {
 	data datastore.Batching
 	pins *pins.Set
 	docs *document.Store
-	disk disk // nil when the datastore does not know it
+	// downloads are those that store here; nil when there are none.
+	downloads atomic.Pointer[download.Downloads]
+	disk      disk // nil when the datastore does not know it
 }
 
 // disk is a datastore that knows what it takes on the disk and can give it back.
@@ -70,7 +74,7 @@ func newStorage(store blockstore.Blockstore, data datastore.Batching) *Storage {
 	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data), docs: document.NewStore(data)}
 	s.disk, _ = data.(disk)
 	s.Blocks.BeforeDelete(s.docs.Deleting)
-	for _, source := range []roots.Source{s.pins, documentRoots{s}} {
+	for _, source := range []roots.Source{s.pins, documentRoots{s}, transferRoots{s}} {
 		if err := s.Roots.Register(source); err != nil {
 			panic(err) // they have names of their own
 		}

@@ -100,6 +100,7 @@ func (n *Online) startSyncing(ctx context.Context) error {
 		return fmt.Errorf("start downloads: %w", err)
 	}
 	n.mirror = mirror.New(mirror.Config{Documents: n.docs, Look: n.presence, Fetch: n.fetchEntry, Logger: n.log, Panicked: n.syncingPanicked})
+	n.Storage.downloads.Store(n.downloads)
 	n.work.Go(func() { n.hintPeers(n.ctx) })
 	return n.mirror.Resume(ctx)
 }
