@@ -86,11 +86,7 @@ func (s *state) changed(r *request) {
 // them is not waited for any more.
 func (s *state) accept(f *fetch, r *request) {
 	s.performed(r)
-	if f.stage == stageLate {
-		s.dequeue(f)
-	}
-	s.disown(f)
-	f.stage = stageNone
+	s.halt(f)
 }
 
 // violated blames a peer for an answer that contradicts itself or a limit.
@@ -105,11 +101,7 @@ func (s *state) violated(f *fetch, p *remote, fault message.Fault) {
 func (s *state) lied(f *fetch, p *remote) {
 	s.counts.Invalid++
 	if f.pinned() && f.value.pin.peer == p { // The list of parts is the liar's.
-		if f.stage == stageLate {
-			s.dequeue(f)
-		}
-		f.stage = stageNone
-		s.disown(f)
+		s.halt(f)
 		s.drop(f)
 	}
 	s.block(p)

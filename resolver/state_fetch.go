@@ -238,8 +238,7 @@ func (s *state) end(f *fetch, why error) {
 	s.tell(f, parts, why)
 	s.out.endings = append(s.out.endings, ending{time.Duration(s.now - f.begun), why})
 	s.counts.ended(why)
-	s.dequeue(f)
-	s.disown(f)
+	s.halt(f)
 	s.drop(f)
 	s.release(f)
 	s.limit(f, time.Time{})
@@ -281,6 +280,13 @@ func (s *state) dequeue(f *fetch) {
 	default:
 		s.open.Remove(int(f.place))
 	}
+}
+
+// halt has a fetch wait for nothing and nobody.
+func (s *state) halt(f *fetch) {
+	s.dequeue(f)
+	s.disown(f)
+	f.stage = stageNone
 }
 
 func (f *fetch) queued() bool { return f.stage == stageQueued || f.stage == stageLate }

@@ -87,8 +87,7 @@ func (s *state) drop(f *fetch) {
 
 // startOver drops the value of a fetch whose peer was blocked.
 func (s *state) startOver(f *fetch) {
-	s.dequeue(f)
-	s.disown(f)
+	s.halt(f)
 	s.drop(f)
 	s.again(f)
 }
