@@ -90,19 +90,20 @@ func BenchmarkPending(b *testing.B) {
 	}
 	app := newCounting(1, 1)
 	r, _ := resolves(b, exchange(b), Config{Consumer: app})
+	before, most := heap(), int64(0)
 	for b.Loop() {
-		before := heap()
 		require.NoError(b, r.FetchAll(b.Context(), keys))
 		stat, err := r.Stat(b.Context())
 		require.NoError(b, err)
 		require.Equal(b, many, stat.Pending)
-		b.ReportMetric(float64(heap()-before)/many, "B/key")
+		most = max(most, heap()-before)
 		require.NoError(b, r.Clear(b.Context()))
 		require.Eventually(b, func() bool {
 			stat, err := r.Stat(b.Context())
 			return err == nil && stat.Pending == 0
 		}, time.Minute, time.Millisecond)
 	}
+	b.ReportMetric(float64(most)/many, "B/key")
 }
 
 // heap is how many bytes are in use.
