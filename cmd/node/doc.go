@@ -96,6 +96,16 @@ func (a *app) withDoc(ctx context.Context, text string, do func(node.Node, docum
 	})
 }
 
+// eachDoc does something with one document after the other, up to the first error.
+func (a *app) eachDoc(ctx context.Context, texts []string, do func(node.Node, document.Info) error) error {
+	for _, text := range texts {
+		if err := a.withDoc(ctx, text, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // completeDocuments completes the first argument to the name of a document of the
 // running node.
 func (a *app) completeDocuments(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -188,19 +198,13 @@ until the next "souk gc", unless it is pinned or belongs to another document.`,
 		ValidArgsFunction: a.completeDocuments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			for _, text := range args {
-				err := a.withDoc(ctx, text, func(n node.Node, d document.Info) error {
-					gone, err := n.RemoveDocument(ctx, d.ID)
-					if err != nil {
-						return err
-					}
-					return printDoc(a, gone, func(d document.Info) string { return "removed " + describeDoc(d) })
-				})
+			return a.eachDoc(ctx, args, func(n node.Node, d document.Info) error {
+				gone, err := n.RemoveDocument(ctx, d.ID)
 				if err != nil {
 					return err
 				}
-			}
-			return nil
+				return printDoc(a, gone, func(d document.Info) string { return "removed " + describeDoc(d) })
+			})
 		},
 	}
 }

@@ -90,19 +90,13 @@ come stays, and another sync goes on from there.`,
 		ValidArgsFunction: a.completeDocuments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			for _, text := range args {
-				err := a.withDoc(ctx, text, func(n node.Node, d document.Info) error {
-					if err := n.CancelDocument(ctx, d.ID); err != nil {
-						return err
-					}
-					d.Syncing = false
-					return printDoc(a, d, func(d document.Info) string { return "not syncing " + describeDoc(d) })
-				})
-				if err != nil {
+			return a.eachDoc(ctx, args, func(n node.Node, d document.Info) error {
+				if err := n.CancelDocument(ctx, d.ID); err != nil {
 					return err
 				}
-			}
-			return nil
+				d.Syncing = false
+				return printDoc(a, d, func(d document.Info) string { return "not syncing " + describeDoc(d) })
+			})
 		},
 	}
 }
