@@ -121,6 +121,9 @@ func (f *ownedFetcher) Close() error { return errors.Join(f.Fetcher.Close(), f.n
 type stored struct{ blockstore.Blockstore }
 
 func (s stored) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // A store may not look, and say that the block is not there.
+	}
 	b, err := s.Get(ctx, c)
 	var missing interface{ NotFound() bool }
 	if errors.As(err, &missing) && missing.NotFound() {
