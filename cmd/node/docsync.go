@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/download/document"
+	"github.com/souk-p2p/souk/download/policy"
 )
 
 type docSyncOptions struct {
 	sourceOptions
-	wait bool
+	wait, announce bool
 }
 
 // docSynced is a line of JSON about what has come.
@@ -36,8 +38,12 @@ func newDocSync(a *app) *cobra.Command {
 running node goes on when this command is interrupted, after a restart, and when the
 policy is changed, until "souk doc cancel". It asks peers that are connected, those that
 trackers name for the document's namespace, and those of --peer. Without a node that runs,
-the peers of --peer are asked until the command ends, and the next node goes on.`,
+the peers of --peer are asked until the command ends, and the next node goes on.
+
+With --announce trackers are told that this node has files of the document, so that
+others fetch them from here, too; "souk announce --withdraw" takes that back.`,
 		Example: `  souk doc sync photos
+  souk doc sync photos --announce
   souk doc sync photos --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…
   souk doc sync photos --wait=false`,
 		Args:              cobra.ExactArgs(1),
@@ -48,6 +54,7 @@ the peers of --peer are asked until the command ends, and the next node goes on.
 	f.StringArrayVar(&o.peers, "peer", nil, "ask this peer, too, as /ip4/ADDRESS/tcp/PORT/p2p/ID; may be repeated")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up waiting after this long, as 30s or 5m (default: never)")
 	f.BoolVar(&o.wait, "wait", true, "wait until all is here")
+	f.BoolVar(&o.announce, "announce", false, "tell trackers that this node has files of the document")
 	return cmd
 }
 
@@ -58,17 +65,41 @@ func (o *docSyncOptions) run(ctx context.Context, a *app, text string) error {
 	}
 	return o.within(ctx, func(ctx context.Context) error {
 		return a.withDoc(ctx, text, func(n node.Node, d document.Info) error {
+			whole, err := o.tell(ctx, n, d)
+			if err != nil {
+				return err
+			}
 			bar := a.newStatus("syncing " + printable(d.Name))
 			done, err := n.SyncDocument(ctx, node.SyncRequest{ID: d.ID, From: from, Wait: o.wait}, func(p node.SyncProgress) {
 				bar.show(fmt.Sprintf("%s here, %d under way", plural(p.Done, "file", "files"), p.Active), 0)
 			})
 			bar.end()
+			if err == nil && !whole && o.wait && done.Failed == 0 && d.Policy.Equal(policy.Everything()) {
+				_, err = o.tell(ctx, n, d) // of all of it, now
+			}
 			if err != nil {
 				return err
 			}
 			return printSynced(a, d, done)
 		})
 	})
+}
+
+// tell announces a document, if that is asked for, and reports whether all of it is here.
+// Who has some of it is announced, too, so that those who have some find each other.
+func (o *docSyncOptions) tell(ctx context.Context, n node.Node, d document.Info) (whole bool, err error) {
+	if !o.announce {
+		return false, nil
+	}
+	whole = d.Policy.Equal(policy.Everything())
+	for _, err := range n.Missing(ctx, d.ID) {
+		if err != nil {
+			return false, err
+		}
+		whole = false
+		break
+	}
+	return whole, n.Announce(ctx, repo.Announcement{Namespace: d.ID.Namespace(), Partial: !whole})
 }
 
 func printSynced(a *app, d document.Info, done node.SyncProgress) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-
 	"path/filepath"
 	"testing"
 	"time"
@@ -128,4 +127,28 @@ func TestSyncingWithoutAPeerThatHasItEndsInTime(t *testing.T) {
 	o := command(t, repo, "doc", "sync", "album", "--peer", gone.address(), "--timeout", "1s")
 	require.Equal(t, exitTimeout, o.code, o.err)
 	require.Less(t, time.Since(begin), 10*time.Second)
+}
+
+// Whoever syncs with --announce is found by the next: the author may be gone by then.
+func TestADocumentIsFetchedFromWhoHasAnnouncedIt(t *testing.T) {
+	tracker := startTracker(t, t.TempDir())
+	holder, first, second := start(t, t.TempDir(), "--trackers", tracker.address()),
+		start(t, t.TempDir(), "--trackers", tracker.address()), start(t, t.TempDir(), "--trackers", tracker.address())
+	d := importDoc(t, holder.repo, album(t), "--name", "album")
+	syncDoc(t, holder.repo, "--announce")
+	importDoc(t, first.repo, d.Root, "--name", "album", "--namespace", d.Namespace)
+	require.EqualValues(t, d.Entries, syncDoc(t, first.repo, "--announce").Done)
+	require.Contains(t, must(t, first.repo, "announce", "--list"), d.Namespace)
+	holder.stop()
+	importDoc(t, second.repo, d.Root, "--name", "album", "--namespace", d.Namespace)
+	require.EqualValues(t, d.Entries, syncDoc(t, second.repo).Done)
+	require.Empty(t, must(t, second.repo, "announce", "--list"))
+}
+
+func TestADocumentIsNotAnnouncedWithoutANode(t *testing.T) {
+	repo := t.TempDir()
+	importDoc(t, repo, album(t), "--name", "album")
+	o := command(t, repo, "doc", "sync", "album", "--announce")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "no node is running")
 }

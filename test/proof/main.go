@@ -25,7 +25,7 @@ import (
 var means = map[tally.What]string{
 	tally.Scenarios:     "between nodes of Souk, and with boxo on either side; with peers that speak by hand; with stores and hooks that hang or panic",
 	tally.BadInputs:     "that a peer survives while an honest peer beside it keeps its speed",
-	tally.Seeds:         "of 3 to 20 nodes in one loop, with loss, delay, lies, failing stores, cancels and restarts",
+	tally.Seeds:         "of 3 to 20 nodes in one loop, with loss, delay, lies, failing stores, cancels and restarts; of a resolver among 500 peers",
 	tally.Steps:         "in these runs, each followed by an audit of the actor that took it",
 	tally.PlantedFaults: "of as many: mistakes made on purpose, which the tests have to notice",
 	tally.CrashPoints:   "power lost before and after every sync, and what was acknowledged looked for",
