@@ -22,7 +22,7 @@ func (m *Trackers) id() RequestID    { return m.ID }
 
 func (id RequestID) check() error {
 	if id == 0 {
-		return &faultError{FaultID, errNoID}
+		return &faultError{Fault: FaultID, Err: errNoID}
 	}
 	return nil
 }
@@ -76,14 +76,14 @@ func (m *GetTrackers) check() error { return m.ID.check() }
 
 func (a *About) check() error {
 	if a.Point != nil && len(a.Key) > 0 {
-		return &faultError{FaultPoint, errPointAndKey}
+		return &faultError{Fault: FaultPoint, Err: errPointAndKey}
 	}
 	return first(checkNamespace(a.Namespace), fits("key", a.Key, record.MaxKey))
 }
 
 func checkNamespace(n record.Namespace) error {
 	if err := n.Check(); err != nil {
-		return &faultError{FaultNamespace, err}
+		return &faultError{Fault: FaultNamespace, Err: err}
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (j *Judgement) check() error {
 	}
 	for _, c := range j.Samples {
 		if err := message.CheckCID(c); err != nil {
-			return &faultError{FaultCID, err}
+			return &faultError{Fault: FaultCID, Err: err}
 		}
 	}
 	return nil
@@ -159,7 +159,7 @@ func checkRows(rows []Row) error {
 func parsePeer(b []byte) (peer.ID, error) {
 	id, err := record.ParsePeer(b)
 	if err != nil {
-		return "", &faultError{FaultPeer, err}
+		return "", &faultError{Fault: FaultPeer, Err: err}
 	}
 	return id, nil
 }
@@ -173,7 +173,7 @@ func parseCID(b []byte) (cid.Cid, error) {
 		err = message.CheckCID(c)
 	}
 	if err != nil {
-		return cid.Undef, &faultError{FaultCID, err}
+		return cid.Undef, &faultError{Fault: FaultCID, Err: err}
 	}
 	return c, nil
 }

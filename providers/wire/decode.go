@@ -30,9 +30,9 @@ func Decode(body []byte, from Side) (Message, error) {
 	case err != nil:
 		return nil, messageError(kind, findID(content), err)
 	case kind == 0:
-		return nil, messageError(0, 0, &faultError{FaultUnknown, errUnknown})
+		return nil, messageError(0, 0, &faultError{Fault: FaultUnknown, Err: errUnknown})
 	case sideOf(kind) != from:
-		return nil, messageError(kind, findID(content), &faultError{FaultDirection, errDirection})
+		return nil, messageError(kind, findID(content), &faultError{Fault: FaultDirection, Err: errDirection})
 	}
 	return decode(kind, content)
 }

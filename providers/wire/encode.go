@@ -1,13 +1,13 @@
 package wire
 
 import (
-	"errors"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/souk-p2p/souk/internal/fields"
+	"github.com/souk-p2p/souk/internal/frames"
 )
 
 // AppendFrame appends m as one frame to b. A [*MessageError] says that m is
@@ -24,12 +24,10 @@ func AppendFrame(b []byte, m Message) ([]byte, error) {
 	return append(protowire.AppendVarint(b, uint64(len(body))), body...), nil
 }
 
-// messageError gives err a kind and a number.
+// messageError gives err a kind and a number. What has no fault yet is one of the
+// encoding.
 func messageError(k Kind, id RequestID, err error) error {
-	fault := faultOf(err)
-	if e := (*faultError)(nil); errors.As(err, &e) {
-		err = e.err
-	}
+	fault, err := frames.FaultOf(err, FaultEncoding)
 	return &MessageError{Fault: fault, Kind: k, ID: id, Err: err}
 }
 

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"github.com/souk-p2p/souk/internal/frames"
 )
 
 // Fault is a reason for which a frame or a message is refused. It is a small
@@ -89,17 +91,9 @@ var (
 )
 
 // faultError is an error whose fault is known.
-type faultError struct {
-	fault Fault
-	err   error
-}
+type faultError = frames.Refusal[Fault]
 
-func (e *faultError) Error() string { return e.err.Error() }
-func (e *faultError) Unwrap() error { return e.err }
-
-func refuse(f Fault, format string, args ...any) error {
-	return &faultError{f, fmt.Errorf(format, args...)}
-}
+func refuse(f Fault, format string, args ...any) error { return frames.Refuse(f, format, args...) }
 
 func tooMany(what string, most int) error {
 	return refuse(FaultTooMany, "more %s than %d", what, most)
@@ -107,13 +101,4 @@ func tooMany(what string, most int) error {
 
 func tooLong(what string, n, most int) error {
 	return refuse(FaultTooLong, "%s of %d bytes: at most %d are right", what, n, most)
-}
-
-// faultOf returns the fault that err is; what has none yet is one of the
-// encoding.
-func faultOf(err error) Fault {
-	if e := (*faultError)(nil); errors.As(err, &e) {
-		return e.fault
-	}
-	return FaultEncoding
 }

@@ -71,24 +71,12 @@ func (e *MessageError) Error() string {
 // Unwrap returns what went wrong.
 func (e *MessageError) Unwrap() error { return e.Err }
 
-// faultError is an error whose fault is known.
-type faultError struct {
-	fault Fault
-	err   error
-}
-
-func (e *faultError) Error() string { return e.err.Error() }
-
-func refuse(f Fault, format string, args ...any) error {
-	return &faultError{f, fmt.Errorf(format, args...)}
-}
+func refuse(f Fault, format string, args ...any) error { return frames.Refuse(f, format, args...) }
 
 // messageError gives err a number. What has no fault yet is one of the encoding.
 func messageError(id ID, err error) error {
-	if e := (*faultError)(nil); errors.As(err, &e) {
-		return &MessageError{Fault: e.fault, ID: id, Err: e.err}
-	}
-	return &MessageError{Fault: FaultEncoding, ID: id, Err: err}
+	fault, err := frames.FaultOf(err, FaultEncoding)
+	return &MessageError{Fault: fault, ID: id, Err: err}
 }
 
 // FaultOf returns the fault that an error of this package is, and zero for errors
