@@ -64,7 +64,7 @@ func TestAPageThatIsWrongIsFound(t *testing.T) {
 		"something else is printed":     {"```sh\necho one; echo two\n```\n```text\none\ntwo…\nthree\n```\n", "the page shows"},
 		"a word was never printed":      {"```sh\necho bafyone\n```\n```sh\necho bafyt…\n```\n", "nothing that was printed before is bafyt…"},
 		"a node ends that should stay":  {"```sh stays\nsouk version\n```\n", "it has ended"},
-		"a node cannot be interrupted":  {"```sh stays\necho ready; sh -c 'trap exit\\ 3 INT; sleep 9'\n```\n", "after an interrupt: exit status 3"},
+		"a node cannot be interrupted":  {"```sh stays\nsh -c 'trap exit\\ 3 INT; echo ready; sleep 9'\n```\n", "after an interrupt: exit status 3"},
 		"another machine has it":        {"```sh on=a\necho 1 >file\n```\n```sh on=b\ncat file\n```\n", "p.md:4: exit status 1"},
 		"a mark is not known":           {"```sh sometimes\n```\n", "no mark \"sometimes\""},
 		"what it needs is not known":    {"```sh needs=luck\n```\n", "nothing that a block may need"},
