@@ -78,21 +78,20 @@ func set[T comparable](field *T, value T) {
 
 // validate names the field that is wrong, in limits with their defaults.
 func (l Limits) validate() error {
+	for _, field := range []struct {
+		name     string
+		negative bool
+		value    any
+	}{
+		{"Latency", l.Latency < 0, l.Latency}, {"Timeout", l.Timeout < 0, l.Timeout}, {"Retry", l.Retry < 0, l.Retry},
+		{"Outstanding", l.Outstanding < 0, l.Outstanding}, {"Burst", l.Burst < 0, l.Burst},
+		{"BlockFor", l.BlockFor < 0, l.BlockFor}, {"Part", l.Part < 0, l.Part},
+	} {
+		if field.negative {
+			return fmt.Errorf("%s is %v: it must be positive", field.name, field.value)
+		}
+	}
 	switch {
-	case l.Latency < 0:
-		return fmt.Errorf("Latency is %s: it must be positive", l.Latency)
-	case l.Timeout < 0:
-		return fmt.Errorf("Timeout is %s: it must be positive", l.Timeout)
-	case l.Retry < 0:
-		return fmt.Errorf("Retry is %s: it must be positive", l.Retry)
-	case l.Outstanding < 0:
-		return fmt.Errorf("Outstanding is %d: it must be positive", l.Outstanding)
-	case l.Burst < 0:
-		return fmt.Errorf("Burst is %d: it must be positive", l.Burst)
-	case l.BlockFor < 0:
-		return fmt.Errorf("BlockFor is %s: it must be positive", l.BlockFor)
-	case l.Part < 0:
-		return fmt.Errorf("Part is %d bytes: it must be positive", l.Part)
 	case l.MaxValue < 0 || l.MaxValue > wire.MaxValue:
 		return fmt.Errorf("MaxValue is %d bytes: it must be from 1 to %d", l.MaxValue, wire.MaxValue)
 	case l.Undelivered < l.MaxValue:
