@@ -28,7 +28,8 @@ type syncing struct {
 	room   chan struct{} // a place for each entry that may be under way
 
 	mu      sync.Mutex
-	active  map[string]*fetch // by key
+	active  map[string]*fetch   // by key
+	carried map[string]struct{} // keys that were under way when the round began
 	done    uint64
 	failed  uint64 // in this round or, between two, in the last
 	reasons []Failure
@@ -48,7 +49,7 @@ type fetch struct {
 func newSyncing(m *Mirror, id document.ID) *syncing {
 	s := &syncing{
 		m: m, id: id, over: make(chan struct{}), room: make(chan struct{}, m.cfg.Window),
-		active: make(map[string]*fetch), changed: make(chan struct{}),
+		active: make(map[string]*fetch), carried: make(map[string]struct{}), changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(m.ctx)
 	return s
@@ -100,7 +101,7 @@ func (s *syncing) round(p policy.Policy, changes <-chan struct{}, fetches *sync.
 		if err != nil {
 			return false, err
 		}
-		if s.isActive(l.Key) {
+		if s.isCarried(l.Key) {
 			continue
 		}
 		select {
@@ -157,6 +158,10 @@ func (s *syncing) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failed, s.reasons, s.next, s.again = 0, nil, time.Time{}, false
+	clear(s.carried)
+	for key := range s.active {
+		s.carried[key] = struct{}{}
+	}
 	s.setIdle(false)
 }
 
@@ -186,10 +191,14 @@ func (s *syncing) isIdle() (idle bool, changed <-chan struct{}) {
 	return s.idle, s.changed
 }
 
-func (s *syncing) isActive(key []byte) bool {
+// isCarried reports whether the round leaves an entry to the fetch that was under way when
+// it began. That may have ended between the look at the entry and now, so it does not
+// matter whether it still is. If it was ended without the entry there is another round.
+func (s *syncing) isCarried(key []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.active[string(key)] != nil
+	_, carried := s.carried[string(key)]
+	return carried
 }
 
 // narrow ends what a policy does not cover.
