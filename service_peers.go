@@ -86,8 +86,7 @@ func (f *follower) hear(info peerrouter.Info) (changed bool) {
 			delete(f.connected, p)
 			continue
 		}
-		f.connected[p] = f.speaks(p)
-		changed = changed || f.connected[p]
+		changed = f.note(p) || changed
 	}
 	return changed
 }
@@ -101,10 +100,13 @@ func (f *follower) identified(e any) (changed bool) {
 	case event.EvtPeerProtocolsUpdated:
 		p = e.Peer
 	}
-	before, connected := f.connected[p]
-	if !connected {
-		return false
-	}
+	_, connected := f.connected[p]
+	return connected && f.note(p)
+}
+
+// note notes whether a connected peer may speak the protocol.
+func (f *follower) note(p peer.ID) (changed bool) {
+	before := f.connected[p]
 	f.connected[p] = f.speaks(p)
 	return f.connected[p] != before
 }
