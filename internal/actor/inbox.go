@@ -106,3 +106,18 @@ func Ask[T, R any](ctx context.Context, in *Inbox[T], build func(reply chan<- R)
 		return none, err
 	}
 }
+
+// Await is [Ask] for a reply that may take long: when ctx ends before it comes, the
+// actor is sent what dismiss makes of the reply channel, so that it remembers nobody
+// who has left.
+func Await[T, R any](ctx context.Context, in *Inbox[T], build, dismiss func(reply chan<- R) T) (R, error) {
+	var mine chan<- R
+	r, err := Ask(ctx, in, func(reply chan<- R) T {
+		mine = reply
+		return build(reply)
+	})
+	if err != nil {
+		_ = in.Send(context.WithoutCancel(ctx), dismiss(mine)) // Fails only when the actor has ended.
+	}
+	return r, err
+}

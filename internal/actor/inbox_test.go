@@ -192,3 +192,32 @@ func TestAskEndsWithItsContext(t *testing.T) {
 		require.ErrorIs(t, <-failed, tired)
 	})
 }
+
+func TestAwaitTellsTheActorOfWhoHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := NewInbox[question](1, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error, 1)
+		go func() {
+			_, err := Await(ctx, in, asking(1), func(reply chan<- int) question { return question{-1, reply} })
+			failed <- err
+		}()
+		asked := <-in.C()
+		cancel()
+		left := <-in.C()
+		require.Equal(t, question{-1, asked.reply}, left)
+		require.ErrorIs(t, <-failed, context.Canceled)
+		require.Zero(t, in.Depth(), "it is told once")
+	})
+}
+
+func TestAwaitReturnsTheReplyAndTellsNobody(t *testing.T) {
+	in := NewInbox[question](1, nil)
+	go func() {
+		q := <-in.C()
+		q.reply <- 2 * q.n
+	}()
+	got, err := Await(t.Context(), in, asking(21), func(chan<- int) question { panic("nobody has left") })
+	require.NoError(t, err)
+	require.Equal(t, 42, got)
+}

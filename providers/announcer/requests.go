@@ -70,16 +70,11 @@ func (a *Announcer) Withdraw(ctx context.Context, ns record.Namespace) error {
 
 // wait sends a request and waits for what becomes of it, or for ctx.
 func (a *Announcer) wait(ctx context.Context, build func(reply chan<- error) request) error {
-	var mine chan<- error
-	result, err := actor.Ask(ctx, a.inbox, func(reply chan<- error) request {
-		mine = reply
-		return build(reply)
-	})
-	if err == nil {
-		return result
+	result, err := actor.Await(ctx, a.inbox, build, func(reply chan<- error) request { return dismiss{reply} })
+	if err != nil {
+		return err
 	}
-	_ = a.inbox.Send(context.WithoutCancel(ctx), dismiss{mine}) // Fails only when the announcer has ended.
-	return err
+	return result
 }
 
 // Status is what one tracker was told of a namespace.
