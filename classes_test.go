@@ -2,13 +2,13 @@ package souk_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/rate"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func classesOf(n *node) map[string]souk.ClassStat {
@@ -33,7 +33,7 @@ func TestBytesAreCountedByTheClassThatAPeerIsIn(t *testing.T) {
 	fetch(t, a.NewSession(t.Context(), session.WithPeers(friend.host.ID())), theirs)
 	fetch(t, friend.NewSession(t.Context(), session.WithPeers(a.host.ID())), ours)
 	fetch(t, other.NewSession(t.Context(), session.WithPeers(a.host.ID())), ours[:2])
-	require.Eventually(t, func() bool { return classesOf(a)["idle"].BytesSent == 200 }, 5*time.Second, 5*time.Millisecond)
+	eventually.True(t, func() bool { return classesOf(a)["idle"].BytesSent == 200 })
 	require.Equal(t, map[string]souk.ClassStat{
 		rate.Default: {Class: rate.Default, UploadRatePeer: 7 * rate.MB},
 		"friends": {
@@ -54,6 +54,6 @@ func TestBytesAreCountedByTheClassThatAPeerIsIn(t *testing.T) {
 
 	require.NoError(t, a.SetAccessRules(soon(t), nil))
 	fetch(t, other.NewSession(t.Context(), session.WithPeers(a.host.ID())), ours[2:])
-	require.Eventually(t, func() bool { return classesOf(a)[rate.Default].BytesSent == 300 }, 5*time.Second, 5*time.Millisecond)
+	eventually.True(t, func() bool { return classesOf(a)[rate.Default].BytesSent == 300 })
 	require.EqualValues(t, 3000, classesOf(a)["friends"].BytesReceived, "what was counted stays")
 }

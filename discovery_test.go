@@ -3,7 +3,6 @@ package souk_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +12,7 @@ import (
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func ids(found []peer.AddrInfo) (all []peer.ID) {
@@ -80,11 +80,11 @@ func TestTrackersCanBeReplacedWhileItRuns(t *testing.T) {
 	require.NoError(t, holder.SetTrackers(second.info()))
 	require.Equal(t, []peer.ID{second.host.ID()}, known(holder))
 	late := start(t, souk.WithTrackers(second.info()))
-	require.Eventually(t, func() bool { // It is told what was announced elsewhere before.
+	eventually.True(t, func() bool { // It is told what was announced elsewhere before.
 		found, err := late.Find(soon(t), "films", 8)
 		require.NoError(t, err)
 		return len(found) == 1
-	}, 10*time.Second, 50*time.Millisecond)
+	})
 
 	require.NoError(t, first.SetTrackers(second.info()))
 	require.Equal(t, []peer.ID{second.host.ID()}, known(first))
@@ -107,7 +107,7 @@ func TestWatchTellsWhoAnnounces(t *testing.T) {
 	defer cancel()
 	news, err := client.Watch(ctx, "films")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return tracker.Tracker().Stat(ctx).Table.Watches == 1 }, 10*time.Second, 5*time.Millisecond)
+	eventually.True(t, func() bool { return tracker.Tracker().Stat(ctx).Table.Watches == 1 })
 	require.NoError(t, holder.Announce(ctx, "films"))
 	select {
 	case p := <-news:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestActorsTellHowBusyTheyAre(t *testing.T) {
@@ -33,11 +34,11 @@ func TestActorsTellHowBusyTheyAre(t *testing.T) {
 func TestPeersTellsWhoIsConnected(t *testing.T) {
 	a, b := start(t), start(t)
 	a.fetchFrom(t, b, random(4, 100_000))
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		all, err := a.Peers(t.Context())
 		require.NoError(t, err)
 		return len(all) == 1 && all[0].Class == "proven"
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	all, err := a.Peers(t.Context())
 	require.NoError(t, err)
 	p := all[0]
@@ -71,11 +72,11 @@ func TestWantsAreListedOnBothSidesPageByPage(t *testing.T) {
 		require.Equal(t, "block", w.Kind)
 		require.Equal(t, a.host.ID(), received[block.Cid()].Peer)
 	}
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		p, err := a.WantsSent(t.Context(), souk.WantQuery{Peer: b.host.ID(), Limit: 1})
 		require.NoError(t, err)
 		return p.Wants[0].State == "answered DONT_HAVE"
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	p, err := a.WantsSent(t.Context(), souk.WantQuery{Peer: a.host.ID()})
 	require.NoError(t, err)
 	require.Zero(t, p.Total)
@@ -85,11 +86,11 @@ func TestWantsAreListedOnBothSidesPageByPage(t *testing.T) {
 // pages reads a list page by page once it is as long as it should be.
 func pages(t *testing.T, total int, list func(souk.WantQuery) (souk.WantPage, error)) map[cid.Cid]souk.WantStat {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		p, err := list(souk.WantQuery{})
 		require.NoError(t, err)
 		return p.Total == total && p.Peers == 1
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	all := make(map[cid.Cid]souk.WantStat)
 	for q := (souk.WantQuery{Limit: 7}); ; {
 		p, err := list(q)
@@ -119,10 +120,10 @@ func TestASessionTellsWhoGaveWhatAndWhereTimeWent(t *testing.T) {
 	missing := random(3, 10)
 	_, err := s.GetBlocks(ctx, cids(missing))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		d, ok := a.Session(t.Context(), s.ID())
 		return ok && d.Doing == "nobody" && d.Spent.Nobody > 0
-	}, 10*time.Second, 20*time.Millisecond)
+	})
 
 	d, ok := a.Session(t.Context(), s.ID())
 	require.True(t, ok)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"testing"
-	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // node is one exchange with its host and store, on loopback.
@@ -63,7 +63,7 @@ func (n *node) has(t testing.TB, c cid.Cid) bool {
 
 // soon is a context for what should take a moment.
 func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }

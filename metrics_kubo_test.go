@@ -3,7 +3,6 @@ package souk_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestKubosMetricsAreThereOnlyWhenAskedFor(t *testing.T) {
@@ -64,10 +64,10 @@ func TestKubosMetricsFollowWhatPasses(t *testing.T) {
 	require.GreaterOrEqual(t, at["exchange_bitswap_wantlists_items_total"].GetCounter().GetValue(), 20.0)
 	require.Zero(t, at["ipfs_bitswap_wantlist_total"].GetGauge().GetValue())
 
-	require.Eventually(t, func() bool { // What the stream has accepted is counted a moment later.
+	eventually.True(t, func() bool { // What the stream has accepted is counted a moment later.
 		_, sent := sizes(gathered(t, rb), "ipfs_bitswap_sent_all_blocks_bytes")
 		return sent >= bytes
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	from := gathered(t, rb)
 	messages, _ = sizes(from, "ipfs_bitswap_send_times")
 	answers, _ := sizes(from, "ipfs_bitswap_sent_all_blocks_bytes")
@@ -83,7 +83,7 @@ func TestKubosMetricsTellWhatIsWanted(t *testing.T) {
 	_, err := s.GetBlocks(t.Context(), cids(bs))
 	require.NoError(t, err)
 	wanted := func() float64 { return gathered(t, r)["ipfs_bitswap_wantlist_total"].GetGauge().GetValue() }
-	require.Eventually(t, func() bool { return wanted() == 30 }, 5*time.Second, 10*time.Millisecond)
+	eventually.True(t, func() bool { return wanted() == 30 })
 	require.NoError(t, s.Close(t.Context()))
 	require.Zero(t, wanted())
 }

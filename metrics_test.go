@@ -12,6 +12,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // measured starts a node whose metrics are gathered.
@@ -62,9 +63,9 @@ func TestMetricsFollowWhatPasses(t *testing.T) {
 	b, rb := measured(t)
 	a.fetchFrom(t, b, random(20, 10_000))
 	counted := func(all map[string]*dto.Metric, name string) float64 { return all[name].GetCounter().GetValue() }
-	require.Eventually(t, func() bool { // The sender counts what its stream has accepted, a moment later.
+	eventually.True(t, func() bool { // The sender counts what its stream has accepted, a moment later.
 		return counted(gathered(t, rb), "souk_blocks_total sent") >= 20
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	at, from := gathered(t, ra), gathered(t, rb)
 	// A slow machine may have asked twice.
 	require.EqualValues(t, 20, counted(at, "souk_blocks_total received")-counted(at, "souk_duplicate_blocks_total"))
@@ -105,9 +106,9 @@ func TestMetricsCountSessionsAndTheirWants(t *testing.T) {
 	s := a.NewSession(t.Context(), session.WithPeers(b.host.ID()), session.WithWaiting())
 	_, err := s.GetBlocks(t.Context(), cids(random(30, 10)))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		return gathered(t, r)["souk_wants dont_have"].GetGauge().GetValue() == 30
-	}, 5*time.Second, 10*time.Millisecond)
+	})
 	all := gathered(t, r)
 	require.EqualValues(t, 2, all["souk_sessions"].GetGauge().GetValue())
 	require.EqualValues(t, 2, all["souk_sessions_opened_total"].GetCounter().GetValue())

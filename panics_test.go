@@ -3,7 +3,6 @@ package souk
 import (
 	"context"
 	"testing"
-	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-datastore"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // waitPanics is a context that panics when somebody waits for it.
@@ -39,9 +39,9 @@ func TestTheSessionThatCallsShareIsReplacedWhenItBreaks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, b.RawData(), got.RawData())
 	require.NotContains(t, []any{first, broken}, x.shared())
-	require.Eventually(t, func() bool { // It is told once the session has ended.
+	eventually.True(t, func() bool { // It is told once the session has ended.
 		return x.panics.counts()["session"] == 1
-	}, 5*time.Second, time.Millisecond)
+	})
 
 	require.NoError(t, x.Close())
 	_, err = x.GetBlock(t.Context(), b.Cid())

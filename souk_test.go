@@ -20,6 +20,7 @@ import (
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestFetchFromAConnectedPeer(t *testing.T) {
@@ -30,7 +31,7 @@ func TestFetchFromAConnectedPeer(t *testing.T) {
 	fetch(t, b, bs)
 	fetch(t, b, bs) // The second time from the own store.
 	require.EqualValues(t, 20, b.Stat().BlocksReceived)
-	require.Eventually(t, func() bool { return b.has(t, bs[19].Cid()) }, 5*time.Second, time.Millisecond)
+	eventually.True(t, func() bool { return b.has(t, bs[19].Cid()) })
 }
 
 func TestFetchFromAPeerThatIsNotConnectedYet(t *testing.T) {
@@ -70,10 +71,10 @@ func TestAWantIsAnsweredWhenTheBlockAppears(t *testing.T) {
 		_, err := b.GetBlock(soon(t), block.Cid())
 		got <- err
 	}()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		list, err := a.WantlistOf(t.Context(), b.host.ID())
 		return err == nil && len(list) == 1
-	}, 5*time.Second, time.Millisecond)
+	})
 	a.put(t, block)
 	require.NoError(t, <-got)
 }
@@ -172,10 +173,10 @@ func TestLedgersMirrorEachOther(t *testing.T) {
 	a.put(t, bs...)
 	b.connect(t, a)
 	fetch(t, b, bs)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		sent, known := a.Ledger(b.host.ID())
 		return known && sent.BlocksSent == 7
-	}, 5*time.Second, time.Millisecond)
+	})
 	sent, _ := a.Ledger(b.host.ID())
 	received, known := b.Ledger(a.host.ID())
 	require.True(t, known)
@@ -194,17 +195,17 @@ func TestCountersAreExactOnThreeNodes(t *testing.T) {
 	fetch(t, b, []blocks.Block{block})
 	c.connect(t, b)
 	fetch(t, c.NewSession(t.Context(), session.WithPeers(b.host.ID())), []blocks.Block{block})
-	require.Eventually(t, func() bool { return b.Stat().BlocksSent == 1 }, 5*time.Second, time.Millisecond)
+	eventually.True(t, func() bool { return b.Stat().BlocksSent == 1 })
 	require.EqualValues(t, 1, b.Stat().BlocksReceived)
 	require.EqualValues(t, 1000, b.Stat().DataReceived)
 	require.EqualValues(t, 1000, b.Stat().DataSent)
 	require.Zero(t, b.Stat().DupBlksReceived)
 	require.Zero(t, a.Stat().BlocksReceived)
 	require.Zero(t, c.Stat().BlocksSent)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		list, err := b.WantlistOf(t.Context(), c.host.ID())
 		return err == nil && len(list) == 0
-	}, 5*time.Second, time.Millisecond)
+	})
 }
 
 func TestAccessIsDecidedForEachPeer(t *testing.T) {
@@ -306,10 +307,10 @@ func TestCancelOfOneGetKeepsTheOther(t *testing.T) {
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { _, err := s.GetBlock(ctx, block.Cid()); first <- err }()
 	go func() { _, err := s.GetBlock(soon(t), block.Cid()); second <- err }()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		list, err := a.WantlistOf(t.Context(), b.host.ID())
 		return err == nil && len(list) == 1
-	}, 5*time.Second, time.Millisecond)
+	})
 	cancel()
 	require.ErrorIs(t, <-first, context.Canceled)
 	a.put(t, block)
@@ -394,7 +395,7 @@ func TestUsefulPeersAreTagged(t *testing.T) {
 	require.Zero(t, worth(), "connected is not useful")
 	_, err = x.GetBlock(t.Context(), block.Cid())
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return worth() > 0 }, 10*time.Second, 10*time.Millisecond)
+	eventually.True(t, func() bool { return worth() > 0 })
 	require.NoError(t, x.Close())
 	require.Zero(t, worth(), "what is tagged is released at the end")
 }

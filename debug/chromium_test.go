@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // patience is how long a browser may take to start or to answer on a slow machine.
-const patience = 60 * time.Second
+const patience = eventually.Patience
 
 // chromium is a tab of a headless browser, driven over the pipes of the DevTools
 // protocol: messages in JSON that end with a zero byte.
@@ -159,7 +161,7 @@ func (c *chromium) eval(expression string) any {
 // until waits for a condition in the page.
 func (c *chromium) until(condition string) {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool { is, _ := c.eval(condition).(bool); return is }, patience, 50*time.Millisecond, condition)
+	eventually.True(c.t, func() bool { is, _ := c.eval(condition).(bool); return is }, condition)
 }
 
 func (c *chromium) text(selector string) string {

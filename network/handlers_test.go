@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/internal/frames"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // speaks reports whether a host has been told that another speaks talk.
@@ -27,7 +27,7 @@ func TestAProtocolComesAndGoesWhileTheNetworkRuns(t *testing.T) {
 	for range 3 {
 		require.NoError(t, b.Unhandle(t.Context(), talk), "nobody handles it")
 		streams, _ := served(b)
-		require.Eventually(t, speaks(a.host, b.host), soon, time.Millisecond, "peers are told")
+		eventually.True(t, speaks(a.host, b.host), "peers are told")
 		from := openTo(t, a, b.host)
 		writeAll(t, from, frames.Append(nil, []byte("hello")))
 		requireFrame(t, <-streams, "hello")
@@ -36,7 +36,7 @@ func TestAProtocolComesAndGoesWhileTheNetworkRuns(t *testing.T) {
 		require.Zero(t, b.Stat().Streams, "whoever served a stream has returned")
 		require.ErrorIs(t, <-read(from), ErrReset)
 		from.Reset()
-		require.Eventually(t, func() bool { return !speaks(a.host, b.host)() }, soon, time.Millisecond)
+		eventually.True(t, func() bool { return !speaks(a.host, b.host)() })
 	}
 }
 

@@ -26,10 +26,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/souk-p2p/souk/message"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // soon is how long a test waits for what happens at once.
-const soon = 10 * time.Second
+const soon = eventually.Patience
 
 const (
 	id120 = protocol.ID("/ipfs/bitswap/1.2.0")

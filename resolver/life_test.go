@@ -4,12 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // With a place for its reply that is closed a question breaks the actor.
@@ -22,10 +22,10 @@ func TestAResolverThatBreaksEndsAlone(t *testing.T) {
 		_, err := r.Get(context.Background(), key(0))
 		waits <- err
 	}()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		stat, err := r.Stat(t.Context())
 		return err == nil && stat.Pending == 1
-	}, 10*time.Second, time.Millisecond)
+	})
 	broken := make(chan Stat)
 	close(broken)
 	require.NoError(t, r.send(t.Context(), statQuery{broken}))

@@ -23,6 +23,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/otel"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func start(t *testing.T, opts ...souk.Option) (*souk.Exchange, host.Host) {
@@ -60,7 +61,7 @@ func attributes(s sdktrace.ReadOnlySpan) map[string]any {
 // nth waits for a span to end, which may come after the caller's last block.
 func nth(t *testing.T, spans *tracetest.SpanRecorder, n int) sdktrace.ReadOnlySpan {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(spans.Ended()) >= n }, 10*time.Second, time.Millisecond)
+	eventually.True(t, func() bool { return len(spans.Ended()) >= n })
 	return spans.Ended()[n-1]
 }
 

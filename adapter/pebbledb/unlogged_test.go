@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/adapter/pebbledb"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // openOn opens the database on a disk, which may lose its power.
@@ -76,8 +76,8 @@ func TestWithoutALogASyncSaysThatTheDiskFails(t *testing.T) {
 	require.ErrorIs(t, d.Sync(t.Context(), datastore.NewKey("/")), broken)
 
 	fails.Store(false) // The last failure may still be on its way to the next Sync.
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		return d.Sync(t.Context(), datastore.NewKey("/")) == nil
-	}, 10*time.Second, time.Millisecond)
+	})
 	require.NoError(t, d.Close())
 }

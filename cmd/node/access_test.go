@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 const somebody = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X"
@@ -69,7 +71,7 @@ func TestASignalReadsTheRulesAgain(t *testing.T) {
 	require.Equal(t, exitNotFound, get())
 	require.NoError(t, os.WriteFile(rules, []byte("allow all"), 0o600))
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
-	require.Eventually(t, func() bool { return get() == exitOK }, eventually, tick)
+	eventually.True(t, func() bool { return get() == exitOK })
 	d.stop()
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/kademlia"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // startDHT starts a few nodes of a DHT, and returns the address of the first.
@@ -24,9 +25,9 @@ func startDHT(t *testing.T) (first string) {
 // untilTold waits until the DHT has been told so many roots.
 func untilTold(t *testing.T, d *daemon, roots string) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		return regexp.MustCompile(`(?m)^souk_dht_roots\{state="told"\} ` + roots + `$`).MatchString(metricsOf(t, d))
-	}, eventually, tick)
+	})
 }
 
 func TestWhatIsPinnedIsFoundThroughADHT(t *testing.T) {
@@ -53,10 +54,10 @@ func TestANamespaceIsFoundThroughADHT(t *testing.T) {
 	must(t, holder.repo, "announce", "photos")
 	untilTold(t, holder, "1")
 	reader := start(t, t.TempDir(), "--dht", "client", "--bootstrap", first)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		o := command(t, reader.repo, "find", "photos")
 		return o.code == exitOK && regexp.MustCompile(holder.ID.String()).MatchString(o.out)
-	}, eventually, tick)
+	})
 }
 
 // With nobody in the DHT a fetch from a named peer is what it was.

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // album is a directory of six files below two directories.
@@ -55,7 +56,7 @@ func missing(t *testing.T, repo, doc string) []string {
 // stored them.
 func requireMissing(t *testing.T, repo, doc string, want ...string) {
 	t.Helper()
-	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, want, missing(t, repo, doc)) }, eventually, tick)
+	eventually.True(t, func() bool { return slices.Equal(want, missing(t, repo, doc)) }, "missing: %q", want)
 }
 
 func TestADirectoryBecomesADocument(t *testing.T) {

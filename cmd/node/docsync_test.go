@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/debug"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func statusOf(t *testing.T, repo, doc string) docStatus {
@@ -64,13 +65,13 @@ func TestARunningNodeFetchesWhatAWidenedPolicyCovers(t *testing.T) {
 	importDoc(t, reader.repo, root, "--name", "album", "--peer", holder.address(), "--only", "prefix:utf8:2023/")
 	require.EqualValues(t, 2, syncDoc(t, reader.repo, "--peer", holder.address()).Done)
 	must(t, reader.repo, "doc", "policy", "album", "everything-except", "exact:utf8:notes")
-	require.Eventually(t, func() bool { return statusOf(t, reader.repo, "album").Done == 5 }, eventually, tick)
+	eventually.True(t, func() bool { return statusOf(t, reader.repo, "album").Done == 5 })
 	require.Zero(t, statusOf(t, reader.repo, "album").Missing)
 	var page struct{ Documents []debug.Document }
-	require.Eventually(t, func() bool { // The first look has it counted.
+	eventually.True(t, func() bool { // The first look has it counted.
 		require.NoError(t, json.Unmarshal(httpGet(t, reader.Debug+"downloads"), &page))
 		return page.Documents[0].Covered == 5
-	}, eventually, tick)
+	})
 	require.EqualValues(t, 5, page.Documents[0].Done)
 	require.True(t, page.Documents[0].Syncing)
 
@@ -107,7 +108,7 @@ func TestSyncingGoesOnAfterARestart(t *testing.T) {
 	importDoc(t, repo, root, "--name", "album", "--peer", holder.address())
 	require.Zero(t, syncDoc(t, repo, "--wait=false").Done)
 	reader := start(t, repo)
-	require.Eventually(t, func() bool { return statusOf(t, repo, "album").Active > 0 }, eventually, tick)
+	eventually.True(t, func() bool { return statusOf(t, repo, "album").Active > 0 })
 	st := statusOf(t, repo, "album")
 	require.EqualValues(t, 6, st.Missing)
 	require.Len(t, st.Files, st.Active)

@@ -14,15 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-)
-
-// How long a test waits for what has no event, and how often it looks.
-const (
-	eventually = 10 * time.Second
-	tick       = 20 * time.Millisecond
 )
 
 // outcome is what one command line did.

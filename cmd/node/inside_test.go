@@ -14,6 +14,7 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestWhatANodeIsAtNeedsOneThatRuns(t *testing.T) {
@@ -45,13 +46,13 @@ func TestPeersAreConnectedListedAndDisconnected(t *testing.T) {
 	one, other := start(t, a), start(t, b)
 	require.Equal(t, "no peer that speaks Bitswap is connected\n", must(t, a, "peers"))
 	require.Equal(t, "connected "+other.ID.String()+"\n", must(t, a, "connect", other.address()))
-	require.Eventually(t, func() bool { return len(lines(must(t, a, "peers"))) == 2 }, eventually, tick)
+	eventually.True(t, func() bool { return len(lines(must(t, a, "peers"))) == 2 })
 	require.Contains(t, must(t, a, "peers", "--sort", "rate"), other.ID.String())
 	var p souk.PeerStat
-	require.Eventually(t, func() bool { // The other side hears of it a moment later.
+	eventually.True(t, func() bool { // The other side hears of it a moment later.
 		text := must(t, b, "peers", "--json")
 		return text != "" && json.Unmarshal([]byte(text), &p) == nil
-	}, eventually, tick)
+	})
 	require.Equal(t, one.ID, p.Peer)
 	require.True(t, p.Connections[0].Inbound)
 
@@ -61,9 +62,9 @@ func TestPeersAreConnectedListedAndDisconnected(t *testing.T) {
 	require.JSONEq(t, `{"peer":"`+other.ID.String()+`","connected":true}`, lines(o.out)[1], "the others are connected all the same")
 
 	require.Equal(t, "disconnected "+other.ID.String()+"\n", must(t, a, "disconnect", other.ID.String()))
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		return command(t, a, "disconnect", other.ID.String()).code == exitNotFound
-	}, eventually, tick)
+	})
 }
 
 func TestAFetchThatHangsIsSeenOnBothSides(t *testing.T) {
@@ -79,10 +80,10 @@ func TestAFetchThatHangsIsSeenOnBothSides(t *testing.T) {
 	t.Cleanup(func() { <-ended })
 
 	var line wantLine
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		text := must(t, b, "wants", "--dir", "received", "--json")
 		return text != "" && json.Unmarshal([]byte(lines(text)[0]), &line) == nil
-	}, eventually, tick)
+	})
 	requireSchema(t, "souk wants", lines(must(t, b, "wants", "--dir", "received", "--json"))[0])
 	require.Equal(t, missing, line.CID)
 	require.Equal(t, one.ID, line.Peer)
@@ -95,10 +96,10 @@ func TestAFetchThatHangsIsSeenOnBothSides(t *testing.T) {
 	}
 	require.Equal(t, 1, session.WantsLeft)
 	require.Contains(t, must(t, a, "sessions"), "shared")
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		text := must(t, a, "sessions", number(session.ID))
 		return strings.Contains(text, "DONT_HAVE") && strings.Contains(text, missing) && strings.Contains(text, "time ")
-	}, eventually, tick)
+	})
 	require.Equal(t, exitNotFound, command(t, a, "sessions", "999").code)
 }
 
@@ -114,10 +115,10 @@ func TestStatTellsTotalsAndGoesOn(t *testing.T) {
 	require.Equal(t, s.BytesReceived, s.Ever.BytesReceived)
 	require.Positive(t, s.Rates.Received10s)
 	require.Positive(t, s.Goroutines)
-	require.Eventually(t, func() bool { // What came is handed out before it is stored.
+	eventually.True(t, func() bool { // What came is handed out before it is stored.
 		require.NoError(t, json.Unmarshal([]byte(must(t, a, "stat", "--json")), &s))
 		return s.Store.Blocks > 0 && s.Store.Bytes > 1_600_000
-	}, 10*time.Second, 50*time.Millisecond)
+	})
 	require.Equal(t, 1, s.Session)
 	text := must(t, a, "stat")
 	for _, line := range []string{"up ", "received ", "received now ", "stored ", "process "} {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockstore"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestSizesHaveUnits(t *testing.T) {
@@ -61,7 +62,7 @@ func TestANodeCollectsGarbageByItself(t *testing.T) {
 	gone := put(t, repo, strings.Repeat("x", 500_000))
 	d := start(t, repo, "--storage-max", "1MB", "--storage-high", "50%")
 	// Who looks for a block while garbage is collected keeps it.
-	require.Eventually(t, func() bool { return strings.Contains(metricsOf(t, d), "\nsouk_store_bytes 300") }, eventually, tick)
+	eventually.True(t, func() bool { return strings.Contains(metricsOf(t, d), "\nsouk_store_bytes 300") })
 	require.Equal(t, exitNotFound, command(t, repo, "block", "stat", gone).code)
 	require.Equal(t, noise(300_000), must(t, repo, "cat", kept))
 }

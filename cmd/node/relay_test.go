@@ -10,13 +10,14 @@ import (
 
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // behind waits until a node has a place at a relay, and returns its address there.
 func behind(t *testing.T, d, relay *daemon) string {
 	t.Helper()
 	var address string
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		var info node.Info
 		require.NoError(t, json.Unmarshal([]byte(must(t, d.repo, "id", "--json")), &info))
 		for _, a := range info.Addresses {
@@ -25,7 +26,7 @@ func behind(t *testing.T, d, relay *daemon) string {
 			}
 		}
 		return address != ""
-	}, eventually, tick)
+	})
 	return address
 }
 

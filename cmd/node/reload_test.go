@@ -15,6 +15,7 @@ import (
 
 	"github.com/souk-p2p/souk/cmd/node/internal/config"
 	"github.com/souk-p2p/souk/cmd/node/internal/logs"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // writeConfig writes what the repository's file says.
@@ -129,7 +130,7 @@ func TestASignalReloadsARunningNode(t *testing.T) {
 	d := start(t, repo)
 	writeConfig(t, repo, `{"log": "error,network=debug"}`)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
-	require.Eventually(t, func() bool { return levelOf(t, repo, "network") == "debug" }, eventually, tick)
+	eventually.True(t, func() bool { return levelOf(t, repo, "network") == "debug" })
 	require.Equal(t, "error", levelOf(t, repo, "control"))
 	d.stop()
 }
@@ -146,7 +147,7 @@ func TestEveryKeyThatCanBeReloadedIsASetting(t *testing.T) {
 // waitForPeer waits until a node is connected to another.
 func waitForPeer(t *testing.T, repo string, to *daemon) {
 	t.Helper()
-	require.Eventually(t, func() bool { _, connected := peersOf(t, repo)[to.ID.String()]; return connected }, eventually, tick)
+	eventually.True(t, func() bool { _, connected := peersOf(t, repo)[to.ID.String()]; return connected })
 }
 
 func TestPeersAndTrackersAreReloaded(t *testing.T) {
@@ -160,13 +161,13 @@ func TestPeersAndTrackersAreReloaded(t *testing.T) {
 	writeConfig(t, repo, `{"peer": ["`+second.address()+`"], "trackers": ["`+tracker.address()+`"]}`)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	waitForPeer(t, repo, second)
-	require.Eventually(t, func() bool { return strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) }, eventually, tick)
+	eventually.True(t, func() bool { return strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) })
 	require.Contains(t, must(t, repo, "config", "show", "trackers"), tracker.address())
 	must(t, repo, "announce", "films")
 
 	writeConfig(t, repo, `{}`)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
-	require.Eventually(t, func() bool { return !strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) }, eventually, tick)
+	eventually.True(t, func() bool { return !strings.Contains(must(t, repo, "trackers"), tracker.ID.String()) })
 }
 
 // Who is named is let in, also when it is named later, and nobody else stays.
@@ -180,5 +181,5 @@ func TestAPeerThatIsNamedLaterIsLetIn(t *testing.T) {
 	writeConfig(t, repo, `{`+allow+`["`+second.address()+`"]}`)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	waitForPeer(t, repo, second)
-	require.Eventually(t, func() bool { return len(peersOf(t, repo)) == 1 }, eventually, tick)
+	eventually.True(t, func() bool { return len(peersOf(t, repo)) == 1 })
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestARunningNodeKeepsItsPeers(t *testing.T) {
@@ -21,9 +22,9 @@ func TestARunningNodeKeepsItsPeers(t *testing.T) {
 	reader := t.TempDir()
 	start(t, reader, "--peer", source.address())
 
-	require.Eventually(t, func() bool { // the first dial is not waited for
+	eventually.True(t, func() bool { // the first dial is not waited for
 		return command(t, reader, "cat", root+"/hello.txt").out == "hello, world\n"
-	}, eventually, tick)
+	})
 	require.Contains(t, must(t, holder, "ledger"), "B ", "what was sent")
 
 	// Nobody has this one, but somebody may connect who does.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/cmd/node/internal/systemd"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // serviceManager is told how the service is, as systemd would be.
@@ -26,7 +27,7 @@ func serviceManager(t *testing.T) (told func() string) {
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })
 	t.Setenv("NOTIFY_SOCKET", path)
 	return func() string {
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(eventually)))
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(eventually.Patience)))
 		var b [4096]byte
 		n, err := conn.Read(b[:])
 		require.NoError(t, err)

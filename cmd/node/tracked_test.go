@@ -14,6 +14,7 @@ import (
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
 	"github.com/souk-p2p/souk/debug"
 	"github.com/souk-p2p/souk/providers/record"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // unreachable is where nothing listens.
@@ -120,9 +121,9 @@ func TestWhatWasAnnouncedIsAnnouncedAgainByTheNextNode(t *testing.T) {
 	found := func() bool {
 		return command(t, t.TempDir(), "find", "photos", "--trackers", tracker.address()).code == exitOK
 	}
-	require.Eventually(t, func() bool { return !found() }, eventually, tick, "a node that ends says so")
+	eventually.True(t, func() bool { return !found() }, "a node that ends says so")
 	start(t, holder, "--trackers", tracker.address())
-	require.Eventually(t, found, eventually, tick)
+	eventually.True(t, found)
 }
 
 // Who has a few shards is found by a CID that lies in them, and by no other.
@@ -199,13 +200,13 @@ func TestASignedListLeadsToTheTrackersOnIt(t *testing.T) {
 	first := startTracker(t, t.TempDir(), "--tracker-list", list)
 	holder := start(t, t.TempDir(), "--trackers", first.address(), "--tracker-list-key", signer)
 	require.Equal(t, exitNotFound, command(t, holder.repo, "find", "photos").code)
-	require.Eventually(t, func() bool { // the list comes with the first question
+	eventually.True(t, func() bool { // the list comes with the first question
 		return len(lines(must(t, holder.repo, "trackers"))) == 2
-	}, eventually, tick)
+	})
 	must(t, holder.repo, "announce", "photos")
-	require.Eventually(t, func() bool { // the second tracker was never named
+	eventually.True(t, func() bool { // the second tracker was never named
 		return command(t, t.TempDir(), "find", "photos", "--trackers", second.address()).code == exitOK
-	}, eventually, tick)
+	})
 }
 
 func shardText(s record.Shard) string { return repo.Shards{From: s, To: s}.String() }

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -23,12 +22,13 @@ import (
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/tracker"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds what should take a moment on a machine that may be busy.
-const patience = 20 * time.Second
+// patience bounds what should take a moment.
+const patience = eventually.Patience
 
 const films = "films"
 

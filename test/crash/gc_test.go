@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/adapter/dag/gc"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 // pinned is a line of souk pin ls --verify.
@@ -48,7 +49,7 @@ func TestAKilledCollectionLosesNothingThatIsPinned(t *testing.T) {
 			require.True(t, n.ready(t), "%s", n.errors)
 		}
 		p := start(t, repo, "--progress=json", "gc")
-		require.Eventually(t, func() bool { return p.errors.String() != "" || p.over() }, patience, time.Millisecond, "it has marked")
+		eventually.True(t, func() bool { return p.errors.String() != "" || p.over() }, "it has marked")
 		time.Sleep(time.Duration(rng.Int64N(int64(30 * time.Millisecond)))) // A little more than removing takes.
 		if n != nil {
 			n.kill()
@@ -73,7 +74,7 @@ func TestANodeKilledWhileItCollectsByItselfLosesNothingThatIsPinned(t *testing.T
 			"--storage-max", "12MiB", "--storage-high", "50%", "--log", "info")
 		require.True(t, n.ready(t), "%s", n.errors)
 		kept := feed(t, rng, n)
-		require.Eventually(t, func() bool { return strings.Contains(n.errors.String(), "garbage collected") }, patience, 5*time.Millisecond)
+		eventually.True(t, func() bool { return strings.Contains(n.errors.String(), "garbage collected") })
 		time.Sleep(time.Duration(rng.Int64N(int64(time.Second / 2))))
 		n.kill()
 

@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/ledger"
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 )
 
@@ -90,7 +90,7 @@ func (s *source) missing(t *testing.T, repo string) int64 {
 func (n *node) sent(t *testing.T) int64 {
 	t.Helper()
 	var sent int64
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		connected := false
 		sent = 0
 		for _, line := range strings.Fields(run(t, n.repo, "--json", "ledger")) {
@@ -100,6 +100,6 @@ func (n *node) sent(t *testing.T) int64 {
 			connected = connected || r.Connected
 		}
 		return !connected
-	}, patience, 10*time.Millisecond)
+	})
 	return sent
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/command"
 )
 
@@ -58,8 +59,8 @@ func run(t testing.TB, repo string, args ...string) string {
 	return p.out.String()
 }
 
-// patience is what nothing here needs, on however slow a machine.
-const patience = time.Minute
+// patience is what nothing here needs.
+const patience = eventually.Patience
 
 var errHangs = errors.New("the process does not end")
 

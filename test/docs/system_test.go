@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/command"
 )
 
@@ -168,7 +169,7 @@ func TestAFetchGoesOnAfterTheCableWasOut(t *testing.T) {
 	require.NoError(t, get.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- get.Wait() }()
-	require.Eventually(t, func() bool { return sizeOf(second.home) > cutFile/16 }, blockTime, tick, &out)
+	eventually.True(t, func() bool { return sizeOf(second.home) > cutFile/16 }, &out)
 	l.cable(t, "down")
 	select {
 	case err := <-ended:

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 )
@@ -62,7 +63,7 @@ func TestBlockThatAppearsLaterIsPushed(t *testing.T) {
 		defer cancel()
 		ch, err := client.Subscribe(ctx, corpus.CIDs(want), server.ID())
 		require.NoError(t, err)
-		eventually(t, func() bool { return len(server.WantsOf(client.ID())) == len(want) }, "the wants arrive")
+		eventually.True(t, func() bool { return len(server.WantsOf(client.ID())) == len(want) }, "the wants arrive")
 		put(t, server, want...)
 		receive(t, ch, want)
 	})
@@ -83,13 +84,13 @@ func TestWantlistEmpties(t *testing.T) {
 		defer cancel()
 		ch, err := client.Subscribe(ctx, corpus.CIDs(absent), server.ID())
 		require.NoError(t, err)
-		eventually(t, func() bool { return wants(server, client, absent) }, "the wants for what is absent arrive")
+		eventually.True(t, func() bool { return wants(server, client, absent) }, "the wants for what is absent arrive")
 		cancel()
 		for range ch {
 			t.Error("a block that nobody has was delivered")
 		}
 		for _, n := range []*node{server, bystander} {
-			eventually(t, func() bool { return len(n.WantsOf(client.ID())) == 0 }, "the wantlist empties")
+			eventually.True(t, func() bool { return len(n.WantsOf(client.ID())) == 0 }, "the wantlist empties")
 		}
 	})
 }
@@ -116,15 +117,15 @@ func TestCancelledWantIsNotServed(t *testing.T) {
 		require.NoError(t, err)
 		ch, err := client.Subscribe(ctx, []cid.Cid{kept.Cid()}, server.ID())
 		require.NoError(t, err)
-		eventually(t, func() bool { return len(server.WantsOf(client.ID())) == 2 }, "both wants arrive")
+		eventually.True(t, func() bool { return len(server.WantsOf(client.ID())) == 2 }, "both wants arrive")
 		giveUp()
-		eventually(t, func() bool { return len(server.WantsOf(client.ID())) == 1 }, "one is withdrawn")
+		eventually.True(t, func() bool { return len(server.WantsOf(client.ID())) == 1 }, "one is withdrawn")
 		put(t, server, want...)
 		receive(t, ch, want[1:])
 		has, err := client.Has(t.Context(), given.Cid())
 		require.NoError(t, err)
 		require.False(t, has)
-		eventually(t, func() bool { return server.Counters().BlocksSent > 0 }, "the one that was sent is counted")
+		eventually.True(t, func() bool { return server.Counters().BlocksSent > 0 }, "the one that was sent is counted")
 		require.EqualValues(t, 1, server.Counters().BlocksSent)
 	})
 }

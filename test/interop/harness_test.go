@@ -179,9 +179,3 @@ func receive(t *testing.T, ch <-chan blocks.Block, want []blocks.Block) {
 	}
 	require.Zero(t, len(missing), "%d of %d blocks did not arrive", len(missing), len(want))
 }
-
-// eventually waits until the condition holds.
-func eventually(t *testing.T, condition func() bool, what string) {
-	t.Helper()
-	require.Eventually(t, condition, patience, 5*time.Millisecond, what)
-}

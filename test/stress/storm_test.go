@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/souk-p2p/souk/session"
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/internal/tally"
@@ -43,8 +44,7 @@ func TestAThousandSessionsAtOnce(t *testing.T) {
 		})
 	}
 	require.NoError(t, all.Wait())
-	require.Eventually(t, func() bool { return len(seed.WantsOf(clientID)) == 0 }, time.Minute, 10*time.Millisecond,
-		"nothing stays wanted")
+	eventually.True(t, func() bool { return len(seed.WantsOf(clientID)) == 0 }, "nothing stays wanted")
 }
 
 // A hundred goroutines want and cancel the same few blocks that nobody has, until

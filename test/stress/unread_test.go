@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/internal/tally"
 )
@@ -58,12 +59,12 @@ func heap() int {
 func untilQuiet(t *testing.T, x *exchanges.Souk, atLeast uint64) {
 	t.Helper()
 	last, since := uint64(0), time.Now()
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		if now := x.Stat().DataReceived; now != last {
 			last, since = now, time.Now()
 		}
 		return last >= atLeast && time.Since(since) > 500*time.Millisecond
-	}, time.Minute, 10*time.Millisecond, "received %d of %d", last, atLeast)
+	}, "received %d of %d", last, atLeast)
 }
 
 // Somebody asks for 10 GiB and reads nothing.
@@ -82,8 +83,7 @@ func TestACallThatIsNeverReadHoldsABoundedAmount(t *testing.T) {
 		require.LessOrEqual(t, held, sessionBytes+always+late+len(data.cids)*wantBytes)
 
 		cancel()
-		require.Eventually(t, func() bool { return heap()-before < sessionBytes/4 }, time.Minute, 100*time.Millisecond,
-			"what is cancelled is let go of")
+		eventually.True(t, func() bool { return heap()-before < sessionBytes/4 }, "what is cancelled is let go of")
 		runtime.KeepAlive(data)
 	})
 }

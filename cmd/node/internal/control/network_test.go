@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func startOnline(t *testing.T) *node.Online {
@@ -56,10 +56,10 @@ func TestTheWantsOfAKilledCommandAreWithdrawn(t *testing.T) {
 			return err == nil && len(list) == count
 		}
 	}
-	require.Eventually(t, wanted(20), 10*time.Second, 5*time.Millisecond)
+	eventually.True(t, wanted(20))
 	for _, conn := range conns {
 		conn.Close()
 	}
-	require.Eventually(t, wanted(0), 10*time.Second, 5*time.Millisecond)
+	eventually.True(t, wanted(0))
 	require.Empty(t, <-in)
 }

@@ -19,6 +19,8 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -132,14 +134,14 @@ func TestOneTellsTheDHTAndAnotherFindsIt(t *testing.T) {
 	holder := newHost(t)
 	join(t, holder, Config{Bootstrap: first, Roots: fixed(root)})
 	d := join(t, newHost(t), Config{Bootstrap: first, Roots: fixed()})
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for p := range d.Routing().FindProvidersAsync(ctx, root, 1) {
 			return p.ID == holder.ID()
 		}
 		return false
-	}, 10*time.Second, 50*time.Millisecond)
+	})
 }
 
 func newHost(t *testing.T) host.Host {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/cmd/node/internal/repo"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func (n *Online) connectedTo(o *Online) bool {
@@ -18,11 +19,11 @@ func TestPeersThatAreKeptCanBeReplaced(t *testing.T) {
 	n, a, b := startNode(t), startNode(t, loopback...), startNode(t, loopback...)
 	protected := func(o *Online) bool { return n.Host.ConnManager().IsProtected(o.Host.ID(), keepTag) }
 	n.Keep([]peer.AddrInfo{addressOf(a)})
-	require.Eventually(t, func() bool { return n.connectedTo(a) }, eventually, tick, "a is connected")
+	eventually.True(t, func() bool { return n.connectedTo(a) }, "a is connected")
 	require.True(t, protected(a))
 
 	n.Keep([]peer.AddrInfo{addressOf(b)})
-	require.Eventually(t, func() bool { return n.connectedTo(b) }, eventually, tick, "b is connected")
+	eventually.True(t, func() bool { return n.connectedTo(b) }, "b is connected")
 	require.True(t, protected(b))
 	require.False(t, protected(a), "it is let go")
 	require.True(t, n.connectedTo(a), "nobody has closed the connection")
@@ -42,7 +43,7 @@ func TestAPeerThatIsKeptElsewhereIsDialledThere(t *testing.T) {
 	n, a := startNode(t), startNode(t, loopback...)
 	n.Keep([]peer.AddrInfo{{ID: a.Host.ID(), Addrs: nobody(t).Addrs}})
 	n.Keep([]peer.AddrInfo{addressOf(a)})
-	require.Eventually(t, func() bool { return n.connectedTo(a) }, eventually, tick, "at the address that was given last")
+	eventually.True(t, func() bool { return n.connectedTo(a) }, "at the address that was given last")
 }
 
 func TestTrackersOfTheSettingsCanBeReplaced(t *testing.T) {
@@ -69,9 +70,9 @@ func TestWhatWasAnnouncedIsAnnouncedToTheFirstTracker(t *testing.T) {
 	n, tracker := startWith(t, Config{Memory: m}), startTracker(t)
 	require.NoError(t, n.Resume())
 	require.NoError(t, n.SetTrackers([]peer.AddrInfo{addressOf(tracker)}))
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		all, err := n.Announced(t.Context())
 		require.NoError(t, err)
 		return len(all) == 1 && len(all[0].Told) == 1 && !all[0].Told[0].Heard.IsZero()
-	}, eventually, tick, "it is told")
+	}, "it is told")
 }

@@ -22,15 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
-// How long a test waits for what libp2p does by itself, how often it looks, and how
-// long a dial may take on a network without delay.
-const (
-	eventually = 10 * time.Second
-	tick       = 20 * time.Millisecond
-	dialInVain = 500 * time.Millisecond
-)
+// dialInVain is how long a dial may take on a network without delay.
+const dialInVain = 500 * time.Millisecond
 
 // noisy are blocks of which no two are equal.
 func noisy(n, size int) (bs []blocks.Block, cs []cid.Cid) {
@@ -50,7 +47,7 @@ func hidden(t *testing.T, cfg Config, relay *Online) (*Online, peer.AddrInfo) {
 	cfg.Relaying.Client, cfg.Relaying.Relays = true, []peer.AddrInfo{addressOf(relay)}
 	n := startAs(t, cfg)
 	var behind []ma.Multiaddr
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		info, err := n.Info(t.Context())
 		require.NoError(t, err)
 		for _, a := range info.Addresses {
@@ -59,7 +56,7 @@ func hidden(t *testing.T, cfg Config, relay *Online) (*Online, peer.AddrInfo) {
 			}
 		}
 		return len(behind) > 0
-	}, eventually, tick)
+	})
 	named, err := Peers(behind...)
 	require.NoError(t, err)
 	return n, named[0]
@@ -138,7 +135,7 @@ func TestTheLogSaysWhyANodeCannotBeReachedThroughARelay(t *testing.T) {
 func TestAKeptPeerBehindARelayCountsAsConnected(t *testing.T) {
 	holder, named := hidden(t, Config{}, startRelay(t, 1<<20))
 	reader := startAs(t, Config{Peers: []peer.AddrInfo{named}, Relaying: Relaying{Client: true}})
-	require.Eventually(t, func() bool { return reader.isConnected(holder.Host.ID()) }, eventually, tick)
+	eventually.True(t, func() bool { return reader.isConnected(holder.Host.ID()) })
 	require.Equal(t, keepInterval, reader.attend(t.Context(), named, time.Hour))
 	require.Len(t, reader.Host.Network().ConnsToPeer(holder.Host.ID()), 1)
 }
@@ -195,17 +192,17 @@ func TestHolesArePunchedThroughFirewalls(t *testing.T) {
 	holder, named := hidden(t, world.at(t, punching, "2.2.0.1", false), relay)
 	reader := startAs(t, world.at(t, punching, "2.2.0.2", false))
 	for _, n := range []*Online{holder, reader} {
-		require.Eventually(t, func() bool {
+		eventually.True(t, func() bool {
 			return strings.Contains(fmt.Sprint(n.Host.Mux().Protocols()), string(holepunch.Protocol))
-		}, eventually, tick)
+		})
 	}
 	bs, cs := noisy(2, 64<<10)
 	require.NoError(t, holder.PutMany(t.Context(), bs))
 	_, err := get(t, reader, cs[0], named)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	eventually.True(t, func() bool {
 		return reader.Host.Network().Connectedness(holder.Host.ID()) == p2pnet.Connected
-	}, eventually, tick, "a direct connection")
+	}, "a direct connection")
 
 	require.NoError(t, relay.Close())
 	_, err = get(t, reader, cs[1], named)

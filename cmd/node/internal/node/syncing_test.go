@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/download"
+	"github.com/souk-p2p/souk/test/eventually"
 )
 
 func TestWhatIsBeingDownloadedIsARoot(t *testing.T) {
@@ -32,7 +32,7 @@ func TestWhatIsBeingDownloadedIsARoot(t *testing.T) {
 	require.Empty(t, of())
 	ended := make(chan error, 1)
 	go func() { ended <- n.downloads.Download(t.Context(), wanted, download.Request{Retries: -1}) }()
-	require.Eventually(t, func() bool { return len(of()) == 1 }, 10*time.Second, 10*time.Millisecond)
+	eventually.True(t, func() bool { return len(of()) == 1 })
 	require.Equal(t, roots.Root{CID: wanted, Kind: roots.Partial, Source: "download"}, of()[0])
 	require.NoError(t, n.Close())
 	require.ErrorIs(t, <-ended, download.ErrClosed)
