@@ -480,6 +480,7 @@ func TestDownloadsThatStopLeaveNothingAndAnotherGoesOn(t *testing.T) {
 		for _, err := range w.Wanted(t.Context()) {
 			require.ErrorIs(t, err, ErrClosed, "nobody may take what is not known for nothing")
 		}
+		synctest.Wait() // What came may be stored in this very moment.
 		here := len(w.here)
 		require.Greater(t, here, 100)
 
