@@ -14,6 +14,7 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/mount"
 	pebbleds "github.com/ipfs/go-ds-pebble"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockstore"
@@ -76,7 +77,7 @@ func TestConcurrentPutsShareASync(t *testing.T) {
 		s := blockstore.New(data)
 		var puts sync.WaitGroup
 		for i, b := range someBlocks(16) {
-			puts.Go(func() { require.NoError(t, s.Put(t.Context(), b)) })
+			puts.Go(func() { assert.NoError(t, s.Put(t.Context(), b)) })
 			if i == 0 {
 				synctest.Wait()
 			}
@@ -109,11 +110,11 @@ func TestCancelledPutDoesNotFailTheOthers(t *testing.T) {
 		bs := someBlocks(3)
 		ctx, cancel := context.WithCancel(t.Context())
 		var puts sync.WaitGroup
-		puts.Go(func() { require.NoError(t, s.Put(ctx, bs[0]), "it runs the sync to its end") })
+		puts.Go(func() { assert.NoError(t, s.Put(ctx, bs[0]), "it runs the sync to its end") })
 		synctest.Wait()
-		puts.Go(func() { require.ErrorIs(t, s.Put(ctx, bs[1]), context.Canceled) })
+		puts.Go(func() { assert.ErrorIs(t, s.Put(ctx, bs[1]), context.Canceled) })
 		synctest.Wait()
-		puts.Go(func() { require.NoError(t, s.Put(t.Context(), bs[2])) })
+		puts.Go(func() { assert.NoError(t, s.Put(t.Context(), bs[2])) })
 		synctest.Wait()
 		cancel()
 		puts.Wait()
@@ -129,7 +130,7 @@ func TestPanickingSyncFailsWhoWaitsAndFreesTheNext(t *testing.T) {
 		s := blockstore.New(data)
 		bs := someBlocks(4)
 		var puts sync.WaitGroup
-		puts.Go(func() { require.NoError(t, s.Put(t.Context(), bs[0])) })
+		puts.Go(func() { assert.NoError(t, s.Put(t.Context(), bs[0])) })
 		synctest.Wait()
 		failed := 0
 		var mu sync.Mutex

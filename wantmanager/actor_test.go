@@ -9,6 +9,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -169,7 +170,7 @@ func TestStopClosesEveryLink(t *testing.T) {
 				go func() {
 					l, err := m.Open(context.Background())
 					if err != nil {
-						require.ErrorIs(t, err, actor.ErrClosed)
+						assert.ErrorIs(t, err, actor.ErrClosed)
 					} else {
 						_ = l.Send(context.Background(), map[peer.ID][]Ask{a: {{CID: cidsOf(0, 1)[0]}}})
 					}

@@ -9,6 +9,7 @@
 //   - rooms: an actor has the same four files everywhere, and no locks.
 //   - state: an actor's decisions have no goroutine, channel, clock or chance.
 //   - methods: what callers of an actor may touch.
+//   - assertions: nothing ends a goroutine of a test that others wait for.
 //   - sizes: how long a file and a function may be.
 //   - words: the repository is about itself alone.
 //   - readme: its commands, code and links work.

@@ -35,6 +35,7 @@ var rules = []rule{
 	lockRule,
 	stateRule,
 	methodRule,
+	assertionRule,
 	sizeRule,
 	wordRule,
 	readmeRule,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,8 +39,8 @@ func TestNobodyWaitsLongForAClientThatHangs(t *testing.T) {
 			calls.Go(func() {
 				start := time.Now()
 				_, err := w.asks(second, time.Second)
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.LessOrEqual(t, time.Since(start), time.Second+verdictTime)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.LessOrEqual(t, time.Since(start), time.Second+verdictTime)
 			})
 		}
 		calls.Wait()

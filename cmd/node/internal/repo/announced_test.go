@@ -11,6 +11,7 @@ import (
 
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockstore"
@@ -74,7 +75,7 @@ func TestManyAnnounceAtOnce(t *testing.T) {
 	defer r.Close()
 	var all sync.WaitGroup
 	for i := range 20 {
-		all.Go(func() { require.NoError(t, r.Announce(Announcement{Namespace: string(rune('a' + i))})) })
+		all.Go(func() { assert.NoError(t, r.Announce(Announcement{Namespace: string(rune('a' + i))})) })
 	}
 	all.Wait()
 	got, err := r.Announced()
