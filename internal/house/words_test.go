@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// strange are the words of one machine or of one way of working, put together
-// from pieces so that this file passes its own rule.
-var strange = regexp.MustCompile(strings.Join([]string{
-	`\.\.` + `/shared`,
-	`(^|[^\w./-])/` + `work/`,
-	`(^|[^\w./-])/` + `root/`,
-}, "|"))
+// The words of one machine or of one way of working are put together from pieces so
+// that this file passes its own rule.
+const notes, work, root = "../" + "shared", "/" + "work/", "/" + "root/"
+
+// strange finds them where they are not part of a longer path.
+var strange = regexp.MustCompile(regexp.QuoteMeta(notes) + `|(^|[^\w./-])(` + work + "|" + root + ")")
 
 var wordRule = rule{
 	name:  "words",
@@ -35,8 +34,8 @@ package session
 func checkWords(m *module) []fault {
 	var found []fault
 	for _, f := range m.files {
-		if !strange.MatchString(f.text) {
-			continue
+		if !strings.Contains(f.text, notes) && !strings.Contains(f.text, work) && !strings.Contains(f.text, root) {
+			continue // The expression would take a minute over all files with the race detector.
 		}
 		for i, line := range strings.Split(f.text, "\n") {
 			if word := strange.FindString(line); word != "" {
