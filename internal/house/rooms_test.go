@@ -15,6 +15,7 @@ var actors = []string{
 	"resolver",
 	"resolver/server",
 	"download",
+	"download/mirror",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }

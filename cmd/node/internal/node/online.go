@@ -306,9 +306,10 @@ func (n *Online) Close() error {
 	if n.nearby != nil {
 		n.nearby.Close()
 	}
+	var err error
 	if n.mirror != nil {
-		n.mirror.Close()
+		err = n.mirror.Close()
 	}
 	n.work.Wait()
-	return errors.Join(n.Exchange.Close(), leave(n.dht), n.Host.Close())
+	return errors.Join(err, n.Exchange.Close(), leave(n.dht), n.Host.Close())
 }
