@@ -140,6 +140,9 @@ func (f *findings) resolvers(all []resolving) {
 		if r.Stat.Blocked > 0 {
 			f.add(note, page, "%s has blocked %s for what was sent.", name, plural(r.Stat.Blocked, "peer"))
 		}
+		if n := r.Stat.Counts.Unjudged; n > 0 {
+			f.add(warn, page, "%s has an application that panicked at %s.", name, plural(int(n), "value"))
+		}
 		if s := r.Stat.Serving; s != nil && s.Oversize > 0 {
 			f.add(warn, page, "%s could not serve %s: they are larger than it may serve.", name, plural(int(s.Oversize), "value"))
 		}

@@ -38,7 +38,7 @@ func resolvingNode() *source {
 	r := &resolved{
 		stat: resolver.Stat{
 			Protocol: "/souk/resolver/1.0.0/log", Pending: 3, Active: 2, Judged: 1, Undelivered: 3 << 20, Peers: 2, Blocked: 1,
-			Counts:  resolver.Counts{Fetches: 1234, Completed: 1200, Asked: 1500, Hedges: 17, Answers: 1210, Timeouts: 44, Invalid: 1},
+			Counts:  resolver.Counts{Fetches: 1234, Completed: 1200, Asked: 1500, Hedges: 17, Answers: 1210, Timeouts: 44, Invalid: 1, Unjudged: 4},
 			Serving: &server.Stat{Peers: 2, Waiting: 5, Producing: 4, Unread: 2 << 20, Oversize: 1},
 		},
 		fetches: []resolver.FetchStat{
@@ -133,6 +133,7 @@ func TestTheFirstPageSaysWhatIsWrongWithAResolver(t *testing.T) {
 	require.Equal(t, []string{
 		"warning: resolver/log has nobody to ask for 3 keys.",
 		"warning: resolver/log has 1 key without a target that may be asked.",
+		"warning: resolver/log has an application that panicked at 4 values.",
 		"warning: resolver/log could not serve 1 value: they are larger than it may serve.",
 		"note: resolver/log has blocked 1 peer for what was sent.",
 		"note: resolver/log had no time for 6 requests of others.",

@@ -13,7 +13,9 @@ type Consumer interface {
 	// Deliver says whether value is what key stands for. It must not change value, and
 	// may keep it: a [Resolver.Get] may have got the same bytes. The peer that has sent
 	// what is not is blocked. Ctx ends with the resolver. One that panics has said
-	// nothing: the value is fetched again, and nobody is blamed.
+	// nothing: the value is fetched again, after 100 ms by default and at most 30 s, twice
+	// as long each time, and nobody is blamed. One that does not return keeps its value and
+	// its place among the calls.
 	Deliver(ctx context.Context, key Key, value []byte) bool
 	// Failed is told that a fetch has ended without a value. Why is [ErrCancelled] or a
 	// [*FetchError]. It is not called when the resolver closes, nor for a fetch that only

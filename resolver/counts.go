@@ -31,6 +31,7 @@ type Counts struct {
 	Strays    uint64 // answers to nothing that waits
 	Malformed uint64
 	Invalid   uint64 // refused by the Consumer, or not fitting their hash
+	Unjudged  uint64 // values at which the Consumer panicked
 	Blocked   uint64 // peers
 }
 

@@ -47,6 +47,7 @@ var told = []struct{ name, help, label string }{
 	{"requests_created_total", "Requests for peers: first ones, hedges, and those for further parts.", "kind"},
 	{"requests_sent_total", "What became of requests.", "status"},
 	{"faults_total", "What peers sent that was wrong.", "fault"},
+	{"unjudged_total", "Values at which the Consumer panicked.", ""},
 	{"serve_total", "Requests of others, by what became of them.", "status"},
 }
 
@@ -135,6 +136,7 @@ func (m *meter) gauges(out chan<- prometheus.Metric, s *Stat) {
 
 func (m *meter) counts(out chan<- prometheus.Metric, c *Counts) {
 	m.count(out, "cancels_total", c.Cancels)
+	m.count(out, "unjudged_total", c.Unjudged)
 	for _, of := range []struct {
 		name, label string
 		n           uint64

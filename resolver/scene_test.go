@@ -145,6 +145,13 @@ func (r *scene) verdict(key Key, good bool) {
 	r.do(func() { r.judged(r.now, key, good) })
 }
 
+// panics has the Consumer say nothing of what a request is answered with.
+func (r *scene) panics(a ask) {
+	r.t.Helper()
+	r.says(a, "v")
+	r.do(func() { r.unjudged(r.now, a.key) })
+}
+
 // lies has a request answered with what the Consumer refuses.
 func (r *scene) lies(a ask) { r.t.Helper(); r.says(a, "lie"); r.verdict(a.key, false) }
 

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -166,19 +167,48 @@ func (s *state) judged(now time.Time, key Key, good bool) {
 		return
 	}
 	s.counts.Invalid++
-	suppliers := f.value.suppliers
-	s.drop(f)
-	f.stage = stageNone
+	f.unsaid = 0
+	suppliers := s.disallow(f)
 	if !f.excused {
 		s.blame(suppliers)
 	}
+	s.goOn(f, s.limits.Retry)
+}
+
+// unjudged takes in that the Consumer says nothing of a value, which is nobody's fault
+// but its own. The value is fetched again, after a longer pause with each time in a row:
+// what it panics at it is likely to panic at again.
+func (s *state) unjudged(now time.Time, key Key) {
+	s.at(now)
+	f := s.fetches[key]
+	if f == nil || f.stage != stageJudged {
+		return
+	}
+	s.tried(f.value, false)
+	s.counts.Unjudged++
+	s.disallow(f)
+	pause := s.pauseAfter(int(f.unsaid))
+	f.unsaid = min(f.unsaid, math.MaxUint8-1) + 1
+	s.goOn(f, pause)
+}
+
+// disallow drops a value that the Consumer has not accepted, and returns who sent it.
+func (s *state) disallow(f *fetch) []peer.ID {
+	suppliers := f.value.suppliers
+	s.drop(f)
+	f.stage = stageNone
+	return suppliers
+}
+
+// goOn lets a fetch wait for its next attempt whose value was not accepted, or ends it.
+func (s *state) goOn(f *fetch, pause time.Duration) {
 	switch {
 	case f.cancelled:
 		s.end(f, ErrCancelled)
 	case f.expired:
 		s.end(f, f.failed(ErrDeadline))
 	default:
-		s.rest(f)
+		s.rest(f, pause)
 	}
 }
 
@@ -191,14 +221,6 @@ func (s *state) tried(v *value, good bool) {
 		s.forget(p)
 	}
 	v.tries = nil
-}
-
-// unjudged takes in that the Consumer says nothing of a value. It is fetched again.
-func (s *state) unjudged(now time.Time, key Key) {
-	if f := s.fetches[key]; f != nil && f.stage == stageJudged {
-		f.excused = true
-		s.judged(now, key, false)
-	}
 }
 
 // blame takes in whose value was refused. Only a sole supplier is known to have lied.

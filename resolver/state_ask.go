@@ -310,7 +310,7 @@ func (s *state) failedAt(f *fetch, p *remote) {
 		return
 	}
 	s.interrupt(f)
-	s.rest(f)
+	s.rest(f, s.limits.Retry)
 }
 
 // askElsewhere lets a fetch go on at once whose request is not waited for any more.

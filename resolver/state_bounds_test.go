@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/message"
@@ -47,6 +48,60 @@ func TestAFetchEndsByItsBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Consumer that panics at each value has it fetched again after ever longer pauses, up
+// to a bound, until it says something. The peers are not to blame, and it is no lie.
+func TestAValueAtWhichTheConsumerPanicsIsFetchedEverMoreSeldom(t *testing.T) {
+	r := newScene(t, Limits{Hedge: -1}, ann)
+	r.plain("k")
+	performance := r.remotes[ann].performance
+	var waits []time.Duration
+	for range 400 {
+		before := r.now
+		a := r.next()
+		waits = append(waits, r.now.Sub(before))
+		r.panics(a)
+	}
+	require.Equal(t, []time.Duration{0, r.limits.Retry, 2 * r.limits.Retry, 4 * r.limits.Retry}, waits[:4])
+	require.Equal(t, mostPause, waits[len(waits)-1])
+	require.Equal(t, uint64(len(waits)), r.counts.Unjudged)
+	require.Zero(t, r.counts.Invalid)
+	require.Empty(t, r.out.blocks)
+	for _, m := range r.out.measures {
+		require.Zero(t, m.fault)
+	}
+	require.Less(t, r.remotes[ann].performance, performance, "it has answered each time")
+	r.do(func() { r.setMembers(r.now, []peer.ID{ann, ben}) })
+	r.lies(r.next())
+	before := r.now
+	r.panics(r.next())
+	require.Equal(t, r.limits.Retry, r.now.Sub(before), "what was refused has nothing to do with it")
+	r.next()
+	require.Equal(t, 2*r.limits.Retry, r.now.Sub(before), "and the pauses begin anew")
+}
+
+// Each value at which the Consumer panics is an attempt, and so the fetch ends; one that
+// was cancelled or is overdue ends at once.
+func TestAFetchEndsThatTheConsumerPanicsAt(t *testing.T) {
+	r := newScene(t, Limits{}, ann)
+	r.order(order{key: "attempts", attempts: 3})
+	for range 3 {
+		r.panics(r.next())
+	}
+	r.plain("cancelled")
+	r.says(r.next(), "v")
+	r.do(func() { r.cancel(r.now, []Key{"cancelled"}) })
+	r.do(func() { r.unjudged(r.now, "cancelled") })
+	r.order(order{key: "overdue", deadline: r.now.Add(time.Second)})
+	r.says(r.next(), "v")
+	r.pass(time.Minute)
+	r.do(func() { r.unjudged(r.now, "overdue") })
+	require.Len(t, r.out.failures, 3)
+	for i, why := range []error{ErrAttempts, ErrCancelled, ErrDeadline} {
+		require.ErrorIs(t, r.out.failures[i].why, why)
+	}
+	require.Empty(t, r.fetches)
 }
 
 // A deadline that passes while the Consumer has the value waits for what it says.

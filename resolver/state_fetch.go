@@ -50,11 +50,12 @@ type fetch struct {
 
 	stage     stage
 	class     class
-	targeted  bool // only targets may be asked
-	standing  bool // not only callers wait for it
-	cancelled bool // and the Consumer has the value still
-	excused   bool // the value that the Consumer has came before a cancel
-	expired   bool // the deadline has passed since the Consumer has the value
+	unsaid    uint8 // values in a row of which the Consumer said nothing
+	targeted  bool  // only targets may be asked
+	standing  bool  // not only callers wait for it
+	cancelled bool  // and the Consumer has the value still
+	excused   bool  // the value that the Consumer has came before a cancel
+	expired   bool  // the deadline has passed since the Consumer has the value
 }
 
 // sooner orders fetches that wait: fresh keys before retries, then by time.
@@ -306,13 +307,13 @@ func (s *state) again(f *fetch) {
 	s.enqueue(f)
 }
 
-// rest lets a fetch that has failed at a peer wait for its next attempt, or ends it.
-func (s *state) rest(f *fetch) {
+// rest lets a fetch that has failed wait for its next attempt, or ends it.
+func (s *state) rest(f *fetch, pause time.Duration) {
 	if f.most > 0 && f.attempts >= f.most {
 		s.end(f, f.failed(ErrAttempts))
 		return
 	}
-	f.class, f.at, f.stage = f.repeats(), s.now.after(s.limits.Retry), stageResting
+	f.class, f.at, f.stage = f.repeats(), s.now.after(pause), stageResting
 	if planted.Is(planted.LostRetry) && f.attempts > 1 {
 		f.at = math.MaxInt64
 	}

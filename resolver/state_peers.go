@@ -237,13 +237,19 @@ func (s *state) pause(p *remote, d time.Duration, why waitingOn) {
 	s.place(p)
 }
 
-// mostPause is the longest that a peer is left alone which cannot be reached: a dial
-// every half minute costs nothing, and who comes back is asked within that.
+// mostPause is the longest that a peer is left alone which cannot be reached, and a key
+// at whose values the Consumer panics: a dial or a value every half minute costs nothing,
+// and who comes back, or is mended, goes on within that.
 const mostPause = 30 * time.Second
+
+// pauseAfter is the pause after so many failures in a row before the last one.
+func (s *state) pauseAfter(failures int) time.Duration {
+	return max(s.limits.Retry, min(s.limits.Retry<<min(failures, 16), mostPause))
+}
 
 // unreachable leaves a peer alone, for longer with each time in a row.
 func (s *state) unreachable(p *remote) {
-	s.pause(p, min(s.limits.Retry<<min(p.failures, 16), mostPause), forRecovery)
+	s.pause(p, s.pauseAfter(p.failures), forRecovery)
 	p.failures++
 }
 

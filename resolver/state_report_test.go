@@ -60,21 +60,6 @@ func TestAFetchSaysWhatItWaitsFor(t *testing.T) {
 	require.ElementsMatch(t, []Key{"b", "c"}, s.keys())
 }
 
-// What a Consumer has not said nobody is blamed for.
-func TestAValueOfWhichNothingWasSaidIsFetchedAgain(t *testing.T) {
-	s := rig("p").state
-	s.fetch(epoch, []order{{key: "a"}})
-	s.turn(epoch)
-	s.answered(epoch, "p", 1, answer{data: []byte("x")})
-	s.unjudged(epoch, "a")
-	require.Empty(t, s.peerPage(epoch, "", 1).Peers[0].Not)
-	require.Zero(t, s.stat().Blocked)
-	later := epoch.Add(s.limits.Retry)
-	s.turn(later)
-	require.NoError(t, s.audit())
-	require.Len(t, s.take().asks, 2)
-}
-
 // The stream to a peer that is blocked is cut, which looks to the state as if the peer
 // could not be reached; a pause for that would end, and the block with it.
 func TestABlockedPeerThatPartsStaysBlocked(t *testing.T) {

@@ -133,6 +133,9 @@ func (s *Steps) Parted(now time.Time, p peer.ID) { s.s.parted(now, p); s.settle(
 // Judged gives the verdict of the Consumer.
 func (s *Steps) Judged(now time.Time, key Key, good bool) { s.s.judged(now, key, good); s.settle() }
 
+// Unjudged says that the Consumer has panicked at a value.
+func (s *Steps) Unjudged(now time.Time, key Key) { s.s.unjudged(now, key); s.settle() }
+
 // Turn does what is due, with one request at most.
 func (s *Steps) Turn(now time.Time) { s.s.turn(now); s.settle() }
 

@@ -177,6 +177,10 @@ func (w *World) Judge(key resolver.Key, value []byte) {
 }
 
 func (w *World) verdict(key resolver.Key, value []byte) {
+	if w.panics > 0 && w.Some(w.panics) {
+		w.unjudged(key, value)
+		return
+	}
 	good := bytes.Equal(value, w.Values(key).Data)
 	w.tell("the Consumer says of %s: %t", key, good)
 	w.undelivered -= len(value)
@@ -189,6 +193,21 @@ func (w *World) verdict(key resolver.Key, value []byte) {
 	if !good {
 		w.cancelledAndRefused(key)
 	}
+}
+
+// unjudged is a Consumer that panics. Nobody may be blocked for that.
+func (w *World) unjudged(key resolver.Key, value []byte) {
+	w.tell("the Consumer panics at %s", key)
+	w.undelivered -= len(value)
+	if k := w.wishes[key]; k != nil {
+		k.judged = nil
+	}
+	barred := len(w.barred)
+	w.Unjudged(w.Now, key)
+	if len(w.barred) > barred {
+		w.fail("somebody is blocked, and the Consumer has said nothing of %s", key)
+	}
+	w.cancelledAndRefused(key)
 }
 
 // completed takes in that a key has its value. Its callers get it, and nobody hears that

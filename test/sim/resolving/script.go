@@ -21,6 +21,7 @@ type script struct {
 	jitter      time.Duration
 	consumes    time.Duration
 	largest     int // value
+	panics      int // of the Consumer, at one of so many values; 0 for none
 	storm       time.Duration
 	orders      int
 	limits      resolver.Limits
@@ -52,6 +53,9 @@ func newScript(seed uint64) script {
 	}
 	if pick(3) {
 		s.consumes = 3 * time.Second
+	}
+	if pick(3) {
+		s.panics = 4
 	}
 	return s
 }

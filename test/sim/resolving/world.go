@@ -21,6 +21,7 @@ type World struct {
 	script   script
 	timeout  time.Duration
 	consumes time.Duration // at most
+	panics   int           // of so many values at one; 0 for none
 
 	keys    []resolver.Key
 	values  map[resolver.Key]*Value
@@ -52,7 +53,7 @@ func New(seed uint64, t *replay.Trace) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Net, w.script, w.timeout, w.consumes = n, s, s.limits.Timeout, s.consumes
+	w.Net, w.script, w.timeout, w.consumes, w.panics = n, s, s.limits.Timeout, s.consumes, s.panics
 	n.Loss, n.Jitter, n.Check, n.Heard = s.loss, s.jitter, w.check, w.heard
 	n.Values = func(k resolver.Key) *Value { return w.values[k] }
 	for i := range s.keys {
@@ -134,7 +135,7 @@ func (w *World) failed() bool { return w.err != nil }
 // quieten ends the faults: peers are there, have everything, and tell the truth.
 func (w *World) quieten() {
 	w.tell("calm")
-	w.Loss, w.consumes = 0, time.Millisecond
+	w.Loss, w.consumes, w.panics = 0, time.Millisecond, 0
 	for _, p := range w.ByOrder {
 		w.members[p.ID] = true
 		w.turned[p.ID] = w.turned[p.ID] || p.Nature != Honest
