@@ -153,3 +153,27 @@ func TestADocumentIsNotAnnouncedWithoutANode(t *testing.T) {
 	require.Equal(t, exitFailed, o.code)
 	require.Contains(t, o.err, "no node is running")
 }
+
+// Who announces a document is found by a node that is connected to nobody but a tracker,
+// now and later; the tracker is asked who has it, and for no file.
+func TestATrackerLeadsToWhoHasADocument(t *testing.T) {
+	tracker := startTracker(t, t.TempDir())
+	tracked := []string{"--trackers", tracker.address()}
+	author := start(t, t.TempDir(), tracked...)
+	d := importDoc(t, author.repo, album(t), "--name", "album")
+	repo := t.TempDir()
+	importDoc(t, repo, d.Root, "--name", "album", "--peer", author.address())
+	replica := t.TempDir()
+	importDoc(t, replica, d.Root, "--name", "album", "--peer", author.address())
+	require.EqualValues(t, d.Entries, syncDoc(t, replica, "--peer", author.address()).Done)
+	author.stop()
+
+	reader := start(t, repo, tracked...)
+	must(t, repo, "doc", "sync", "album", "--wait=false")
+	require.Eventually(t, func() bool { return statusOf(t, repo, "album").Active > 0 }, eventually, tick)
+	start(t, replica, tracked...)
+	must(t, replica, "doc", "sync", "album", "--announce")
+	must(t, reader.repo, "doc", "sync", "album", "--timeout", "30s")
+	require.Zero(t, statusOf(t, repo, "album").Missing)
+	require.Zero(t, ledgerOf(t, repo, tracker).WantsSent)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/souk-p2p/souk/download"
 	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/download/mirror"
+	"github.com/souk-p2p/souk/providers"
 )
 
 // Syncer is what a node does to have documents complete.
@@ -121,8 +122,8 @@ func (n *Online) fetchEntry(ctx context.Context, of document.ID, e document.Entr
 // hour, and a peer that comes should not wait for minutes.
 const lookAround = 15 * time.Second
 
-// mostAround is how many connected peers are taken for such: as many as downloads connect
-// to at most.
+// mostAround is how many connected peers are taken for such, and how many are asked for: as
+// many as downloads connect to at most.
 const mostAround = 25
 
 // hintPeers tells downloads, until ctx ends, who may have what of the documents that are
@@ -148,21 +149,35 @@ func (n *Online) hintPeers(ctx context.Context) {
 	}
 }
 
+// hintFor tells downloads who may have what of a document.
 func (n *Online) hintFor(ctx context.Context, id document.ID) {
-	var around []peer.AddrInfo
+	around := n.around(ctx)
+	if n.tracked() {
+		// With a DHT those that came in the last minute wait for the next look: each is a walk.
+		q := providers.Query{Namespace: id.Namespace(), Most: mostAround, Newcomers: n.dht == nil}
+		found, err := n.Exchange.Search(ctx, q)
+		if err != nil && ctx.Err() == nil {
+			n.log.Debug("who has a document is not known", zap.Stringer("document", id), zap.Error(err))
+		}
+		around = append(around, found...)
+	}
+	n.hint(ctx, id, around)
+}
+
+// around are connected peers, without those that are connected because they are
+// trackers: each would be asked for every file.
+func (n *Online) around(ctx context.Context) (around []peer.AddrInfo) {
 	connected, err := n.Exchange.Peers(ctx)
-	if err == nil {
-		for _, p := range connected[:min(len(connected), mostAround)] {
+	if err != nil {
+		return nil
+	}
+	trackers := n.named()
+	for _, p := range connected {
+		if len(around) < mostAround && indexOf(trackers, p.Peer) < 0 {
 			around = append(around, peer.AddrInfo{ID: p.Peer})
 		}
 	}
-	if n.tracked() {
-		found, err := n.find(ctx, Search{Namespace: id.Namespace()})
-		if err == nil {
-			around = append(around, found...)
-		}
-	}
-	n.hint(ctx, id, around)
+	return around
 }
 
 // hint tells downloads of peers that may have what belongs to a document.
