@@ -33,7 +33,8 @@ list is fetched, and no more of the files than their sizes take; with --only or 
 the document begins with that policy. The same directory under the same name is the same
 document, here and everywhere, and a second import changes nothing.
 
-A file of this machine whose name is a CID is named as ./CID.`,
+Without --peer and --namespace, but with --name, trackers are asked who has announced the
+document of that CID and name. A file of this machine whose name is a CID is named as ./CID.`,
 		Example: `  souk doc import ./photos --name photos
   souk doc import bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354 --name photos \
     --only prefix:utf8:2024/ --peer /ip4/192.0.2.1/tcp/4101/p2p/12D3Koo…`,
@@ -54,6 +55,7 @@ func (o *docImportOptions) run(ctx context.Context, a *app, what string) error {
 			return usagef("--name: %w", err)
 		}
 	}
+	o.guessNamespace(what)
 	r := node.DocumentRequest{}
 	var err error
 	if r.Policy, err = o.policy(); err != nil {
@@ -74,6 +76,17 @@ func (o *docImportOptions) run(ctx context.Context, a *app, what string) error {
 			return o.ofCID(ctx, a, n, r, what)
 		})
 	})
+}
+
+// guessNamespace has those asked for the list who have announced the same document: its ID
+// is known from the CID and the name.
+func (o *docImportOptions) guessNamespace(what string) {
+	if len(o.peers) > 0 || o.namespace != "" || o.name == "" {
+		return
+	}
+	if root, err := parseCID(what); err == nil {
+		o.namespace = document.IDOf(root, o.name).Namespace()
+	}
 }
 
 // policy is that with which the document begins.

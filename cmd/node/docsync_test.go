@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,20 +131,46 @@ func TestSyncingWithoutAPeerThatHasItEndsInTime(t *testing.T) {
 	require.Less(t, time.Since(begin), 10*time.Second)
 }
 
-// Whoever syncs with --announce is found by the next: the author may be gone by then.
-func TestADocumentIsFetchedFromWhoHasAnnouncedIt(t *testing.T) {
+// Whoever syncs is found by the next: the author may be gone by then.
+func TestADocumentIsFetchedFromWhoSyncsIt(t *testing.T) {
 	tracker := startTracker(t, t.TempDir())
 	holder, first, second := start(t, t.TempDir(), "--trackers", tracker.address()),
 		start(t, t.TempDir(), "--trackers", tracker.address()), start(t, t.TempDir(), "--trackers", tracker.address())
 	d := importDoc(t, holder.repo, album(t), "--name", "album")
-	syncDoc(t, holder.repo, "--announce")
-	importDoc(t, first.repo, d.Root, "--name", "album", "--namespace", d.Namespace)
-	require.EqualValues(t, d.Entries, syncDoc(t, first.repo, "--announce").Done)
-	require.Contains(t, must(t, first.repo, "announce", "--list"), d.Namespace)
+	require.True(t, syncDoc(t, holder.repo).Announced)
+	importDoc(t, first.repo, d.Root, "--name", "album")
+	require.EqualValues(t, d.Entries, syncDoc(t, first.repo).Done)
+	require.Equal(t, d.Namespace, strings.Fields(must(t, first.repo, "announce", "--list"))[0])
+	require.NotContains(t, must(t, first.repo, "announce", "--list"), " partial")
 	holder.stop()
-	importDoc(t, second.repo, d.Root, "--name", "album", "--namespace", d.Namespace)
-	require.EqualValues(t, d.Entries, syncDoc(t, second.repo).Done)
+	importDoc(t, second.repo, d.Root, "--name", "album")
+	done := syncDoc(t, second.repo, "--announce=false")
+	require.EqualValues(t, d.Entries, done.Done)
+	require.False(t, done.Announced)
 	require.Empty(t, must(t, second.repo, "announce", "--list"))
+	must(t, first.repo, "doc", "rm", "album")
+	require.Empty(t, must(t, first.repo, "announce", "--list"), "what is removed is not announced")
+}
+
+// Trackers are told of what is synced where there are any and something is to be had.
+func TestADocumentIsSyncedWhereItCannotBeAnnounced(t *testing.T) {
+	tracker := startTracker(t, t.TempDir())
+	alone, tracked := start(t, t.TempDir()), start(t, t.TempDir(), "--trackers", tracker.address())
+	dir := album(t)
+	importDoc(t, alone.repo, dir, "--name", "album")
+	require.False(t, syncDoc(t, alone.repo).Announced)
+	o := command(t, alone.repo, "doc", "sync", "album", "--announce")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "knows no tracker")
+	importDoc(t, tracked.repo, dir, "--name", "album")
+	must(t, tracked.repo, "doc", "policy", "album", "nothing")
+	require.False(t, syncDoc(t, tracked.repo).Announced)
+	must(t, tracked.repo, "doc", "policy", "album", "everything-except", "exact:utf8:notes")
+	require.True(t, syncDoc(t, tracked.repo).Announced)
+	require.Contains(t, must(t, tracked.repo, "announce", "--list"), " partial")
+	tracked.stop()
+	must(t, tracked.repo, "doc", "rm", "album")
+	require.Empty(t, must(t, tracked.repo, "announce", "--list"), "nor by the next node")
 }
 
 func TestADocumentIsNotAnnouncedWithoutANode(t *testing.T) {
@@ -152,6 +179,18 @@ func TestADocumentIsNotAnnouncedWithoutANode(t *testing.T) {
 	o := command(t, repo, "doc", "sync", "album", "--announce")
 	require.Equal(t, exitFailed, o.code)
 	require.Contains(t, o.err, "no node is running")
+	require.False(t, syncDoc(t, repo).Announced)
+}
+
+// Who waits for what nobody fetches is told so.
+func TestSyncingWithoutANodeAndAPeerDoesNotPretendToWait(t *testing.T) {
+	holder, repo := start(t, t.TempDir()), t.TempDir()
+	importDoc(t, repo, add(t, holder.repo, album(t)), "--name", "album", "--peer", holder.address())
+	o := command(t, repo, "doc", "sync", "album")
+	require.Equal(t, exitFailed, o.code)
+	require.Contains(t, o.err, "nobody is asked: no node is running")
+	require.True(t, statusOf(t, repo, "album").Syncing, "the next node goes on")
+	requireUsageError(t, "--timeout -5s is below 0", repo, "doc", "sync", "album", "--timeout", "-5s")
 }
 
 // Who announces a document is found by a node that is connected to nobody but a tracker,
@@ -172,7 +211,7 @@ func TestATrackerLeadsToWhoHasADocument(t *testing.T) {
 	must(t, repo, "doc", "sync", "album", "--wait=false")
 	require.Eventually(t, func() bool { return statusOf(t, repo, "album").Active > 0 }, eventually, tick)
 	start(t, replica, tracked...)
-	must(t, replica, "doc", "sync", "album", "--announce")
+	must(t, replica, "doc", "sync", "album")
 	must(t, reader.repo, "doc", "sync", "album", "--timeout", "30s")
 	require.Zero(t, statusOf(t, repo, "album").Missing)
 	require.Zero(t, ledgerOf(t, repo, tracker).WantsSent)

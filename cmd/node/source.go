@@ -41,6 +41,9 @@ func (o *sourceOptions) fetch(ctx context.Context, a *app, do func(context.Conte
 
 // within gives do the time that the command has.
 func (o *sourceOptions) within(ctx context.Context, do func(context.Context) error) error {
+	if o.timeout < 0 {
+		return usagef("--timeout %v is below 0: give a time such as 30s, or leave it out to wait as long as it takes", o.timeout)
+	}
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)

@@ -31,7 +31,8 @@ type Library interface {
 	// Missing yields the entries that the policy covers and whose data is not here, or not
 	// all of it.
 	Missing(ctx context.Context, id document.ID) iter.Seq2[document.Lack, error]
-	// RemoveDocument removes a document and leaves its data to garbage collection.
+	// RemoveDocument removes a document, withdraws its namespace, and leaves its data to
+	// garbage collection.
 	RemoveDocument(ctx context.Context, id document.ID) (document.Info, error)
 }
 
@@ -135,8 +136,25 @@ func (s *Storage) Missing(ctx context.Context, id document.ID) iter.Seq2[documen
 }
 
 // RemoveDocument implements [Library].
-func (s *Storage) RemoveDocument(ctx context.Context, id document.ID) (document.Info, error) {
-	return s.docs.Remove(ctx, id)
+func (n *Online) RemoveDocument(ctx context.Context, id document.ID) (document.Info, error) {
+	return n.removeDocument(ctx, id, n.Withdraw)
+}
+
+// RemoveDocument implements [Library].
+func (n *Offline) RemoveDocument(ctx context.Context, id document.ID) (document.Info, error) {
+	return n.removeDocument(ctx, id, n.Withdraw)
+}
+
+// removeDocument is [Library.RemoveDocument] for a node that withdraws in its way.
+func (s *Storage) removeDocument(ctx context.Context, id document.ID, withdraw func(ctx context.Context, namespace string) error) (document.Info, error) {
+	gone, err := s.docs.Remove(ctx, id)
+	if err == nil {
+		err = withdraw(ctx, id.Namespace())
+	}
+	if errors.As(err, new(*NotAnnouncedError)) {
+		err = nil
+	}
+	return gone, err
 }
 
 // presence finds how much of a DAG is stored. A block whose links cannot be read counts as

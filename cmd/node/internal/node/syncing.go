@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -319,11 +320,18 @@ func (n *Offline) CancelDocument(ctx context.Context, id document.ID) error {
 	return n.docs.SetSyncing(ctx, id, false)
 }
 
+// errNobodyAsked is the error of one who waits for what nobody fetches.
+var errNobodyAsked = errors.New("not all of it is here, and nobody is asked: no node is running on this repository, and there is no --peer; the next node that runs goes on with it")
+
 // SyncDocument implements [Syncer]: with a network that ends with it. A node that runs
 // later goes on.
 func (n *Offline) SyncDocument(ctx context.Context, r SyncRequest, progress func(SyncProgress)) (done SyncProgress, err error) {
 	if !r.Wait || len(r.From) == 0 {
-		return done, n.docs.SetSyncing(ctx, r.ID, true)
+		err := n.docs.SetSyncing(ctx, r.ID, true)
+		if err == nil && r.Wait {
+			err = n.isHere(ctx, r.ID)
+		}
+		return done, err
 	}
 	cfg := n.cfg
 	cfg.Relaying.Client = relayedPeers(r.From)
@@ -339,4 +347,12 @@ func (n *Offline) SyncDocument(ctx context.Context, r SyncRequest, progress func
 		failed.Running = false
 	}
 	return done, err
+}
+
+// isHere returns an error when something is missing of a document.
+func (s *Storage) isHere(ctx context.Context, id document.ID) error {
+	for _, err := range s.Missing(ctx, id) {
+		return cmp.Or(err, errNobodyAsked)
+	}
+	return nil
 }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/spf13/cobra"
+
+	"github.com/souk-p2p/souk/cmd/node/internal/node"
+	"github.com/souk-p2p/souk/download/document"
+)
+
+// docStatus is a line of JSON about how a document is doing.
+type docStatus struct {
+	docLine
+	Covered      uint64    `json:"covered"` // files, by the policy
+	CoveredBytes uint64    `json:"covered_bytes"`
+	Missing      uint64    `json:"missing"` // of these
+	MissingBytes uint64    `json:"missing_bytes"`
+	Partial      uint64    `json:"partial"` // of the missing
+	Done         uint64    `json:"done"`    // fetched since the node began to sync it
+	Active       int       `json:"active"`
+	Failed       uint64    `json:"failed"`
+	Files        []docFile `json:"files"` // under way or failed, 272 at most
+	Next         time.Time `json:"next,omitzero"`
+}
+
+// docFile is a file that is under way or has failed.
+type docFile struct {
+	docKey
+	CID   string    `json:"cid"`
+	Size  uint64    `json:"size"`
+	Bytes uint64    `json:"bytes"`
+	State string    `json:"state"`
+	Peers []peer.ID `json:"peers,omitempty"`
+	Error string    `json:"error,omitempty"`
+}
+
+func newDocStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [DOC]",
+		Short: "Show what of documents is here, what is being fetched, and what failed why",
+		Long: `Shows, of all documents or of one, how much the policy covers, how much of that is missing,
+what the running node fetches of it and from whom, and what it could not get and why.`,
+		Example: `  souk doc status
+  souk doc status photos --json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeDocuments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if len(args) == 1 {
+				return a.withDoc(ctx, args[0], func(n node.Node, d document.Info) error { return showStatus(ctx, a, n, d.ID) })
+			}
+			return a.withNode(ctx, func(n node.Node) error {
+				for d, err := range n.Documents(ctx) {
+					if err == nil {
+						err = showStatus(ctx, a, n, d.ID)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func showStatus(ctx context.Context, a *app, n node.Node, id document.ID) error {
+	st, err := n.DocumentStatus(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return printJSON(a.out, docStatusOf(st))
+	}
+	return describeStatus(a.out, st)
+}
+
+func docStatusOf(st node.DocumentStatus) docStatus {
+	line := docStatus{
+		docLine: docLineOf(st.Info), Covered: st.Covered, CoveredBytes: st.CoveredBytes, Missing: st.Missing, MissingBytes: st.MissingBytes,
+		Partial: st.Partial, Done: st.Done, Active: st.Active, Failed: st.Failed, Files: []docFile{}, Next: st.Next,
+	}
+	for _, f := range st.Files {
+		line.Files = append(line.Files, docFile{
+			docKey: docKeyOf(f.Key), CID: f.CID, Size: f.Size, Bytes: f.Bytes, State: f.State, Peers: f.Peers, Error: f.Error,
+		})
+	}
+	return line
+}
+
+func describeStatus(w io.Writer, st node.DocumentStatus) error {
+	state := "not synced"
+	switch {
+	case st.Syncing && st.Missing == 0:
+		state = "synced"
+	case st.Syncing:
+		state = fmt.Sprintf("syncing, %d under way, %d failed", st.Active, st.Failed)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n  covered: %s, %s; missing: %d, %s\n", describeDoc(st.Info), state,
+		plural(st.Covered, "file", "files"), formatBytes(st.CoveredBytes), st.Missing, formatBytes(st.MissingBytes))
+	for _, f := range st.Files {
+		if err != nil {
+			break
+		}
+		why := ""
+		if f.Error != "" {
+			why = ": " + f.Error
+		}
+		_, err = fmt.Fprintf(w, "  %s %s, %s of %s%s\n", f.State, printable(string(f.Key)), formatBytes(f.Bytes), formatBytes(f.Size), why)
+	}
+	return err
+}
