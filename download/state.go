@@ -8,6 +8,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 // state is what the actor owns. Its methods take what happened and add what is to
@@ -91,15 +93,7 @@ func (s *state) take() effects {
 
 // wake is when tick has to be called, or the zero time.
 func (s *state) wake() time.Time {
-	return earlier(earlier(s.timers.next(), s.again), earlier(s.spare.next(), s.ages.next()))
-}
-
-// earlier is the first of two times, of which the zero time is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+	return due.First(s.timers.next(), s.again, s.spare.next(), s.ages.next())
 }
 
 // tick lets happen what is due.
@@ -150,7 +144,7 @@ func (s *state) employ(now time.Time, n *node) {
 }
 
 // look makes sure that settle is called at a time.
-func (s *state) look(at time.Time) { s.again = earlier(s.again, at) }
+func (s *state) look(at time.Time) { s.again = due.First(s.again, at) }
 
 // link has nodes connected for which there is something to do. When as many are as
 // there may be, one without anything to do makes room.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 // mark is a node that is not asked for a resource at present. It outlives the node,
@@ -36,7 +38,7 @@ func (s *state) refused(now time.Time, r *resource) {
 	case unwanted:
 		s.keep(r)
 	case queued:
-		s.timers.set(r, earlier(r.timing.at, r.expires()))
+		s.timers.set(r, due.First(r.timing.at, r.expires()))
 		s.reconsider(now, r)
 	}
 }
@@ -76,7 +78,7 @@ func (r *resource) marked(id peer.ID) bool {
 func (r *resource) expires() (first time.Time) {
 	for _, m := range r.marks {
 		if m.why == HasNot {
-			first = earlier(first, m.until)
+			first = due.First(first, m.until)
 		}
 	}
 	return first

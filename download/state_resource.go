@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/planted"
 )
 
@@ -205,7 +206,7 @@ func (s *state) encourage(now time.Time, r *resource) {
 func (s *state) queue(now time.Time, r *resource) {
 	r.phase = queued
 	s.line(r)
-	s.timers.set(r, earlier(now.Add(lookEvery), r.expires()))
+	s.timers.set(r, due.First(now.Add(lookEvery), r.expires()))
 }
 
 // line puts a resource in line, behind all that wait.
@@ -422,7 +423,7 @@ func (s *state) revise(now time.Time, r *resource) {
 	if len(r.marks) < marks {
 		s.queue(now, r)
 	}
-	s.timers.set(r, earlier(now.Add(lookEvery), r.expires()))
+	s.timers.set(r, due.First(now.Add(lookEvery), r.expires()))
 	s.reconsider(now, r)
 }
 

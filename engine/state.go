@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
@@ -176,18 +177,12 @@ func (s *state) effects(now time.Time) *effects {
 }
 
 func (s *state) nextWake() time.Time {
-	var wake time.Time
+	wake := due.First(s.unsaid, s.rates.wake)
 	if s.retries.Len() > 0 {
-		wake = s.retries.Top().at
+		wake = due.First(wake, s.retries.Top().at)
 	}
 	if s.sleepers.Len() > 0 {
-		wake = firstOf(wake, s.sleepers.Top().wake)
-	}
-	if !s.unsaid.IsZero() {
-		wake = firstOf(wake, s.unsaid)
-	}
-	if !s.rates.wake.IsZero() {
-		wake = firstOf(wake, s.rates.wake)
+		wake = due.First(wake, s.sleepers.Top().wake)
 	}
 	return wake
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
@@ -160,18 +161,12 @@ func (s *state) forget(p *partner) {
 
 // sleep sets when tick should look at p again.
 func (s *state) sleep(now time.Time, p *partner) {
-	wake := p.expires
+	wake := due.First(p.expires, s.slowAt(p), s.restedAt(now, p))
 	if p.paused.After(now) {
-		wake = firstOf(wake, p.paused)
+		wake = due.First(wake, p.paused)
 	}
 	if len(p.said) > 0 {
-		wake = firstOf(wake, p.said[0].at.Add(repeatFor))
-	}
-	if at := s.slowAt(p); !at.IsZero() {
-		wake = firstOf(wake, at)
-	}
-	if at := s.restedAt(now, p); !at.IsZero() {
-		wake = firstOf(wake, at)
+		wake = due.First(wake, p.said[0].at.Add(repeatFor))
 	}
 	if wake.Equal(p.wake) && (p.sleeper >= 0) == !wake.IsZero() {
 		return
@@ -183,14 +178,6 @@ func (s *state) sleep(now time.Time, p *partner) {
 	if !wake.IsZero() {
 		s.sleepers.Push(p)
 	}
-}
-
-// firstOf returns the earlier of two times, of which zero is never.
-func firstOf(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // pause leaves p alone for a while after a failure to send.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/rate"
 )
@@ -117,7 +118,7 @@ func (s *state) passes(now time.Time, b *rate.Bucket, p *partner) bool {
 	if at.IsZero() {
 		return true
 	}
-	s.rates.wake = firstOf(s.rates.wake, at)
+	s.rates.wake = due.First(s.rates.wake, at)
 	return false
 }
 

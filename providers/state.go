@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/providers/client"
 	"github.com/souk-p2p/souk/providers/record"
 )
@@ -249,20 +250,11 @@ func (s *state) tick(now time.Time) {
 
 // wake is when tick has something to do, or the zero time.
 func (s *state) wake() time.Time {
-	at := earlier(s.askWake(), s.heldWake())
-	at = earlier(at, earlier(s.flushAt, s.watchWake()))
+	at := due.First(s.askWake(), s.heldWake(), s.flushAt, s.watchWake())
 	if len(s.ageing) > 0 {
-		at = earlier(at, s.ageing[0].deadline)
+		at = due.First(at, s.ageing[0].deadline)
 	}
 	return at
-}
-
-// earlier is the earlier of two times, of which the zero time is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // drain ends a query for which nobody is asked any more, as soon as nothing of it

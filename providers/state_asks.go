@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/wire"
 )
@@ -199,11 +200,11 @@ func (s *state) askWake() time.Time {
 	var at time.Time
 	for _, a := range s.asks {
 		if !a.over {
-			at = earlier(at, earlier(a.late, a.until))
+			at = due.First(at, a.late, a.until)
 		}
 	}
 	for _, q := range s.parked {
-		at = earlier(at, q.lookup.parked)
+		at = due.First(at, q.lookup.parked)
 	}
 	return at
 }

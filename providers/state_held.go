@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 const (
@@ -133,7 +135,7 @@ func (s *state) heldWake() time.Time {
 	var at time.Time
 	if s.holdsAny() {
 		for _, until := range s.dialled {
-			at = earlier(at, until)
+			at = due.First(at, until)
 		}
 	}
 	return at

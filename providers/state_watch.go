@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/providers/tracker"
 	"github.com/souk-p2p/souk/providers/wire"
 )
@@ -160,7 +161,7 @@ func (s *state) watchWake() time.Time {
 	var at time.Time
 	next := func(t time.Time) {
 		if t.After(s.now) {
-			at = earlier(at, t)
+			at = due.First(at, t)
 		}
 	}
 	for _, q := range s.watches {

@@ -15,6 +15,7 @@ import (
 	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/internal/actor"
 	"github.com/souk-p2p/souk/internal/carrier"
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/resolver/server"
@@ -112,7 +113,7 @@ func (s *shell) run(ctx context.Context) {
 // await waits until something has come, which it takes in, or is due.
 func (s *shell) await(ctx context.Context, alarm *actor.Alarm) (now time.Time, ended bool) {
 	now = time.Now()
-	wake := earlier(s.state.wake(now), s.lines.next)
+	wake := due.First(s.state.wake(now), s.lines.next)
 	if !wake.IsZero() && !wake.After(now) {
 		return s.loop.Begin(), ctx.Err() != nil
 	}
@@ -137,14 +138,6 @@ func (s *shell) await(ctx context.Context, alarm *actor.Alarm) (now time.Time, e
 		return now, true
 	}
 	return now, false
-}
-
-// earlier is the earlier of two times, of which the zero time is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // catchUp takes in what has come by now, as much as a turn takes: completions first,

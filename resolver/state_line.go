@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 const (
@@ -167,11 +169,9 @@ func (s *lines) end(l *line, inOrder bool) {
 	}
 }
 
-func (s *lines) rearm(l *line, due time.Time) {
-	l.due = due
-	if s.next.IsZero() || due.Before(s.next) {
-		s.next = due
-	}
+func (s *lines) rearm(l *line, at time.Time) {
+	l.due = at
+	s.next = due.First(s.next, at)
 }
 
 // tick ends our side of streams on which nothing was asked for long enough, and later

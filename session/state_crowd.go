@@ -3,6 +3,8 @@ package session
 import (
 	"slices"
 	"time"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 // Many who want the same of one source are a crowd. It has what nobody else has, so
@@ -138,9 +140,7 @@ func (s *state) crowdedAt() time.Time {
 		if !p.watch.runs || p.view.RTT == 0 {
 			continue
 		}
-		if t := s.began.Add(p.watch.from + p.mostLap() + 1); at.IsZero() || t.Before(at) {
-			at = t
-		}
+		at = due.First(at, s.began.Add(p.watch.from+p.mostLap()+1))
 	}
 	return at
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/providers"
 )
@@ -560,23 +561,15 @@ func (s *state) noteTried(a Answer) {
 
 // wake is when tick has something to do, or the zero time.
 func (s *state) wake() time.Time {
-	at := s.search.settleAt
-	sooner := func(t time.Time) {
-		if at.IsZero() || (!t.IsZero() && t.Before(at)) {
-			at = t
-		}
-	}
+	at := due.First(s.search.settleAt, s.scoutAt, s.search.patientTo, s.search.dialTo)
 	if !planted.Is(planted.MissingTimer) {
-		sooner(s.search.rotateAt)
+		at = due.First(at, s.search.rotateAt)
 	}
-	sooner(s.scoutAt)
-	sooner(s.search.patientTo)
-	sooner(s.search.dialTo)
 	if len(s.search.pauses) > 0 {
-		sooner(s.search.pauses[0].until)
+		at = due.First(at, s.search.pauses[0].until)
 	}
 	for _, d := range s.doubts {
-		sooner(s.began.Add(d.until))
+		at = due.First(at, s.began.Add(d.until))
 	}
 	return at
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/rate"
@@ -142,7 +143,7 @@ func (s *state) take(now time.Time) effects {
 	for s.rates.on && s.turn(now) {
 		s.settle(now)
 	}
-	s.wakeAt = earlier(s.wakeAt, s.rates.wake)
+	s.wakeAt = due.First(s.wakeAt, s.rates.wake)
 	s.relend()
 	if s.short {
 		s.reclaim()
@@ -162,7 +163,7 @@ func (s *state) settle(now time.Time) {
 		s.holdOrRelease(p)
 		s.countTraffic(p)
 		s.tellViews(p)
-		s.wakeAt = earlier(s.wakeAt, p.due())
+		s.wakeAt = due.First(s.wakeAt, p.due())
 		if p.idle() {
 			delete(s.peers, p.id)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -249,15 +250,7 @@ func (p *peerWants) due() time.Time {
 	if !p.connected {
 		return time.Time{}
 	}
-	return earlier(p.nextAt, earlier(p.retryAt, p.deadline()))
-}
-
-// earlier returns the earlier of two times; the zero time is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
+	return due.First(p.nextAt, p.retryAt, p.deadline())
 }
 
 func isQueued(w *want) bool   { return w.phase == queued }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/rate"
 )
 
@@ -199,7 +200,7 @@ func (r *rates) holds(now time.Time, b *rate.Bucket, p *peerWants) bool {
 	if earliest := now.Add(leastHold); at.Before(earliest) {
 		at = earliest
 	}
-	r.wake = earlier(r.wake, at)
+	r.wake = due.First(r.wake, at)
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -309,7 +310,7 @@ func (s *state) tick(now time.Time, progress func(peer.ID) time.Time) {
 			p.nextAt = time.Time{}
 			s.touch(p)
 		}
-		s.wakeAt = earlier(s.wakeAt, p.due())
+		s.wakeAt = due.First(s.wakeAt, p.due())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 var floors = map[string]int{
 	"message":          0,
 	"internal/actor":   0,
+	"internal/due":     0,
 	"internal/fields":  0,
 	"internal/frames":  0,
 	"internal/planted": 0,

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/providers/tracker"
 )
 
@@ -167,8 +168,8 @@ func (s *state) status() []Status {
 func (s *state) next(now time.Time) time.Time {
 	var at time.Time
 	note := func(t time.Time) {
-		if t.After(now) && (at.IsZero() || t.Before(at)) {
-			at = t
+		if t.After(now) {
+			at = due.First(at, t)
 		}
 	}
 	note(s.movedAt)

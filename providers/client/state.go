@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/providers/record"
 	"github.com/souk-p2p/souk/providers/wire"
 )
@@ -117,11 +118,7 @@ func (s *state) take() effects {
 }
 
 // wakeAt asks to be woken at a time, or before.
-func (s *state) wakeAt(at time.Time) {
-	if s.next.IsZero() || at.Before(s.next) {
-		s.next = at
-	}
-}
+func (s *state) wakeAt(at time.Time) { s.next = due.First(s.next, at) }
 
 // tick does what time asks for.
 func (s *state) tick(now time.Time) {

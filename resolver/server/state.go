@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/rate"
 	"github.com/souk-p2p/souk/resolver/wire"
 )
@@ -132,11 +133,7 @@ func (s *state) tick(now time.Time) {
 // next is when something is due, or the zero time.
 func (s *state) next(now time.Time) time.Time {
 	var at time.Time
-	by := func(t time.Time) {
-		if at.IsZero() || t.Before(at) {
-			at = t
-		}
-	}
+	by := func(t time.Time) { at = due.First(at, t) }
 	if e := s.waits.Front(); e != nil {
 		by(e.Value.(*ask).came.Add(s.limits.WaitTime))
 	}
@@ -152,8 +149,8 @@ func (s *state) next(now time.Time) time.Time {
 	if oldest, there := s.kept.oldest(); there {
 		by(oldest.Add(s.limits.KeepTime))
 	}
-	if refill := s.total.When(now, 1); len(s.turns) > 0 && len(s.runs) < s.limits.Producing && !refill.IsZero() {
-		by(refill)
+	if len(s.turns) > 0 && len(s.runs) < s.limits.Producing {
+		by(s.total.When(now, 1))
 	}
 	return at
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/engine"
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/network"
 	"github.com/souk-p2p/souk/peerrouter"
@@ -223,14 +224,14 @@ func (n *node) wake() time.Time {
 	var at time.Time
 	for _, a := range n.actors {
 		if a.wake != nil {
-			at = earlier(at, a.wake())
+			at = due.First(at, a.wake())
 		}
 	}
 	for _, u := range n.sessions {
-		at = earlier(at, u.wake())
+		at = due.First(at, u.wake())
 	}
 	if n.shelf.slow() {
-		at = earlier(at, n.shelf.until)
+		at = due.First(at, n.shelf.until)
 	}
 	if !at.IsZero() && !at.After(time.Now()) {
 		return time.Now().Add(time.Millisecond)

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/test/internal/replay"
 )
 
@@ -155,16 +156,9 @@ func (w *World) awake() {
 func (w *World) next() time.Time {
 	at := w.events.Next()
 	for _, n := range w.nodes {
-		at = earlier(at, n.due)
+		at = due.First(at, n.due)
 	}
 	return at
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }
 
 // after lets something happen later.

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/download"
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/test/internal/replay"
 )
 
@@ -190,17 +191,12 @@ func (w *world) run() (outcome, error) {
 
 // next is when something happens next.
 func (w *world) next() time.Time {
-	at := w.machine.Wake()
-	if a := w.agenda.Next(); at.IsZero() || !a.IsZero() && a.Before(at) {
-		at = a
-	}
+	at := due.First(w.machine.Wake(), w.agenda.Next())
 	for _, t := range w.running {
 		if rate := t.rate(); rate > 0 {
 			// A nanosecond more, so that it is there then whatever is rounded.
 			in := time.Duration((min(t.resource.size, t.breaksAt)-t.resource.got)/rate*1e9) + 1
-			if end := w.updated.Add(in); at.IsZero() || end.Before(at) {
-				at = end
-			}
+			at = due.First(at, w.updated.Add(in))
 		}
 	}
 	if at.Before(w.now) {

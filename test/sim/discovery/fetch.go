@@ -11,6 +11,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/providers/tracker"
 	"github.com/souk-p2p/souk/session"
@@ -62,11 +63,7 @@ func (fs fetches) busy(who uint32) bool {
 func (fs fetches) next() time.Time {
 	var at time.Time
 	for _, f := range fs {
-		for _, t := range []time.Time{f.world.Next(), f.over, f.deadline} {
-			if !t.IsZero() && (at.IsZero() || t.Before(at)) {
-				at = t
-			}
-		}
+		at = due.First(at, f.world.Next(), f.over, f.deadline)
 	}
 	return at
 }

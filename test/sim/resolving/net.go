@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/due"
 	"github.com/souk-p2p/souk/resolver"
 	"github.com/souk-p2p/souk/test/internal/replay"
 )
@@ -87,7 +88,7 @@ func (n *Net) Run(d time.Duration) { n.Until(d, func() bool { return false }) }
 // the same time happens in an order that the dice decide.
 func (n *Net) step(end time.Time) bool {
 	wake, next := n.Wake(n.Now), n.agenda.Next()
-	at := earlier(wake, next)
+	at := due.First(wake, next)
 	if at.IsZero() || at.After(end) {
 		n.Now = end
 		return false
@@ -108,13 +109,6 @@ func (n *Net) step(end time.Time) bool {
 		n.Check()
 	}
 	return true
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // Part ends the stream to a peer, with what is under way.
