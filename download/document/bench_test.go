@@ -92,6 +92,7 @@ func benchmark(b *testing.B, n int) {
 	require.NoError(b, err)
 	defer d.Close()
 	s := document.NewStore(d)
+	defer func() { require.NoError(b, s.Close(ctx)) }()
 
 	m := newMeter(b)
 	made, err := s.Create(ctx, document.Draft{Name: "photos", Root: firstOf(b)}, func(yield func(document.Entry, error) bool) {

@@ -1,20 +1,17 @@
 package document
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
 
 	"github.com/souk-p2p/souk/download/policy"
 )
@@ -40,37 +37,12 @@ func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("two entries have the key %.80q: every entry has one of its own", e.Key)
 }
 
-// Import is the making of a document that is under way.
-type Import struct {
-	ID      ID        `json:"id"`
-	Name    string    `json:"name"`
-	Root    cid.Cid   `json:"root"`
-	Begun   time.Time `json:"begun"`
-	Entries uint64    `json:"entries"` // so far
-}
-
-// making is an import as the store knows it.
+// making is an import as who makes it knows it.
 type making struct {
-	Import
-	generation string
-	policy     policy.Policy
-	taken      atomic.Uint64 // entries
-}
-
-// Imports returns the imports that are under way, in the order of their begin.
-func (s *Store) Imports() []Import {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]Import, 0, len(s.importing))
-	for _, i := range s.importing {
-		one := i.Import
-		one.Entries = i.taken.Load()
-		all = append(all, one)
-	}
-	slices.SortFunc(all, func(a, b Import) int {
-		return cmp.Or(a.Begun.Compare(b.Begun), bytes.Compare(a.ID[:], b.ID[:]))
-	})
-	return all
+	importing
+	policy policy.Policy
+	who    *caller
+	listed bool // there is a record of it, or may be
 }
 
 // Draft says what a document is to be.
@@ -106,48 +78,48 @@ func (s *Store) Create(ctx context.Context, d Draft, entries iter.Seq2[Entry, er
 	if err := s.Tidy(ctx); err != nil {
 		return Info{}, err
 	}
-	i := &making{generation: rand.Text(), policy: d.Policy}
+	i := &making{policy: d.Policy, who: &caller{}}
 	i.ID, i.Name, i.Root, i.Begun = IDOf(d.Root, d.Name), d.Name, d.Root, time.Now().UTC().Truncate(time.Second)
+	i.generation = rand.Text()
+	if _, err := s.obtain(ctx, i.who, i.importing); err != nil {
+		return Info{}, err
+	}
+	defer s.leave(i.who, unchanged)
 	if err := s.begin(ctx, i); err != nil {
 		return Info{}, err
 	}
-	defer s.ended(i)
 	r, err := s.create(ctx, i, entries)
-	if err != nil {
+	if err == nil {
+		err = s.publish(ctx, i, r)
+	}
+	if err != nil && !i.listed {
 		// With a context of its own: what ended may have been the context.
-		return Info{}, errors.Join(err, s.purge(context.WithoutCancel(ctx), i.generation))
+		err = errors.Join(err, s.purge(context.WithoutCancel(ctx), i.generation))
+	}
+	if err != nil {
+		return Info{}, err
 	}
 	return s.info(ctx, i.ID, r)
 }
 
-// begin makes an import the only one of its document.
+// begin prepares an import of a document that there is not yet.
 func (s *Store) begin(ctx context.Context, i *making) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.importing[i.ID] != nil {
-		return &BusyError{Document: i.ID}
-	}
 	switch one, err := s.Info(ctx, i.ID); {
 	case err == nil:
 		return &ExistsError{Info: one}
 	case !errors.As(err, new(*NotFoundError)):
 		return err
 	}
-	if err := s.pend(ctx, i.generation, i.ID); err != nil {
-		return err
-	}
-	s.importing[i.ID] = i
-	return nil
+	return s.pend(ctx, i.generation, i.ID)
 }
 
-func (s *Store) ended(i *making) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.importing, i.ID)
-}
-
+// create writes the entries. It ends when the store is closed.
 func (s *Store) create(ctx context.Context, i *making, entries iter.Seq2[Entry, error]) (record, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.open, func() { cancel(ErrClosed) })()
 	in := sorter{ctx: ctx, data: s.data, generation: i.generation, most: s.sortBytes}
+	taken := uint64(0)
 	for e, err := range entries {
 		if err == nil {
 			err = context.Cause(ctx)
@@ -158,17 +130,18 @@ func (s *Store) create(ctx context.Context, i *making, entries iter.Seq2[Entry, 
 		if err != nil {
 			return record{}, err
 		}
-		i.taken.Add(1)
+		taken++
+		now := taken
+		i.who.taken.Set(&now)
 	}
 	out := pageWriter{ctx: ctx, data: s.data, generation: i.generation}
 	if err := in.sorted(&out); err != nil {
 		return record{}, err
 	}
-	r := record{
+	return record{
 		Name: i.Name, Root: i.Root, Created: i.Begun, Generation: i.generation,
 		Entries: out.entries, Bytes: out.bytes, Pages: out.count,
-	}
-	return r, s.publish(ctx, i, r)
+	}, nil
 }
 
 // publish makes a document whose pages are written be there.
@@ -178,58 +151,78 @@ func (s *Store) publish(ctx context.Context, i *making, r record) error {
 	if err != nil {
 		return fmt.Errorf("document %s: %w", id, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, step := range []func() error{
-		func() error { return s.unsettle(ctx, id) }, // of one that was removed in part
-		func() error { return s.putPolicy(ctx, id, i.policy) },
-		func() error { return s.data.Sync(ctx, base) }, // no page comes after the record
-		func() error { return s.data.Put(ctx, listPrefix.ChildString(id.String()), data) },
+	return s.inTurn(ctx, turnWith{document: id}, func(t *turn) error {
+		err := inOrder(
+			func() error { return s.unsettle(ctx, id) }, // of one that was removed in part
+			func() error { return s.putPolicy(ctx, id, i.policy) },
+			func() error { return s.data.Sync(ctx, base) }, // no page comes after the record
+			func() error {
+				i.listed, t.did = true, changed
+				return s.data.Put(ctx, listPrefix.ChildString(id.String()), data)
+			},
+			func() error { return s.data.Sync(ctx, base) },
+			func() error { return s.data.Delete(ctx, pendPrefix.ChildString(r.Generation)) },
+		)
+		if err == nil {
+			return nil
+		}
+		return errors.Join(fmt.Errorf("document %s: write its record: %w", id, err), s.retract(context.WithoutCancel(ctx), i))
+	})
+}
+
+// retract takes back that a document is there. While that is in doubt its pages have to stay.
+func (s *Store) retract(ctx context.Context, i *making) error {
+	if !i.listed {
+		return nil
+	}
+	if err := s.unlist(ctx, i.ID); err != nil {
+		return fmt.Errorf("document %s: remove its record: %w", i.ID, err)
+	}
+	i.listed = false
+	return nil
+}
+
+// unlist removes the record of a document, with what was said about it.
+func (s *Store) unlist(ctx context.Context, id ID) error {
+	return inOrder(
+		func() error { return s.data.Delete(ctx, listPrefix.ChildString(id.String())) },
+		func() error { return s.unsettle(ctx, id) },
 		func() error { return s.data.Sync(ctx, base) },
-		func() error { return s.data.Delete(ctx, pendPrefix.ChildString(r.Generation)) },
-	} {
+	)
+}
+
+// inOrder takes steps until one fails.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
 		if err := step(); err != nil {
-			return fmt.Errorf("document %s: write its record: %w", id, err)
+			return err
 		}
 	}
-	s.tell()
 	return nil
 }
 
 // Remove removes a document with its policy. Scans of it end with [ErrRemoved]. It is a
 // [*NotFoundError] when there is none. The data of its entries is left to whoever removes
 // what is wanted no more.
-func (s *Store) Remove(ctx context.Context, id ID) (Info, error) {
-	one, generation, err := s.unpublish(ctx, id)
-	if err != nil {
-		return one, err
-	}
-	return one, s.purge(ctx, generation)
-}
-
-func (s *Store) unpublish(ctx context.Context, id ID) (one Info, generation string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.record(ctx, id)
-	if err == nil {
-		one, err = s.info(ctx, id, r)
-	}
-	if err != nil {
-		return one, "", err
-	}
-	for _, step := range []func() error{
-		func() error { return s.pend(ctx, r.Generation, id) },
-		func() error { return s.data.Delete(ctx, listPrefix.ChildString(id.String())) },
-		func() error { return s.unsettle(ctx, id) },
-		func() error { return s.data.Sync(ctx, base) },
-	} {
-		if err := step(); err != nil {
-			return one, "", fmt.Errorf("remove document %s: %w", id, err)
+func (s *Store) Remove(ctx context.Context, id ID) (one Info, err error) {
+	err = s.inTurn(ctx, turnWith{document: id}, func(t *turn) error {
+		r, err := s.record(ctx, id)
+		if err == nil {
+			one, err = s.info(ctx, id, r)
 		}
-	}
-	s.removed(id)
-	s.tell()
-	return one, r.Generation, nil
+		if err != nil {
+			return err
+		}
+		err = inOrder(
+			func() error { return s.pend(ctx, r.Generation, id) },
+			func() error { t.did = removed; return s.unlist(ctx, id) },
+		)
+		if err != nil {
+			return fmt.Errorf("remove document %s: %w", id, err)
+		}
+		return s.purge(ctx, r.Generation)
+	})
+	return one, err
 }
 
 // unsettle removes what was said about a document that is not there any more.
@@ -250,11 +243,13 @@ func (s *Store) pend(ctx context.Context, generation string, id ID) error {
 	return nil
 }
 
-// Tidy removes what imports and removals have left that did not end. Create calls it.
+// Tidy removes what imports and removals have left that did not end, except of documents
+// with which somebody has a turn. Create calls it.
 func (s *Store) Tidy(ctx context.Context) error {
-	for key, err := range keysBelow(ctx, s.data, pendPrefix) {
+	q := query.Query{Prefix: pendPrefix.String()}
+	for row, err := range datastore.QueryIter(ctx, s.data, q) {
 		if err == nil {
-			err = s.tidy(ctx, key)
+			err = s.tidy(ctx, row)
 		}
 		if err != nil {
 			return fmt.Errorf("remove what is left of documents: %w", err)
@@ -263,41 +258,37 @@ func (s *Store) Tidy(ctx context.Context) error {
 	return nil
 }
 
-// tidy removes the pages of one generation, if they belong to nothing.
-func (s *Store) tidy(ctx context.Context, pending datastore.Key) error {
-	generation := pending.BaseNamespace()
-	data, err := s.data.Get(ctx, pending)
-	if errors.Is(err, datastore.ErrNotFound) {
-		return nil // it ended meanwhile
-	}
-	if err != nil {
-		return err
-	}
+// tidy removes the pages of one generation, if they belong to nothing. It does not matter
+// whether they are still pending: what has ended meanwhile is found again as it is.
+func (s *Store) tidy(ctx context.Context, pending query.Entry) error {
+	generation := datastore.RawKey(pending.Key).BaseNamespace()
 	var id ID
-	if copy(id[:], data) != len(data) {
-		return &DamagedError{Key: pending.String(), Err: fmt.Errorf("%d bytes are no ID", len(data))}
+	if copy(id[:], pending.Value) != len(pending.Value) {
+		return &DamagedError{Key: pending.Key, Err: fmt.Errorf("%d bytes are no ID", len(pending.Value))}
 	}
-	used, err := s.inUse(ctx, id, generation)
-	switch {
-	case err != nil:
-		return err
-	case used:
+	// Who has a turn may be on a disk that hangs, and another document must not wait for it.
+	err := s.inTurn(ctx, turnWith{document: id, atOnce: true}, func(t *turn) error {
+		used, err := s.inUse(ctx, id, generation, t)
+		if err != nil || used {
+			return err
+		}
+		return s.purge(ctx, generation)
+	})
+	if errors.Is(err, errTaken) {
 		return nil
 	}
-	return s.purge(ctx, generation)
+	return err
 }
 
 // inUse reports whether pages are those of an import that is under way or, whereupon they
 // are pending no more, of a document. Where there is neither, there is no policy of it.
-func (s *Store) inUse(ctx context.Context, id ID, generation string) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := s.importing[id]; i != nil && i.generation == generation {
+func (s *Store) inUse(ctx context.Context, id ID, generation string, t *turn) (bool, error) {
+	if t.generation == generation {
 		return true, nil
 	}
 	r, err := s.record(ctx, id)
 	switch {
-	case errors.As(err, new(*NotFoundError)) && s.importing[id] == nil:
+	case errors.As(err, new(*NotFoundError)) && t.generation == "":
 		return false, s.unsettle(ctx, id)
 	case errors.As(err, new(*NotFoundError)) || err == nil && r.Generation != generation:
 		return false, nil

@@ -1,9 +1,3 @@
-// Package document keeps documents: named collections of entries, each with a key and the
-// CID of a DAG. The list of a document's entries is always here; a policy says which of
-// the DAGs are to be, and [Missing] which of those are not yet.
-//
-// What an entry's data is, is not known here: what a block links to, and which blocks are
-// stored, is asked of functions that are handed in.
 package document
 
 import (

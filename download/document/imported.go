@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
 	"github.com/souk-p2p/souk/download/policy"
+	"github.com/souk-p2p/souk/internal/actor"
 )
 
 // ErrRemoved is the error of a scan whose document was removed meanwhile.
@@ -31,6 +31,10 @@ func (d *imported) Scan(ctx context.Context, prefix, from []byte) iter.Seq2[Entr
 		from = prefix
 	}
 	return func(yield func(Entry, error) bool) {
+		if err := context.Cause(d.store.open); err != nil {
+			yield(Entry{}, err)
+			return
+		}
 		for e, err := range d.pages.scan(ctx, from) {
 			if err == nil && !bytes.HasPrefix(e.Key, prefix) {
 				return
@@ -97,7 +101,7 @@ func (d *imported) missingIn(ctx context.Context, r policy.Range, look Look, yie
 // lacks returns what is missing of the entries of a page in a range, as far as they could be
 // looked at, remembers what is not, and reports whether the page reaches beyond the range.
 func (d *imported) lacks(ctx context.Context, n uint32, r policy.Range, look Look) (all []Lack, beyond bool, err error) {
-	marked, err := d.store.marks.of(ctx, d.pages.generation, n) // before anything is looked at
+	marked, err := d.store.marked(ctx, d.pages.generation, n) // before anything is looked at
 	if err != nil {
 		return nil, false, err
 	}
@@ -124,52 +128,22 @@ func (d *imported) lacks(ctx context.Context, n uint32, r policy.Range, look Loo
 		}
 	}
 	if found {
-		err = d.store.marks.put(ctx, d.pages.generation, n, marked)
+		err = d.store.mark(ctx, d.pages.generation, n, marked)
 	}
 	return all, beyond, err
 }
 
 // Watch implements [Document]: nothing changes until the document is removed.
 func (d *imported) Watch(ctx context.Context) (<-chan Change, error) {
-	r := &removal{ch: make(chan Change)}
-	d.store.await(d.id, r)
-	if _, err := d.store.record(ctx, d.id); err != nil {
-		d.store.forget(d.id, r)
+	changes := actor.NewSlot[Change]()
+	w := &watcher{end: changes.Close} // told of nothing
+	id := d.id
+	if err := d.store.watch(ctx, w, &id); err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { d.store.forget(d.id, r) })
-	return r.ch, nil
-}
-
-// removal is who waits for the removal of a document.
-type removal struct {
-	ch  chan Change
-	end sync.Once
-}
-
-func (s *Store) await(id ID, r *removal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.removals[id] == nil {
-		s.removals[id] = make(map[*removal]struct{})
+	if _, err := d.store.record(ctx, id); err != nil {
+		d.store.unwatch(w)
+		return nil, err
 	}
-	s.removals[id][r] = struct{}{}
-}
-
-// forget ends one who waits.
-func (s *Store) forget(id ID, r *removal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if delete(s.removals[id], r); len(s.removals[id]) == 0 {
-		delete(s.removals, id)
-	}
-	r.end.Do(func() { close(r.ch) })
-}
-
-// removed ends all who wait for the removal of a document. It is called with the lock.
-func (s *Store) removed(id ID) {
-	for r := range s.removals[id] {
-		r.end.Do(func() { close(r.ch) })
-	}
-	delete(s.removals, id)
+	return changes.C(), nil
 }

@@ -100,6 +100,13 @@ func (d *disk) Batch(context.Context) (datastore.Batch, error) {
 	return datastore.NewBasicBatch(d), nil
 }
 
+// newStore returns a store that is closed with the test.
+func newStore(t *testing.T, d datastore.Batching) *Store {
+	s := NewStore(d)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	return s
+}
+
 // rows are the keys that there are.
 func (d *disk) rows(t *testing.T) (all []string) {
 	for key, err := range keysBelow(t.Context(), d, base) {

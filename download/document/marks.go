@@ -6,30 +6,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 )
 
-// marks remember which DAGs of documents are complete here, so that this need not be found
-// again by reading their blocks: a bit for each entry, in a row for each page. They outlast
-// the process.
+// Marks say which DAGs of documents are complete here, so that this need not be found again
+// by reading their blocks: a bit for each entry, in a row for each page, with an epoch. They
+// outlast the process.
 //
 // A mark must not outlast what it says, so it falls before a block is deleted: see
 // [Store.Deleting] and [Store.Keep]. And none is set by who has looked while something was
 // being deleted: the round is another then.
-type marks struct {
-	data datastore.Batching
-
-	mu       sync.Mutex
-	loaded   bool
-	epoch    uint64 // marks of another have fallen
-	unmarked bool   // none was set in this epoch
-	deleting int    // deletions that are under way
-	round    uint64 // goes up when a deletion begins and when it ends
-}
-
 var (
 	marksPrefix = base.ChildString("complete")
 	epochKey    = base.ChildString("epoch")
@@ -78,108 +66,94 @@ func markKey(generation string, n uint32) datastore.Key {
 	return marksPrefix.ChildString(generation).ChildString(fmt.Sprintf("%08x", n))
 }
 
-// of returns the marks of a page that have not fallen.
-func (m *marks) of(ctx context.Context, generation string, n uint32) (page, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.load(ctx); err != nil {
+// marked returns the marks of a page that have not fallen.
+func (s *Store) marked(ctx context.Context, generation string, n uint32) (page, error) {
+	at, err := s.obtain(ctx, &caller{}, look{})
+	if err != nil {
 		return page{}, err
 	}
-	p := page{round: m.round, epoch: m.epoch}
-	row, err := m.data.Get(ctx, markKey(generation, n))
+	p := page{round: at.round, epoch: at.epoch}
+	row, err := s.data.Get(ctx, markKey(generation, n))
 	switch {
 	case errors.Is(err, datastore.ErrNotFound):
 		return p, nil
 	case err != nil:
 		return p, fmt.Errorf("read marks of complete DAGs: %w", err)
 	}
-	if epoch, width := binary.Uvarint(row); width > 0 && epoch == m.epoch {
+	if epoch, width := binary.Uvarint(row); width > 0 && epoch == p.epoch {
 		p.bits = bytes.Clone(row[width:])
 	}
 	return p, nil
 }
 
-// put writes the marks of a page, unless something was deleted since they were read.
-func (m *marks) put(ctx context.Context, generation string, n uint32, p page) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.deleting > 0 || m.round != p.round {
+// mark writes the marks of a page, unless something was deleted since they were read.
+func (s *Store) mark(ctx context.Context, generation string, n uint32, p page) error {
+	c := &caller{}
+	_, err := s.obtain(ctx, c, marking{round: p.round})
+	if errors.Is(err, errStale) {
 		return nil
 	}
-	if err := m.data.Put(ctx, markKey(generation, n), p.row()); err != nil {
+	if err != nil {
+		return err
+	}
+	defer s.leave(c, unchanged)
+	if err := s.data.Put(ctx, markKey(generation, n), p.row()); err != nil {
 		return fmt.Errorf("mark complete DAGs: %w", err)
 	}
-	m.unmarked = false
 	return nil
 }
 
-// begin keeps marks from being set, until end is called. With all, every mark falls.
-func (m *marks) begin(ctx context.Context, all bool) (end func(), err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.load(ctx); err != nil {
-		return nil, err
+// doDuty reads or writes the epoch, and returns it.
+func (s *Store) doDuty(ctx context.Context, a answer) (epoch uint64, err error) {
+	if a.do == readEpoch {
+		return s.epoch(ctx)
 	}
-	if all && !m.unmarked {
-		if err := m.data.Put(ctx, epochKey, binary.AppendUvarint(nil, m.epoch+1)); err != nil {
-			return nil, fmt.Errorf("make marks of complete DAGs fall: %w", err)
-		}
-		m.epoch++
-		m.unmarked = true
+	if err := s.data.Put(ctx, epochKey, binary.AppendUvarint(nil, a.epoch)); err != nil {
+		return 0, fmt.Errorf("make marks of complete DAGs fall: %w", err)
 	}
-	m.deleting++
-	m.round++
-	return sync.OnceFunc(m.end), nil
+	return a.epoch, nil
 }
 
-func (m *marks) end() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.deleting--
-	m.round++
-}
-
-// load reads the epoch once. It is called with the lock.
-func (m *marks) load(ctx context.Context) error {
-	if m.loaded {
-		return nil
-	}
-	row, err := m.data.Get(ctx, epochKey)
+func (s *Store) epoch(ctx context.Context) (uint64, error) {
+	row, err := s.data.Get(ctx, epochKey)
 	switch {
 	case errors.Is(err, datastore.ErrNotFound):
+		return 0, nil
 	case err != nil:
-		return fmt.Errorf("epoch of marks: %w", err)
-	default:
-		epoch, width := binary.Uvarint(row)
-		if width <= 0 {
-			return &DamagedError{Key: epochKey.String(), Err: errCut}
-		}
-		m.epoch = epoch
+		return 0, fmt.Errorf("epoch of marks: %w", err)
 	}
-	m.loaded = true
-	return nil
+	epoch, width := binary.Uvarint(row)
+	if width <= 0 {
+		return 0, &DamagedError{Key: epochKey.String(), Err: errCut}
+	}
+	return epoch, nil
 }
 
 // Deleting is called before single blocks are deleted from the store of which documents
 // know what is complete. It makes that be looked at again: what was found complete until
-// then, and until over is called after the deletion, is not taken for it any more. When it
-// fails nothing may be deleted.
+// then, and until over is called after the deletion, is not taken for it any more. It waits
+// for those who are just remembering something. When it fails nothing may be deleted.
 func (s *Store) Deleting(ctx context.Context) (over func(), err error) {
-	return s.marks.begin(ctx, true)
+	c := &caller{}
+	if _, err := s.obtain(ctx, c, deleting{}); err != nil {
+		return nil, err
+	}
+	return func() { s.leave(c, unchanged) }, nil
 }
 
 // Keep is called in a sweep of the store of which documents know what is complete, when it
 // is decided what stays and before anything is deleted. What the sweep does not keep whole
 // will be looked at again. Whoever finds a block while the sweep is under way must be able
-// to rely on its staying. When it fails nothing may be deleted.
+// to rely on its staying. A second sweep waits until the first has returned. When it fails
+// nothing may be deleted.
 //
 // It reads the pages of all entries that were found complete: about a second for a million.
 func (s *Store) Keep(ctx context.Context, whole func(root cid.Cid) bool) error {
-	end, err := s.marks.begin(ctx, false)
-	if err != nil {
+	c := &caller{}
+	if _, err := s.obtain(ctx, c, deleting{sweep: true}); err != nil {
 		return err
 	}
-	defer end()
+	defer s.leave(c, unchanged)
 	for row, err := range s.rows(ctx) {
 		if err != nil {
 			return err
@@ -199,7 +173,7 @@ func (s *Store) Keep(ctx context.Context, whole func(root cid.Cid) bool) error {
 func (s *Store) keep(ctx context.Context, of pages, whole func(root cid.Cid) bool) error {
 	w := writer{ctx: ctx, data: s.data, most: deletions}
 	for n := range of.count {
-		marked, err := s.marks.of(ctx, of.generation, n)
+		marked, err := s.marked(ctx, of.generation, n)
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, d: newDisk()}
-	r.Store = NewStore(r.d)
+	r.Store = newStore(r.t, r.d)
 	r.id = create(t, r.Store, "some", entriesOf("a", "b", "part")...).ID
 	return r
 }
@@ -50,7 +50,7 @@ func (r *rig) looked() int {
 	return r.looks - before
 }
 
-func (r *rig) restart() { r.Store = NewStore(r.d) }
+func (r *rig) restart() { r.Store = newStore(r.t, r.d) }
 
 // deletes is one who deletes a block, or has it deleted while something is done.
 func (r *rig) deletes(meanwhile func()) {

@@ -38,7 +38,7 @@ func lacks(missing iter.Seq2[Lack, error]) (all []string, err error) {
 }
 
 func TestMissingIsWhatThePolicyCoversAndIsNotWhole(t *testing.T) {
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	made := create(t, s, "some", entriesOf("a/1", "a/2", "a/3", "b/1", "b/2", "c")...)
 	doc := open(t, s, made.ID)
 	stored := here{cidOf("a/2"): {Blocks: 3, Bytes: 9}, cidOf("b/1"): {Blocks: 2, Bytes: 5, Absent: 4}}
@@ -62,7 +62,7 @@ func TestMissingIsWhatThePolicyCoversAndIsNotWhole(t *testing.T) {
 }
 
 func TestWhatCannotBeLookedAtEndsTheListWithTheReason(t *testing.T) {
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	doc := open(t, s, create(t, s, "some", entriesOf("a", "b")...).ID)
 	broken := errors.New("disk")
 	got, err := lacks(Missing(t.Context(), doc, policy.Everything(), nil, func(_ context.Context, c cid.Cid) (Presence, error) {
@@ -83,7 +83,7 @@ func TestWhatCannotBeLookedAtEndsTheListWithTheReason(t *testing.T) {
 // A node that wants a few of many entries does not read the others.
 func TestAPolicyOfFewKeysReadsFewPages(t *testing.T) {
 	d := newDisk()
-	s := NewStore(d)
+	s := newStore(t, d)
 	doc := open(t, s, create(t, s, "some", numbered(3_000)...).ID)
 	for _, c := range []struct {
 		policy []string

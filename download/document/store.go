@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -16,29 +15,6 @@ import (
 	"github.com/souk-p2p/souk/download/policy"
 )
 
-// Store keeps documents in a datastore, under /documents:
-//
-//	list/ID                what there is: a record, written last and removed first
-//	policy/ID              the policy
-//	sync/ID                there is one when what is missing is to be fetched
-//	entries/GENERATION/…   pages of entries, in the order of keys
-//	pending/GENERATION     pages that belong to no document yet, or no more
-//	complete/GENERATION/…  which of the entries are known to be complete
-//	epoch                  of these
-//
-// So a document is there whole or not at all, also after the process was killed or the
-// power lost. Many goroutines may use a store, and no two stores one datastore.
-type Store struct {
-	data      datastore.Batching
-	sortBytes int // of entries that are held to be sorted
-	marks     *marks
-
-	mu        sync.Mutex
-	importing map[ID]*making
-	removals  map[ID]map[*removal]struct{} // who waits for the removal of a document
-	watchers  map[chan struct{}]struct{}
-}
-
 var (
 	base         = datastore.NewKey("/documents")
 	listPrefix   = base.ChildString("list")
@@ -47,14 +23,6 @@ var (
 	pagesPrefix  = base.ChildString("entries")
 	pendPrefix   = base.ChildString("pending")
 )
-
-// NewStore returns the documents in a datastore, which stays the caller's.
-func NewStore(d datastore.Batching) *Store {
-	return &Store{
-		data: d, sortBytes: sortBytes, marks: &marks{data: d}, importing: make(map[ID]*making),
-		removals: make(map[ID]map[*removal]struct{}), watchers: make(map[chan struct{}]struct{}),
-	}
-}
 
 // Info describes a document.
 type Info struct {
@@ -102,11 +70,19 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Info returns what is known of a document, or a [*NotFoundError].
 func (s *Store) Info(ctx context.Context, id ID) (Info, error) {
-	r, err := s.record(ctx, id)
+	r, err := s.find(ctx, id)
 	if err != nil {
 		return Info{}, err
 	}
 	return s.info(ctx, id, r)
+}
+
+// find is record of a store that is open.
+func (s *Store) find(ctx context.Context, id ID) (record, error) {
+	if err := context.Cause(s.open); err != nil {
+		return record{}, err
+	}
+	return s.record(ctx, id)
 }
 
 func (s *Store) info(ctx context.Context, id ID, r record) (Info, error) {
@@ -120,7 +96,7 @@ func (s *Store) info(ctx context.Context, id ID, r record) (Info, error) {
 
 // Document returns one of the documents, or a [*NotFoundError].
 func (s *Store) Document(ctx context.Context, id ID) (Document, error) {
-	r, err := s.record(ctx, id)
+	r, err := s.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +111,10 @@ func (s *Store) pages(r record) pages {
 // List yields all documents, in the order of their IDs. An error is yielded last.
 func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		if err := context.Cause(s.open); err != nil {
+			yield(Info{}, err)
+			return
+		}
 		for row, err := range s.rows(ctx) {
 			var one Info
 			if err == nil {
@@ -251,20 +231,20 @@ func (s *Store) SetSyncing(ctx context.Context, id ID, on bool) error {
 
 // change changes something about a document that is there.
 func (s *Store) change(ctx context.Context, id ID, write func() error) error {
-	s.mu.Lock() // against a removal between the look and the write
-	defer s.mu.Unlock()
-	if _, err := s.record(ctx, id); err != nil {
-		return err
-	}
-	err := write()
-	if err == nil {
-		err = s.data.Sync(ctx, base)
-	}
-	if err != nil {
-		return fmt.Errorf("change document %s: %w", id, err)
-	}
-	s.tell()
-	return nil
+	return s.inTurn(ctx, turnWith{document: id}, func(t *turn) error {
+		if _, err := s.record(ctx, id); err != nil {
+			return err
+		}
+		t.did = changed
+		err := write()
+		if err == nil {
+			err = s.data.Sync(ctx, base)
+		}
+		if err != nil {
+			return fmt.Errorf("change document %s: %w", id, err)
+		}
+		return nil
+	})
 }
 
 func (s *Store) putPolicy(ctx context.Context, id ID, p policy.Policy) error {
@@ -295,31 +275,4 @@ func parseRecord(id ID, key datastore.Key, data []byte) (r record, err error) {
 		return record{}, &DamagedError{Key: key.String(), Err: err}
 	}
 	return r, nil
-}
-
-// Watch returns a channel on which there is something when a document was made or removed
-// or has another policy than when it was last read. It never holds more than one, and
-// nobody waits for its reader. It is closed when ctx ends.
-func (s *Store) Watch(ctx context.Context) <-chan struct{} {
-	changed := make(chan struct{}, 1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.watchers[changed] = struct{}{}
-	context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers, changed)
-		close(changed)
-	})
-	return changed
-}
-
-// tell tells who watches. It is called with the lock.
-func (s *Store) tell() {
-	for changed := range s.watchers {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
 }

@@ -19,7 +19,7 @@ func TestAScanYieldsWhatWasPutInInOrder(t *testing.T) {
 	byKey := func(a, b Entry) int { return bytes.Compare(a.Key, b.Key) }
 	part := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', '/', 0xff}), 0, 3)
 	rapid.Check(t, func(rt *rapid.T) {
-		s := NewStore(newDisk())
+		s := newStore(t, newDisk())
 		s.sortBytes = rapid.IntRange(1, 40_000).Draw(rt, "held")
 		all := rapid.SliceOfNDistinct(rapid.Custom(func(rt *rapid.T) Entry {
 			key := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 'a', '/', 0xff}), 1, 5).Draw(rt, "key")
@@ -52,7 +52,7 @@ func TestAScanYieldsWhatWasPutInInOrder(t *testing.T) {
 }
 
 func TestADocumentIsFoundByItsNameAndID(t *testing.T) {
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	photos := create(t, s, "photos", entriesOf("a", "b")...)
 	require.Equal(t, IDOf(cidOf("photos"), "photos"), photos.ID)
 	require.Equal(t, "doc/"+photos.ID.String(), photos.ID.Namespace())
@@ -99,7 +99,7 @@ func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 		{"n", cidOf("r"), []Entry{{Key: []byte("a"), CID: cidOf("a"), Metadata: make([]byte, MaxMetadata+1)}}, "metadata of 4097 bytes"},
 	} {
 		d := newDisk()
-		_, err := NewStore(d).Create(t.Context(), Draft{Name: c.name, Root: c.root}, these(c.has...))
+		_, err := newStore(t, d).Create(t.Context(), Draft{Name: c.name, Root: c.root}, these(c.has...))
 		require.ErrorContains(t, err, c.says)
 		require.Empty(t, d.rows(t), "nothing is left")
 	}
@@ -107,7 +107,7 @@ func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 
 func TestEntriesThatEndWithAnErrorMakeNoDocument(t *testing.T) {
 	d := newDisk()
-	s := NewStore(d)
+	s := newStore(t, d)
 	s.sortBytes = 10_000
 	broken := errors.New("no more")
 	_, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, func(yield func(Entry, error) bool) {
@@ -126,7 +126,7 @@ func TestEntriesThatEndWithAnErrorMakeNoDocument(t *testing.T) {
 }
 
 func TestADocumentIsMadeOnce(t *testing.T) {
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	made := create(t, s, "photos", entriesOf("a")...)
 	_, err := s.Create(t.Context(), Draft{Name: "photos", Root: cidOf("photos")}, these())
 	var there *ExistsError
@@ -140,13 +140,13 @@ func TestAnImportThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 	all := numbered(300)
 	for left := int64(0); ; left++ {
 		d := newDisk()
-		s := NewStore(d)
+		s := newStore(t, d)
 		s.sortBytes = 50_000
 		d.left.Store(left)
 		_, err := s.Create(t.Context(), Draft{Name: "some", Root: cidOf("some")}, these(all...))
 		d.left.Store(1 << 40)
 
-		next := NewStore(d)
+		next := newStore(t, d)
 		require.NoError(t, next.Tidy(t.Context()))
 		doc, lost := next.Document(t.Context(), IDOf(cidOf("some"), "some"))
 		if lost != nil {
@@ -173,7 +173,7 @@ func pending(t *testing.T, d *disk) []string {
 func TestARemovalThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 	for left := int64(0); ; left++ {
 		d := newDisk()
-		s := NewStore(d)
+		s := newStore(t, d)
 		made := create(t, s, "some", numbered(300)...)
 		require.NoError(t, s.SetPolicy(t.Context(), made.ID, policy.Nothing()))
 		require.NoError(t, s.SetSyncing(t.Context(), made.ID, true))
@@ -181,7 +181,7 @@ func TestARemovalThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 		_, err := s.Remove(t.Context(), made.ID)
 		d.left.Store(1 << 40)
 
-		next := NewStore(d)
+		next := newStore(t, d)
 		require.NoError(t, next.Tidy(t.Context()))
 		if doc, gone := next.Document(t.Context(), made.ID); gone == nil {
 			found, scanned := keys(doc.Scan(t.Context(), nil, nil))
@@ -202,7 +202,7 @@ func TestARemovalThatIsKilledAtAnyWriteLeavesAllOrNothing(t *testing.T) {
 }
 
 func TestAScanOfADocumentThatIsRemovedSaysSo(t *testing.T) {
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	made := create(t, s, "some", numbered(300)...)
 	changes, err := open(t, s, made.ID).Watch(t.Context())
 	require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestAScanOfADocumentThatIsRemovedSaysSo(t *testing.T) {
 
 func TestALostPageIsDamageAndNoEnd(t *testing.T) {
 	d := newDisk()
-	s := NewStore(d)
+	s := newStore(t, d)
 	made := create(t, s, "some", numbered(300)...)
 	r, err := s.record(t.Context(), made.ID)
 	require.NoError(t, err)
@@ -245,7 +245,7 @@ func TestALostPageIsDamageAndNoEnd(t *testing.T) {
 
 func TestAPolicyIsThatOfADocument(t *testing.T) {
 	d := newDisk()
-	s := NewStore(d)
+	s := newStore(t, d)
 	only, err := policy.Parse("nothing-except", "prefix:utf8:a")
 	require.NoError(t, err)
 	require.ErrorAs(t, s.SetPolicy(t.Context(), none, only), new(*NotFoundError))
@@ -256,7 +256,7 @@ func TestAPolicyIsThatOfADocument(t *testing.T) {
 	made := create(t, s, "some", entriesOf("a", "b")...)
 	require.True(t, made.Policy.Equal(policy.Everything()))
 	require.NoError(t, s.SetPolicy(t.Context(), made.ID, only))
-	got, err := NewStore(d).Policy(t.Context(), made.ID)
+	got, err := newStore(t, d).Policy(t.Context(), made.ID)
 	require.NoError(t, err)
 	require.True(t, only.Equal(got), "it outlasts the process")
 
@@ -264,7 +264,7 @@ func TestAPolicyIsThatOfADocument(t *testing.T) {
 	require.ErrorAs(t, s.SetSyncing(t.Context(), none, true), new(*NotFoundError))
 	for _, on := range []bool{true, false, true} {
 		require.NoError(t, s.SetSyncing(t.Context(), made.ID, on))
-		one, err := NewStore(d).Info(t.Context(), made.ID)
+		one, err := newStore(t, d).Info(t.Context(), made.ID)
 		require.NoError(t, err)
 		require.Equal(t, on, one.Syncing)
 	}
@@ -276,7 +276,7 @@ func TestAPolicyIsThatOfADocument(t *testing.T) {
 
 func TestWhoWatchesTheStoreIsToldAndNotWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := NewStore(newDisk())
+	s := newStore(t, newDisk())
 	changed := s.Watch(ctx)
 	made := create(t, s, "some", entriesOf("a")...)
 	require.NoError(t, s.SetPolicy(ctx, made.ID, policy.Nothing()))

@@ -16,6 +16,7 @@ var actors = []string{
 	"resolver/server",
 	"download",
 	"download/mirror",
+	"download/document",
 }
 
 func isActor(dir string) bool { return slices.Contains(actors, dir) }
