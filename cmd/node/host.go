@@ -48,7 +48,8 @@ type hosted struct {
 // run runs the node until ctx ends or the exchange has ended by itself.
 func (h *hosted) run(ctx context.Context, cfg node.Config) (err error) {
 	defer runtime.KeepAlive(heapFloor())
-	cfg.Storage, cfg.SyncDocuments = node.NewStorage(h.repo), true
+	cfg.Storage, cfg.SyncDocuments = node.NewStorage(h.repo, cfg.Log), true
+	defer func() { err = errors.Join(err, cfg.Storage.Close()) }()
 	if err := cfg.Storage.Blocks.SetQuota(ctx, h.quota); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 		require.NoError(t, err)
 		w.id = one.ID
 		w.restart()
+		defer func() { require.NoError(t, w.docs.Close(t.Context())) }()
 		defer func() { w.m.Close() }()
 		test(t, w)
 	})

@@ -66,6 +66,11 @@ func dataset() map[string][]blocks.Block {
 	return data
 }
 
+func (r *replica) close(t require.TestingT) {
+	r.m.Close()
+	require.NoError(t, r.docs.Close(context.Background()))
+}
+
 func (r *replica) look(ctx context.Context, root cid.Cid) (p document.Presence, err error) {
 	o := dag.Options{Missing: func(cid.Cid, error) error { p.Absent++; return nil }}
 	err = dag.Walk(ctx, dag.Local(r.Exchange.(*exchanges.Souk).Store.Get), root, o, func(_ cid.Cid, b blocks.Block) error {
@@ -120,7 +125,7 @@ func TestAPolicySaysWhatIsDownloadedOfADocument(t *testing.T) {
 				}
 				w.Check(func(t require.TestingT) {
 					r := newReplica(t, client, data, author)
-					defer r.m.Close()
+					defer r.close(t)
 					r.follow(t, c.policy)
 					require.Equal(t, c.here, r.has(t, data))
 					listed := 0
@@ -149,9 +154,9 @@ func TestAPolicyIsWidenedAndNarrowedLater(t *testing.T) {
 		w.Check(func(t require.TestingT) {
 			full := newReplica(t, second, data, author)
 			full.follow(t, "everything")
-			full.m.Close()
+			full.close(t)
 			r := newReplica(t, client, data, author, second)
-			defer r.m.Close()
+			defer r.close(t)
 			r.follow(t, "nothing-except prefix:utf8:a/")
 			require.Equal(t, keys[:2], r.has(t, data))
 

@@ -26,7 +26,8 @@ func BenchmarkMissing(b *testing.B) {
 	d, err := pebbledb.Open(b.TempDir())
 	require.NoError(b, err)
 	defer d.Close()
-	s := newStorage(blockstore.New(d, blockstore.WithTrustedReads()), d)
+	s := newStorage(blockstore.New(d, blockstore.WithTrustedReads()), d, nil)
+	defer func() { require.NoError(b, s.Close()) }()
 	one := document.Info{}
 	var batch []blocks.Block
 	one, err = s.docs.Create(b.Context(), document.Draft{Name: "files", Root: leafOf(b, 0).Cid()}, func(yield func(document.Entry, error) bool) {

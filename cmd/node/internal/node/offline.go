@@ -35,7 +35,7 @@ type Offline struct {
 // listen.
 func NewOffline(r *repo.Repo, cfg Config) *Offline {
 	cfg.Listen = nil
-	cfg.Storage = NewStorage(r)
+	cfg.Storage = NewStorage(r, cfg.Log)
 	return &Offline{Storage: cfg.Storage, repo: r, store: cfg.Storage.Blocks, cfg: cfg}
 }
 
@@ -107,7 +107,7 @@ func (n *Offline) Info(context.Context) (Info, error) {
 }
 
 // Close closes the repository.
-func (n *Offline) Close() error { return n.repo.Close() }
+func (n *Offline) Close() error { return errors.Join(n.Storage.Close(), n.repo.Close()) }
 
 // ownedFetcher takes the network that was started for it down with it.
 type ownedFetcher struct {

@@ -105,6 +105,7 @@ type Online struct {
 	store   blockstore.Blockstore
 	memory  Memory
 	started time.Time
+	forget  func() error    // closes a storage of the node's own
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // peers that are kept, announcements of a restart
@@ -133,29 +134,29 @@ type Online struct {
 func Start(ctx context.Context, key crypto.PrivKey, store blockstore.Blockstore, cfg Config) (*Online, error) {
 	gate := &Gate{}
 	gate.Allow(cfg.Allowed)
-	storage := cfg.Storage
+	storage, forget := cfg.Storage, func() error { return nil }
 	if storage == nil {
-		storage = newStorage(store, dssync.MutexWrap(datastore.NewMapDatastore()))
-		store = storage.Blocks
+		storage = newStorage(store, dssync.MutexWrap(datastore.NewMapDatastore()), cfg.Log)
+		store, forget = storage.Blocks, storage.Close
 	}
 	log := cmp.Or(cfg.Log, zap.NewNop())
 	h, err := newHost(key, cfg, gate, log.Named("node"))
 	if err != nil {
-		return nil, fmt.Errorf("start the network: %w", err)
+		return nil, errors.Join(fmt.Errorf("start the network: %w", err), forget())
 	}
 	if cfg.Memory == nil {
 		cfg.Memory = forgetful{}
 	}
 	d, err := cfg.joinDHT(h, storage, log)
 	if err != nil {
-		return nil, errors.Join(err, h.Close())
+		return nil, errors.Join(err, h.Close(), forget())
 	}
 	x, err := souk.New(ctx, h, store, cfg.options(log, d)...)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), leave(d), h.Close())
+		return nil, errors.Join(fmt.Errorf("start the exchange: %w", err), leave(d), h.Close(), forget())
 	}
 	n := &Online{
-		Storage: storage, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
+		Storage: storage, forget: forget, Host: h, Exchange: x, log: log.Named("node"), logs: cfg.Logs, told: cfg.Settings, store: store, memory: cfg.Memory, started: time.Now(),
 		gate: gate, dht: d, relaying: cfg.Relaying.Client, isTracker: cfg.Tracker != nil, given: merge(nil, cfg.Trackers),
 		kept: make(map[peer.ID]kept), looked: make(chan struct{}, 1),
 	}
@@ -311,5 +312,5 @@ func (n *Online) Close() error {
 		err = n.mirror.Close()
 	}
 	n.work.Wait()
-	return errors.Join(err, n.Exchange.Close(), leave(n.dht), n.Host.Close())
+	return errors.Join(err, n.Exchange.Close(), leave(n.dht), n.Host.Close(), n.forget())
 }

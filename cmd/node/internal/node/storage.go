@@ -1,14 +1,17 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
+	"go.uber.org/zap"
 
 	"github.com/souk-p2p/souk/adapter/dag/gc"
 	"github.com/souk-p2p/souk/adapter/dag/pins"
@@ -64,14 +67,18 @@ type disk interface {
 	Reclaim(ctx context.Context, prefix datastore.Key) error
 }
 
-// NewStorage returns the storage of a repository, which stays the caller's.
-func NewStorage(r *repo.Repo) *Storage {
-	return newStorage(blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), r.Blocks())
+// NewStorage returns the storage of a repository, which stays the caller's and is closed
+// after it. The log is silent when nil.
+func NewStorage(r *repo.Repo, log *zap.Logger) *Storage {
+	return newStorage(blockstore.New(r.Blocks(), blockstore.WithTrustedReads()), r.Blocks(), log)
 }
 
 // newStorage keeps blocks in a store, and what belongs to them in a datastore.
-func newStorage(store blockstore.Blockstore, data datastore.Batching) *Storage {
-	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data), docs: document.NewStore(data)}
+func newStorage(store blockstore.Blockstore, data datastore.Batching, log *zap.Logger) *Storage {
+	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data)}
+	s.docs = document.NewStore(data, document.WithFail(func(err error) {
+		cmp.Or(log, zap.NewNop()).Error("documents can be neither read nor changed any more", zap.Error(err))
+	}))
 	s.disk, _ = data.(disk)
 	s.Blocks.BeforeDelete(s.docs.Deleting)
 	for _, source := range []roots.Source{s.pins, documentRoots{s}, transferRoots{s}} {
@@ -80,6 +87,18 @@ func newStorage(store blockstore.Blockstore, data datastore.Batching) *Storage {
 		}
 	}
 	return s
+}
+
+// storagePatience is for who is just writing about a document: as long as closing an exchange
+// may take.
+const storagePatience = 2 * time.Second
+
+// Close ends what works on the storage by itself, after the nodes that use it. What is stored
+// stays.
+func (s *Storage) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), storagePatience)
+	defer cancel()
+	return s.docs.Close(ctx)
 }
 
 // Usage is how much is stored.

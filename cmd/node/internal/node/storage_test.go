@@ -73,7 +73,9 @@ func TestAVerifyThatMayNotReadBlamesNoBlock(t *testing.T) {
 	require.NoError(t, store.PutMany(t.Context(), numberedBlocks(3)))
 	verify := func(why error) (VerifyResult, error) {
 		failing := unreadable{store, &fs.PathError{Op: "open", Path: "000005.blob", Err: why}}
-		return newStorage(failing, data).Verify(t.Context(), VerifyRequest{Quarantine: true}, nil, nil)
+		s := newStorage(failing, data, nil)
+		defer func() { require.NoError(t, s.Close()) }()
+		return s.Verify(t.Context(), VerifyRequest{Quarantine: true}, nil, nil)
 	}
 	for _, why := range []error{syscall.EACCES, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		done, err := verify(why)
