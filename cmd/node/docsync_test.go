@@ -209,7 +209,7 @@ func TestATrackerLeadsToWhoHasADocument(t *testing.T) {
 
 	reader := start(t, repo, tracked...)
 	must(t, repo, "doc", "sync", "album", "--wait=false")
-	require.Eventually(t, func() bool { return statusOf(t, repo, "album").Active > 0 }, eventually, tick)
+	eventually.True(t, func() bool { return statusOf(t, repo, "album").Active > 0 })
 	start(t, replica, tracked...)
 	must(t, replica, "doc", "sync", "album")
 	must(t, reader.repo, "doc", "sync", "album", "--timeout", "30s")
