@@ -95,11 +95,17 @@ func (m *marks) audit(claims map[ticket]*claim) error {
 		return errors.New("callers wait for the epoch, and nobody reads it")
 	}
 	for _, c := range m.waiting {
-		if w, is := c.what.(deleting); !is || m.writing == 0 && m.duty == nil && !(w.sweep && m.sweep != nil) {
+		if m.known && !m.holdsUp(c) {
 			return fmt.Errorf("caller %d waits for nothing", c.who)
 		}
 	}
 	return nil
+}
+
+// holdsUp reports whether there is something that one who waits has to wait for.
+func (m *marks) holdsUp(c *claim) bool {
+	w, isDeletion := c.what.(deleting)
+	return isDeletion && (m.writing > 0 || w.sweep && m.sweep != nil || !w.sweep && m.duty != nil)
 }
 
 func (ws *watches) audit() error {

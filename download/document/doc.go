@@ -23,12 +23,12 @@
 // entries are written, because there is no other of the same document. Reading needs none.
 //
 // Marks: who looks at a DAG has asked for the round before, and gets leave to mark it only in
-// the same round and while nothing is being deleted. Who deletes begins a round: from then on
-// nobody gets leave, and when those who had it have given it back it has the marks fall. With
-// single blocks all of them do: the first to delete writes the next epoch, and the others
-// wait for that; when that fails it is its failure alone, and the next tries. The first of
-// all callers reads the epoch in the same way. A sweep goes through the marks itself, and
-// another waits for its end.
+// the same round, which ends with each deletion, and while nothing is being deleted. From when
+// somebody wants to delete nobody gets leave, and when those who had it have given it back it
+// has the marks fall. With single blocks all of them do: the first to delete writes the next
+// epoch, and the others wait for that; when that fails it is its failure alone, and the next
+// tries. The first of all callers reads the epoch in the same way. A sweep goes through the
+// marks itself, and another waits for its end.
 //
 // Bounds: a caller waits for one thing or has one, an import that is being written two; it
 // gives back what it has when its context has ended or it has panicked. Who watches has a

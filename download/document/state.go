@@ -127,7 +127,7 @@ func (s *state) want(who ticket, what want) {
 	case marking:
 		s.wantMarking(c, what)
 	case deleting:
-		s.marks.begin()
+		s.marks.deleting++
 		s.marks.waiting = append(s.marks.waiting, c)
 		s.settle()
 	}

@@ -13,23 +13,12 @@ type marks struct {
 	known    bool   // the epoch is
 	epoch    uint64 // marks of another have fallen
 	unmarked bool   // none was set in this epoch
-	round    uint64 // goes up when a deletion begins and when it ends
+	round    uint64 // goes up when a deletion ends
 	deleting int    // deletions that have begun, also those that wait
 	writing  int    // callers that have leave to write marks
 	sweep    *claim // that goes through the marks
 	duty     *claim // of who reads or writes the epoch
 	waiting  []*claim
-}
-
-// begin begins a round in which something is deleted, end the one after.
-func (m *marks) begin() {
-	m.deleting++
-	m.round++
-}
-
-func (m *marks) end() {
-	m.deleting--
-	m.round++
 }
 
 func (s *state) wantMarking(c *claim, w marking) {
@@ -115,7 +104,8 @@ func (s *state) leaveMarks(c *claim) {
 		m.sweep = nil
 	}
 	if _, isDeletion := c.what.(deleting); isDeletion {
-		m.end()
+		m.deleting--
+		m.round++
 	}
 	s.settle()
 }
