@@ -3,7 +3,6 @@ package crash
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,8 +55,7 @@ func TestAKilledImportLeavesADocumentOrNone(t *testing.T) {
 		name := fmt.Sprintf("document %d", round)
 		var n *node
 		if round%2 == 1 {
-			n = serve(t, repo)
-			require.True(t, n.ready(t), "%s", n.errors)
+			n = served(t, repo)
 		}
 		p := start(t, repo, "doc", "import", root, "--name", name)
 		if n != nil {
@@ -77,47 +75,4 @@ func TestAKilledImportLeavesADocumentOrNone(t *testing.T) {
 		require.Empty(t, documents(t, repo))
 	}
 	t.Logf("seed %d: %d imports were over", *seed, whole)
-}
-
-// Documents go on where they stopped when the node that syncs them is killed at any time:
-// what is missing is right, and no more is fetched than that, what was in flight, and what
-// had come and was not in the store yet.
-func TestAKilledSyncGoesOnWhereItStopped(t *testing.T) {
-	t.Parallel()
-	souk(t)
-	const files, size, slack = 300, 40_000, 8 << 20
-	dir := filepath.Join(t.TempDir(), "files")
-	require.NoError(t, os.Mkdir(dir, 0o755))
-	rng := rand.New(rand.NewPCG(*seed, 5))
-	for i := range files {
-		writeNoise(t, rng, filepath.Join(dir, fmt.Sprintf("%04d", i)), size)
-	}
-	holder := serve(t, t.TempDir())
-	require.True(t, holder.ready(t), "%s", holder.errors)
-	root := strings.TrimSpace(run(t, holder.repo, "add", "-Q", dir))
-	prepared := func() string {
-		repo := filepath.Join(t.TempDir(), "repo")
-		run(t, repo, "doc", "import", root, "--name", "files", "--peer", holder.Addr[0])
-		return repo
-	}
-	sync := []string{"doc", "sync", "files", "--peer", holder.Addr[0]}
-	first := prepared()
-	m := undisturbed(t, func() { run(t, first, sync...) })
-	for range share(t, 4) {
-		repo := prepared()
-		n := serve(t, repo)
-		require.True(t, n.ready(t), "%s", n.errors)
-		p := start(t, repo, sync...)
-		n.killAfter(m.next())
-		p.kill()
-
-		missing := int64(strings.Count(run(t, repo, "doc", "missing", "files", "-q"), "\n"))
-		before := holder.sent(t)
-		n = serve(t, repo)
-		require.True(t, n.ready(t), "%s", n.errors)
-		run(t, repo, sync...)
-		require.Equal(t, "0 files are missing, 0 B\n", run(t, repo, "doc", "missing", "files"))
-		n.kill()
-		require.LessOrEqual(t, holder.sent(t)-before, missing*size+slack)
-	}
 }

@@ -45,8 +45,7 @@ func TestAKilledCollectionLosesNothingThatIsPinned(t *testing.T) {
 
 		var n *node
 		if round%2 == 1 {
-			n = serve(t, repo)
-			require.True(t, n.ready(t), "%s", n.errors)
+			n = served(t, repo)
 		}
 		p := start(t, repo, "--progress=json", "gc")
 		eventually.True(t, func() bool { return p.errors.String() != "" || p.over() }, "it has marked")
@@ -69,18 +68,14 @@ func TestANodeKilledWhileItCollectsByItselfLosesNothingThatIsPinned(t *testing.T
 	souk(t)
 	rng := rand.New(rand.NewPCG(*seed, 4))
 	for range share(t, 3) {
-		n := &node{repo: t.TempDir()}
-		n.process = start(t, n.repo, "--json", "run", "--debug", "off", "--listen", "/ip4/127.0.0.1/tcp/0",
-			"--storage-max", "12MiB", "--storage-high", "50%", "--log", "info")
-		require.True(t, n.ready(t), "%s", n.errors)
+		n := served(t, t.TempDir(), "--storage-max", "12MiB", "--storage-high", "50%", "--log", "info")
 		kept := feed(t, rng, n)
 		eventually.True(t, func() bool { return strings.Contains(n.errors.String(), "garbage collected") })
 		time.Sleep(time.Duration(rng.Int64N(int64(time.Second / 2))))
 		n.kill()
 
 		acknowledged := kept()
-		again := serve(t, n.repo)
-		require.True(t, again.ready(t), "%s", again.errors)
+		again := served(t, n.repo)
 		requirePinned(t, n.repo, acknowledged)
 		again.kill()
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/ledger"
 	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/corpus"
@@ -18,8 +17,7 @@ import (
 func TestKilledGetGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	souk(t)
-	src, holder := newSource(t, 0), serve(t, t.TempDir())
-	require.True(t, holder.ready(t), holder.errors)
+	src, holder := newSource(t, 0), served(t, t.TempDir())
 	require.Equal(t, src.root.String(), strings.TrimSpace(run(t, holder.repo, "add", "--quiet", src.dir)))
 	get := func(output string) []string {
 		return []string{"get", src.root.String(), "--output", output, "--peer", holder.Addr[0], "--overwrite"}
@@ -38,7 +36,7 @@ func TestKilledGetGoesOnWhereItStopped(t *testing.T) {
 		if _, err := os.Stat(output); err == nil {
 			requireGot(t, src, output)
 		}
-		missing := src.missing(t, repo)
+		missing := corpus.Bytes(src.missing(t, repo))
 
 		before := holder.sent(t)
 		run(t, repo, get(output)...)
@@ -58,31 +56,6 @@ func requireGot(t *testing.T, src *source, output string) {
 	t.Helper()
 	root, _ := added(t, output)
 	require.Equal(t, src.root, root)
-}
-
-// missing looks at a repository that holds nothing but parts of the source, and
-// returns how many bytes of it are not there.
-func (s *source) missing(t *testing.T, repo string) int64 {
-	t.Helper()
-	h := NewHistory(nil)
-	require.NoError(t, h.Note(putting, s.all...))
-	missing := corpus.Bytes(s.all)
-	dir := filepath.Join(repo, "blocks")
-	if _, err := os.Stat(dir); os.IsNotExist(err) {
-		return missing
-	}
-	d, err := stores["pebble"](dir)
-	require.NoError(t, err)
-	store := blockstore.New(d)
-	for _, b := range s.all {
-		if has, err := store.Has(t.Context(), b.Cid()); has {
-			require.NoError(t, err)
-			missing -= int64(len(b.RawData()))
-		}
-	}
-	require.NoError(t, h.Check(t.Context(), d))
-	require.NoError(t, d.Close())
-	return missing
 }
 
 // sent returns how many bytes of blocks the node has sent, once nobody is

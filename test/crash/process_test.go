@@ -106,9 +106,18 @@ type node struct {
 }
 
 // serve starts a node on a repository.
-func serve(t testing.TB, repo string) *node {
+func serve(t testing.TB, repo string, flags ...string) *node {
 	t.Helper()
-	return &node{process: start(t, repo, "--json", "run", "--debug", "off", "--listen", "/ip4/127.0.0.1/tcp/0"), repo: repo}
+	args := append([]string{"--json", "run", "--debug", "off", "--listen", "/ip4/127.0.0.1/tcp/0"}, flags...)
+	return &node{process: start(t, repo, args...), repo: repo}
+}
+
+// served starts a node on a repository and waits until it can be asked.
+func served(t testing.TB, repo string, flags ...string) *node {
+	t.Helper()
+	n := serve(t, repo, flags...)
+	require.True(t, n.ready(t), "%s", n.errors)
+	return n
 }
 
 // ready waits until the node can be asked, and reports false when it has ended

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/adapter/unixfs"
+	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/test/internal/corpus"
 )
 
@@ -27,7 +28,12 @@ type source struct {
 // newSource makes files of several blocks, which follow from the seed.
 func newSource(t *testing.T, seed uint64) *source {
 	t.Helper()
-	const files, fileBytes = 8, 600_000
+	return sourceOf(t, seed, 8, 600_000)
+}
+
+// sourceOf makes so many files of a size, which follow from the seed.
+func sourceOf(t *testing.T, seed uint64, files, fileBytes int) *source {
+	t.Helper()
 	s := &source{dir: t.TempDir(), made: make(map[string][]blocks.Block)}
 	for i, b := range corpus.Blocks(seed, files, fileBytes) {
 		path := filepath.Join(s.dir, fmt.Sprintf("file %d", i))
@@ -72,4 +78,30 @@ func (s *source) acknowledged(t *testing.T, h *History, printed []string) {
 		require.Contains(t, s.made, root)
 		require.NoError(t, h.Note(acknowledged, s.made[root]...))
 	}
+}
+
+// missing looks at a repository that holds nothing but parts of the source, and
+// returns the blocks of it that are not there.
+func (s *source) missing(t *testing.T, repo string) []blocks.Block {
+	t.Helper()
+	h := NewHistory(nil)
+	require.NoError(t, h.Note(putting, append([]blocks.Block{probe}, s.all...)...)) // It may be looked at twice.
+	dir := filepath.Join(repo, "blocks")
+	if _, err := os.Stat(dir); os.IsNotExist(err) {
+		return s.all
+	}
+	d, err := stores["pebble"](dir)
+	require.NoError(t, err)
+	var missing []blocks.Block
+	store := blockstore.New(d)
+	for _, b := range s.all {
+		has, err := store.Has(t.Context(), b.Cid())
+		require.NoError(t, err)
+		if !has {
+			missing = append(missing, b)
+		}
+	}
+	require.NoError(t, h.Check(t.Context(), d))
+	require.NoError(t, d.Close())
+	return missing
 }

@@ -52,8 +52,7 @@ func TestATerminatedNodeHasWhatWasAcknowledged(t *testing.T) {
 	stored := 0
 	for round := range *terms {
 		acked := &acks{files: make(map[string]string)}
-		n := serve(t, repo)
-		require.True(t, n.ready(t), "%s", n.errors)
+		n := served(t, repo)
 		load := loaded(t, rng, n, root, acked)
 		time.Sleep(time.Duration(rng.Int64N(int64(time.Second))))
 		begun := time.Now()
