@@ -65,6 +65,7 @@ type shell struct {
 // lead is how a job is led.
 type lead struct {
 	end   context.CancelFunc
+	more  chan<- bool         // whether to go on, of a scan
 	bytes *actor.Slot[uint64] // how many are here, of a fetch
 }
 
@@ -171,6 +172,9 @@ func (s *shell) perform(out effects) {
 	}
 	for _, f := range out.fetches {
 		s.fetch(f)
+	}
+	for _, r := range out.resume {
+		s.jobs[r.id].more <- r.more // Has room: it waits for it.
 	}
 	for _, o := range out.scans {
 		s.scan(o)

@@ -87,10 +87,16 @@ func (s *state) auditLines() error {
 		return errors.New("of whom the policy is to be looked at is not in line")
 	case len(s.line) > 0 && s.scanning < mostScans && s.free() >= s.batch:
 		return errors.New("a scan could begin, and does not")
+	case slices.ContainsFunc(s.parked, s.couldGoOn):
+		return errors.New("a scan could go on or be stopped, and waits")
 	case len(s.unheard) > 0 && !s.reviewing:
 		return errors.New("policies could be looked at, and are not")
 	}
 	return nil
+}
+
+func (s *state) couldGoOn(scan *job) bool {
+	return !scan.until.IsZero() || scan.room > 0 || len(s.line) > 0 || s.free() > 0 && s.room(scan.doc) > 0
 }
 
 // auditDoc looks at what is under way of a document.

@@ -23,10 +23,11 @@
 //
 // Bounds: Config.Window entries of a document under way, Config.Fetches of all; four
 // scans, for which documents stand in line; a document that is idle, or rests, has no
-// goroutine and takes some hundred bytes; 16 failures with their reasons; 64 requests; of
-// how far a fetch is the last word, which is looked at when somebody asks. A scan begins
-// when there is room for half a window: what it has found is under way at once, and
-// where it stopped the next goes on.
+// goroutine and takes some hundred bytes beside its policy; 16 failures with their
+// reasons; 64 requests; of how far a fetch is the last word, which is looked at when
+// somebody asks. A scan begins when there is room for half a window, and has what it
+// finds fetched at once. While there is no room it waits, unless another document is in
+// line: then it ends, and the next goes on where it was.
 //
 // Ordering: what a caller asks for is done in the order in which it is asked; a change
 // or deletion from before a call counts in it.

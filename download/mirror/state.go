@@ -26,6 +26,7 @@ type state struct {
 	scanning int    // and scans
 	reserved int    // places of fetches that scans may fill
 	line     []*doc // that are to be scanned, in turn
+	parked   []*job // scans that wait until they are told whether to go on
 
 	unheard   []*doc // of which the policy is to be looked at, in turn
 	reviewing bool   // that is being done for some
@@ -101,6 +102,7 @@ type effects struct {
 	end      []jobID
 	fetches  []fetching
 	scans    []scanning
+	resume   []resuming
 	review   []document.ID
 	answers  []answer
 	warnings []warning
@@ -122,6 +124,12 @@ type scanning struct {
 	carried  map[string]struct{} // what is left out
 }
 
+// resuming tells a scan whether it is to go on.
+type resuming struct {
+	id   jobID
+	more bool
+}
+
 type answer struct {
 	waiter waiterID
 	err    error
@@ -137,8 +145,8 @@ type warning struct {
 func newState(window, fetches int, pause time.Duration) *state {
 	return &state{
 		window: window, fetches: fetches, pause: pause,
-		// Half a window, so that what a scan reads for nothing, the rest of a page of some
-		// hundred entries, is little beside it, and half of the window is still under way.
+		// Half a window, so that what a scan reads for nothing when it is stopped, the rest of
+		// a page of some hundred entries, is little beside it.
 		batch: max(1, min(window, fetches)/2),
 		jobs:  make(map[jobID]*job),
 		timers: table.NewHeap(
@@ -153,6 +161,7 @@ func newState(window, fetches int, pause time.Duration) *state {
 func (s *state) settle() effects {
 	s.beginReview()
 	s.beginScans()
+	s.unpark()
 	out := s.out
 	s.out = effects{}
 	return out

@@ -83,21 +83,32 @@ func (s *state) stopScan(now time.Time, d *doc) {
 	}
 }
 
-// found has an entry fetched that a scan has found, and reports whether the scan is to go
-// on: while there is room, and beyond its batch only while no other document waits.
-func (s *state) found(id jobID, e document.Entry) (more bool) {
+// found has an entry fetched that a scan has found, which waits until it is told whether
+// to go on.
+func (s *state) found(id jobID, e document.Entry) {
 	scan := s.jobs[id]
-	if !scan.until.IsZero() || scan.room == 0 {
-		return false
+	s.parked = append(s.parked, scan)
+	if scan.until.IsZero() {
+		s.reserve(scan, -1)
+		s.start(scan.doc, e)
+		scan.doc.from = append(slices.Clone(e.Key), 0) // the next key that can be
 	}
-	d := scan.doc
-	s.reserve(scan, -1)
-	s.start(d, e)
-	d.from = append(slices.Clone(e.Key), 0) // the next key that can be
-	if scan.room == 0 && len(s.line) == 0 && s.free() > 0 && s.room(d) > 0 {
-		s.reserve(scan, 1)
-	}
-	return scan.room > 0
+}
+
+// unpark lets the scans go on for which there is a place: one of their batch, or, while
+// no other document is in line, any. It stops those in whose way others are.
+func (s *state) unpark() {
+	s.parked = slices.DeleteFunc(s.parked, func(scan *job) bool {
+		told := !scan.until.IsZero()
+		if !told && scan.room == 0 && len(s.line) == 0 {
+			if s.free() == 0 || s.room(scan.doc) == 0 {
+				return false
+			}
+			s.reserve(scan, 1)
+		}
+		s.out.resume = append(s.out.resume, resuming{scan.id, !told && scan.room > 0})
+		return true
+	})
 }
 
 // start has an entry fetched, for which there is a place.
@@ -129,6 +140,7 @@ func (s *state) scanned(now time.Time, id jobID, end scanEnd, err error) {
 	d := scan.doc
 	s.reserve(scan, -scan.room)
 	s.scanning--
+	s.parked = slices.DeleteFunc(s.parked, func(o *job) bool { return o == scan })
 	s.drop(scan)
 	switch {
 	case !scan.until.IsZero():

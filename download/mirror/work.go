@@ -17,12 +17,11 @@ type report interface {
 
 type (
 	reviewed struct{ all []review }
-	// found is an entry of which something is missing. The worker waits for the reply,
-	// whether it is to go on.
+	// found is an entry of which something is missing. The worker waits until it is told
+	// whether to go on.
 	found struct {
 		scan  jobID
 		entry document.Entry
-		more  chan<- bool
 	}
 	scanned struct {
 		scan jobID
@@ -36,7 +35,7 @@ type (
 )
 
 func (r reviewed) tell(s *shell, now time.Time) { s.state.reviewed(now, r.all) }
-func (r found) tell(s *shell, _ time.Time)      { r.more <- s.state.found(r.scan, r.entry) } // Has room.
+func (r found) tell(s *shell, _ time.Time)      { s.state.found(r.scan, r.entry) }
 
 func (r scanned) tell(s *shell, now time.Time) {
 	s.returned(r.scan)
@@ -82,11 +81,12 @@ func isGone(err error) bool {
 
 // scan has a worker go through what is missing of a document.
 func (s *shell) scan(o scanning) {
-	ctx := s.lead(o.id, lead{})
+	more := make(chan bool, 1)
+	ctx := s.lead(o.id, lead{more: more})
 	s.crew.Go(func() {
 		end := stopped
 		err := actor.Guard(name, s.cfg.Panicked, func() (err error) {
-			end, err = s.goThrough(ctx, o)
+			end, err = s.goThrough(ctx, o, more)
 			return err
 		})
 		if isGone(err) {
@@ -96,12 +96,11 @@ func (s *shell) scan(o scanning) {
 	})
 }
 
-func (s *shell) goThrough(ctx context.Context, o scanning) (scanEnd, error) {
+func (s *shell) goThrough(ctx context.Context, o scanning, more <-chan bool) (scanEnd, error) {
 	d, err := s.cfg.Documents.Document(ctx, o.document)
 	if err != nil {
 		return stopped, err
 	}
-	more := make(chan bool, 1)
 	for l, err := range document.Missing(ctx, d, o.policy, o.from, s.cfg.Look) {
 		if err != nil {
 			return stopped, err
@@ -114,10 +113,10 @@ func (s *shell) goThrough(ctx context.Context, o scanning) (scanEnd, error) {
 }
 
 // offer gives the actor an entry, and reports whether it wants more.
-func (s *shell) offer(ctx context.Context, scan jobID, e document.Entry, more chan bool) bool {
+func (s *shell) offer(ctx context.Context, scan jobID, e document.Entry, more <-chan bool) bool {
 	e.Key, e.Metadata = bytes.Clone(e.Key), bytes.Clone(e.Metadata) // and let the page go
 	select {
-	case s.reports <- found{scan, e, more}:
+	case s.reports <- found{scan, e}:
 	case <-ctx.Done():
 		return false
 	}
