@@ -127,7 +127,7 @@ func (s *shell) handle(req request) {
 	case imports:
 		req.reply <- s.imports()
 	case watch:
-		s.state.watch(s.watchers.Add(req.who), req.one)
+		s.state.watch(s.watchers.Add(req.who), req.what)
 		confirm(req.reply)
 	case unwatch:
 		if w := s.watchers.Of(req.who); w != 0 {

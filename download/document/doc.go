@@ -15,7 +15,7 @@
 // Receives: from callers what they want, that they have it no more, and what they did.
 //
 // Sends: to a caller that it has what it wants, or what it has to do about the epoch of the
-// marks before; to who watches that something has changed.
+// marks before; to who watches that something has changed, or that blocks were deleted.
 //
 // Turns: whoever changes a document has a turn with it, and gives it back together with what
 // it did. Those who wait for one document get it in the order in which they have asked; those

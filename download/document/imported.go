@@ -138,7 +138,7 @@ func (d *imported) Watch(ctx context.Context) (<-chan Change, error) {
 	changes := actor.NewSlot[Change]()
 	w := &watcher{end: changes.Close} // told of nothing
 	id := d.id
-	if err := d.store.watch(ctx, w, &id); err != nil {
+	if err := d.store.watch(ctx, w, watched{one: &id}); err != nil {
 		return nil, err
 	}
 	if _, err := d.store.record(ctx, id); err != nil {

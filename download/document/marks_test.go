@@ -148,6 +148,29 @@ func TestADeletionWhileASweepDecidesCounts(t *testing.T) {
 	require.Equal(t, 3, r.looked())
 }
 
+// Who watches deletions hears of each that has ended, and of nothing else.
+func TestWhoWatchesDeletionsIsToldWhenTheyHaveEnded(t *testing.T) {
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	deleted, changed := r.WatchDeletions(ctx), r.Watch(ctx)
+	r.deletes(func() { require.Empty(t, deleted, "it has not ended") })
+	r.deletes(nothing)
+	<-deleted
+	require.Empty(t, deleted, "there is one note of both")
+	require.NoError(t, r.Keep(t.Context(), func(cid.Cid) bool { return true }))
+	<-deleted
+	require.NoError(t, r.d.Put(t.Context(), epochKey, []byte{0x80}))
+	r.restart()
+	deleted = r.WatchDeletions(ctx)
+	_, err := r.Deleting(t.Context())
+	require.Error(t, err)
+	require.Empty(t, deleted, "nothing was deleted")
+	require.Empty(t, changed)
+	cancel()
+	_, open := <-deleted
+	require.False(t, open)
+}
+
 func TestADamagedMarkIsNone(t *testing.T) {
 	r := newRig(t)
 	r.looked()

@@ -38,7 +38,7 @@ type (
 	imports struct{ reply chan<- []Import }
 	watch   struct {
 		who   *watcher
-		one   *ID
+		what  watched
 		reply chan<- struct{}
 	}
 	unwatch struct{ who *watcher }
@@ -141,24 +141,33 @@ type watcher struct {
 // Watch returns a channel on which there is something when a document was made or removed
 // or has another policy than when it was last read, or may have. It never holds more than
 // one, and nobody waits for its reader. It is closed when ctx ends or the store is closed.
-func (s *Store) Watch(ctx context.Context) <-chan struct{} {
-	changed := actor.NewSlot[struct{}]()
+func (s *Store) Watch(ctx context.Context) <-chan struct{} { return s.notes(ctx, watched{}) }
+
+// WatchDeletions returns a channel on which there is something when a deletion of blocks
+// ([Store.Deleting], [Store.Keep]) has ended since it was last read: what was complete may
+// not be any more. Otherwise it is as that of [Store.Watch].
+func (s *Store) WatchDeletions(ctx context.Context) <-chan struct{} {
+	return s.notes(ctx, watched{deletions: true})
+}
+
+// notes returns a channel on which there is something when something has happened.
+func (s *Store) notes(ctx context.Context, what watched) <-chan struct{} {
+	happened := actor.NewSlot[struct{}]()
 	w := &watcher{
-		tell: func() { changed.Publish(struct{}{}, func(_, newer struct{}) struct{} { return newer }) },
-		end:  changed.Close,
+		tell: func() { happened.Publish(struct{}{}, func(_, newer struct{}) struct{} { return newer }) },
+		end:  happened.Close,
 	}
-	if s.watch(ctx, w, nil) != nil {
+	if s.watch(ctx, w, what) != nil {
 		ended := make(chan struct{}) // The other may still be the actor's.
 		close(ended)
 		return ended
 	}
-	return changed.C()
+	return happened.C()
 }
 
-// watch has someone told of changes until ctx ends: of any document or, if one is given, of
-// the removal of that.
-func (s *Store) watch(ctx context.Context, w *watcher, one *ID) error {
-	_, err := actor.Ask(context.WithoutCancel(ctx), s.inbox, func(reply chan<- struct{}) request { return watch{w, one, reply} })
+// watch has someone told of what happens until ctx ends.
+func (s *Store) watch(ctx context.Context, w *watcher, what watched) error {
+	_, err := actor.Ask(context.WithoutCancel(ctx), s.inbox, func(reply chan<- struct{}) request { return watch{w, what, reply} })
 	if err != nil {
 		return ErrClosed
 	}

@@ -106,6 +106,9 @@ func (s *state) leaveMarks(c *claim) {
 	if _, isDeletion := c.what.(deleting); isDeletion {
 		m.deleting--
 		m.round++
+		if c.has {
+			s.out.tell = append(s.out.tell, s.watches.deletions...)
+		}
 	}
 	s.settle()
 }

@@ -3,25 +3,36 @@ package document
 // watchID is the number of one who watches.
 type watchID uint64
 
+// watched is what somebody wants to know of: changes of any document, or
+type watched struct {
+	one       *ID  // its removal; or
+	deletions bool // that blocks were deleted
+}
+
 // watches are who wants to know of changes.
 type watches struct {
-	all []watchID        // of those of any document, in order
-	of  map[ID][]watchID // of the removal of one
-	one map[watchID]ID   // which that is
+	all       []watchID        // of those of any document, in order
+	of        map[ID][]watchID // of the removal of one
+	one       map[watchID]ID   // which that is
+	deletions []watchID        // of deletions, in order
 }
 
 func newWatches() watches {
 	return watches{of: make(map[ID][]watchID), one: make(map[watchID]ID)}
 }
 
-// watch adds one who watches all documents, or one for its removal.
-func (s *state) watch(w watchID, one *ID) {
-	if one == nil {
-		s.watches.all = append(s.watches.all, w)
-		return
+// watch adds one who watches something.
+func (s *state) watch(w watchID, what watched) {
+	ws := &s.watches
+	switch {
+	case what.deletions:
+		ws.deletions = append(ws.deletions, w)
+	case what.one == nil:
+		ws.all = append(ws.all, w)
+	default:
+		ws.one[w] = *what.one
+		ws.of[*what.one] = append(ws.of[*what.one], w)
 	}
-	s.watches.one[w] = *one
-	s.watches.of[*one] = append(s.watches.of[*one], w)
 }
 
 // unwatch takes one out who is not gone, and has it end.
@@ -30,7 +41,7 @@ func (s *state) unwatch(w watchID) {
 	s.out.end = append(s.out.end, w)
 	id, one := ws.one[w]
 	if !one {
-		ws.all = without(ws.all, w)
+		ws.all, ws.deletions = without(ws.all, w), without(ws.deletions, w)
 		return
 	}
 	delete(ws.one, w)
