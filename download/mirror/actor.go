@@ -27,6 +27,9 @@ type Mirror struct {
 	inbox   *actor.Inbox[request]
 	crew    *actor.Crew
 	reports chan report // of workers; they may wait until the actor reads it
+
+	changed, deleted <-chan struct{} // that documents were, and blocks
+	unwatch          context.CancelFunc
 }
 
 // New returns a mirror that syncs nothing yet: see [Mirror.Resume] and [Mirror.Sync]. It
@@ -34,9 +37,11 @@ type Mirror struct {
 func New(cfg Config) *Mirror {
 	cfg = cfg.withDefaults()
 	loop := actor.NewLoop(name, cfg.Fail)
+	watching, unwatch := context.WithCancel(context.Background())
 	m := &Mirror{
 		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
 		crew: actor.NewCrew(name, cfg.Panicked), reports: make(chan report),
+		changed: cfg.Documents.Watch(watching), deleted: cfg.Documents.WatchDeletions(watching), unwatch: unwatch,
 	}
 	loop.Watch(m.inbox)
 	loop.Start(m.run)
@@ -58,8 +63,8 @@ type shell struct {
 	state   *state
 	waiters *actor.Numbers[waiterID, chan<- error]
 	jobs    map[jobID]lead
-	changed <-chan struct{} // documents were
-	deleted <-chan struct{} // blocks were
+	changed <-chan struct{} // nil once the store was closed
+	deleted <-chan struct{} // likewise
 }
 
 // lead is how a job is led.
@@ -73,12 +78,13 @@ func (m *Mirror) newShell(life context.Context) *shell {
 	return &shell{
 		Mirror: m, life: life, state: newState(m.cfg.Window, m.cfg.Fetches, m.cfg.Pause),
 		waiters: actor.NewNumbers[waiterID, chan<- error](), jobs: make(map[jobID]lead),
-		changed: m.cfg.Documents.Watch(life), deleted: m.cfg.Deleted,
+		changed: m.changed, deleted: m.deleted,
 	}
 }
 
 func (m *Mirror) run(ctx context.Context) {
 	s := m.newShell(ctx)
+	defer m.unwatch()
 	alarm := actor.NewAlarm()
 	defer alarm.Stop()
 	for {
@@ -139,7 +145,7 @@ func (s *shell) news(now time.Time) {
 
 func (s *shell) change(open bool) {
 	if !open {
-		s.changed = nil // The store was closed.
+		s.changed = nil
 		return
 	}
 	s.state.changed()

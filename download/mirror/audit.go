@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 // audit looks for what contradicts itself in the state after it has settled, and returns
@@ -155,9 +157,7 @@ func (s *state) auditPhase(d *doc) error {
 func (s *state) auditTimer(d *doc) error {
 	first := d.wake
 	for _, j := range d.told {
-		if first.IsZero() || j.until.Before(first) {
-			first = j.until
-		}
+		first = due.First(first, j.until)
 	}
 	set := d.place >= 0 && d.place < s.timers.Len() && s.timers.Items()[d.place] == d
 	if set == first.IsZero() || set && (!d.due.Equal(first) || s.wake().After(first)) {

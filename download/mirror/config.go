@@ -19,9 +19,6 @@ type Config struct {
 	// time. It is called by many goroutines, and may be for one entry of several documents
 	// at the same time.
 	Fetch func(ctx context.Context, of document.ID, e document.Entry, progress func(bytes uint64)) error
-	// Deleted delivers when blocks were deleted of which documents were complete: then what
-	// is missing is looked for again. May be nil.
-	Deleted <-chan struct{}
 	// Window is how many entries of one document are under way at a time: 1,024, which is
 	// more than are fetched at once, so that there is a choice.
 	Window int

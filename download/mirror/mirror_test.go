@@ -4,141 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/download/document"
-	"github.com/souk-p2p/souk/download/policy"
 )
-
-// world is a node with a document of a hundred entries, ten in each of ten directories.
-type world struct {
-	t    *testing.T
-	docs *document.Store
-	id   document.ID
-	m    *Mirror
-
-	mu      sync.Mutex
-	here    map[cid.Cid]bool
-	fails   map[string]error
-	fetched []string
-	active  int
-	most    int // active at a time
-	takes   time.Duration
-	looking time.Duration // from what a look has seen to its end
-}
-
-func cidOf(key string) cid.Cid {
-	c, err := cid.V1Builder{Codec: cid.Raw, MhType: 0x12}.Sum([]byte(key))
-	if err != nil {
-		panic(err)
-	}
-	return c
-}
-
-// inWorld plays a test in virtual time.
-func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{
-			t: t, docs: document.NewStore(dssync.MutexWrap(datastore.NewMapDatastore())),
-			here: map[cid.Cid]bool{}, fails: map[string]error{}, takes: time.Second,
-		}
-		one, err := w.docs.Create(t.Context(), document.Draft{Name: "some", Root: cidOf("root")}, func(yield func(document.Entry, error) bool) {
-			for i := range 100 {
-				key := fmt.Sprintf("%d/%02d", i%10, i)
-				if !yield(document.Entry{Key: []byte(key), CID: cidOf(key), Size: 10}, nil) {
-					return
-				}
-			}
-		})
-		require.NoError(t, err)
-		w.id = one.ID
-		w.restart()
-		defer func() { require.NoError(t, w.docs.Close(t.Context())) }()
-		defer func() { w.m.Close() }()
-		test(t, w)
-	})
-}
-
-func (w *world) restart() {
-	if w.m != nil {
-		w.m.Close()
-	}
-	w.m = New(Config{Documents: w.docs, Look: w.look, Fetch: w.fetch, Window: 8})
-	require.NoError(w.t, w.m.Resume(w.t.Context()))
-}
-
-func (w *world) look(_ context.Context, c cid.Cid) (document.Presence, error) {
-	w.mu.Lock()
-	here := w.here[c]
-	w.mu.Unlock()
-	time.Sleep(w.looking)
-	if here {
-		return document.Presence{Blocks: 1, Bytes: 10}, nil
-	}
-	return document.Presence{Absent: 1}, nil
-}
-
-func (w *world) fetch(ctx context.Context, of document.ID, e document.Entry, progress func(uint64)) error {
-	if of != w.id {
-		w.t.Errorf("document %s: entry %s is fetched for another", w.id, e.Key)
-	}
-	w.mu.Lock()
-	if w.here[e.CID] {
-		w.t.Errorf("%s is here and is fetched again", e.Key)
-	}
-	w.active++
-	w.most = max(w.most, w.active)
-	w.mu.Unlock()
-	progress(5)
-	err := context.Cause(ctx)
-	select {
-	case <-time.After(w.takes):
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.active--
-	if err == nil {
-		err = w.fails[string(e.Key)]
-	}
-	if err == nil {
-		w.here[e.CID] = true
-		w.fetched = append(w.fetched, string(e.Key))
-	}
-	return err
-}
-
-func (w *world) sync() { require.NoError(w.t, w.m.Sync(w.t.Context(), w.id)) }
-
-func (w *world) policy(parts ...string) {
-	p, err := policy.Parse(parts...)
-	require.NoError(w.t, err)
-	require.NoError(w.t, w.docs.SetPolicy(w.t.Context(), w.id, p))
-}
-
-// is fetched are so many of the entries with a prefix.
-func (w *world) require(n int) {
-	w.t.Helper()
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	require.Len(w.t, w.fetched, n)
-	slices.Sort(w.fetched)
-	require.Len(w.t, slices.Compact(slices.Clone(w.fetched)), n, "nothing is fetched twice")
-}
-
-func (w *world) wait() { require.NoError(w.t, w.m.Wait(w.t.Context(), w.id)) }
 
 func TestAllOfADocumentIsFetchedAFewAtATime(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -240,9 +115,8 @@ func TestWhatFailsIsNamedAndTriedAgainAfterAPause(t *testing.T) {
 
 func TestAPanicIsAFailure(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.m.Close()
 		var told atomic.Int64
-		w.m = New(Config{Documents: w.docs, Look: w.look, Panicked: func(error) { told.Add(1) }, Fetch: func(context.Context, document.ID, document.Entry, func(uint64)) error {
+		w.restart(Config{Panicked: func(error) { told.Add(1) }, Window: 1000, Fetch: func(context.Context, document.ID, document.Entry, func(uint64)) error {
 			panic("broken")
 		}})
 		w.sync()
@@ -257,7 +131,7 @@ func TestSyncingGoesOnAfterARestartAndNotAfterACancel(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.sync()
 		time.Sleep(3*time.Second + time.Millisecond)
-		w.restart()
+		w.restart(Config{})
 		w.require(24)
 		require.True(t, w.m.Status(w.id).Syncing)
 		time.Sleep(time.Second + time.Millisecond)
@@ -268,7 +142,7 @@ func TestSyncingGoesOnAfterARestartAndNotAfterACancel(t *testing.T) {
 		require.NoError(t, w.m.Cancel(t.Context(), w.id))
 		require.ErrorIs(t, <-waited, ErrNotSynced)
 		require.Zero(t, w.active)
-		w.restart()
+		w.restart(Config{})
 		time.Sleep(time.Minute)
 		w.require(32)
 		require.Equal(t, Status{}, w.m.Status(w.id))
@@ -301,8 +175,7 @@ func TestAStoreThatCannotBeLookedAtIsTriedAgain(t *testing.T) {
 		var broken atomic.Bool
 		var looks atomic.Int64
 		broken.Store(true)
-		w.m.Close()
-		w.m = New(Config{Documents: w.docs, Fetch: w.fetch, Window: 200, Look: func(ctx context.Context, c cid.Cid) (document.Presence, error) {
+		w.restart(Config{Window: 200, Look: func(ctx context.Context, c cid.Cid) (document.Presence, error) {
 			if looks.Add(1); broken.Load() {
 				return document.Presence{}, errors.New("disk")
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"time"
+
+	"github.com/souk-p2p/souk/internal/due"
 )
 
 // deletionPause is how long it is waited after a deletion until what is missing is looked
@@ -114,8 +116,8 @@ func (s *state) wake() time.Time {
 // schedule has a document looked at when something about it is due.
 func (s *state) schedule(d *doc) {
 	d.due = d.wake
-	if len(d.told) > 0 && (d.due.IsZero() || d.told[0].until.Before(d.due)) {
-		d.due = d.told[0].until
+	if len(d.told) > 0 {
+		d.due = due.First(d.wake, d.told[0].until)
 	}
 	switch set := d.place >= 0; {
 	case d.due.IsZero() && set:
