@@ -49,6 +49,11 @@ func (s *state) auditLists() error {
 			return fmt.Errorf("peer %s is listed as a member", p.id)
 		}
 	}
+	for _, p := range s.turned {
+		if p.excess == 0 || s.remotes[p.id] != p || s.held == 0 {
+			return fmt.Errorf("peer %s waits for room, of %d bytes", p.id, p.excess)
+		}
+	}
 	for _, p := range s.barred {
 		if !p.blocked || s.remotes[p.id] != p {
 			return fmt.Errorf("peer %s is listed as blocked", p.id)
@@ -61,11 +66,14 @@ func (s *state) auditLists() error {
 }
 
 func (s *state) auditCounts() error {
-	var held int64
+	var held, claimed int64
 	queued, resting, active := 0, 0, 0
 	for _, f := range s.fetches {
 		if f.value != nil {
 			held += f.value.held
+			if f.value.claimed {
+				claimed += f.value.held
+			}
 		}
 		if f.asks[0] != nil {
 			active++
@@ -78,8 +86,8 @@ func (s *state) auditCounts() error {
 		}
 	}
 	switch {
-	case held != s.held:
-		return fmt.Errorf("%d bytes are held, and %d counted", held, s.held)
+	case held != s.held || claimed != s.claimed:
+		return fmt.Errorf("%d bytes are held, %d of them claimed; counted were %d and %d", held, claimed, s.held, s.claimed)
 	case s.held > s.limits.Undelivered:
 		return fmt.Errorf("%d bytes are held: the bound is %d", s.held, s.limits.Undelivered)
 	case active != s.active:
@@ -180,7 +188,9 @@ func (s *state) auditTargets(f *fetch) error {
 
 func (s *state) auditPeer(p *remote) error {
 	pauses := p.until > s.now
-	ready := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding) && p.bucket.Ready(s.time(s.now), 1)
+	able := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding) && p.bucket.Ready(s.time(s.now), 1)
+	ready := able && p.excess == 0
+	called := p.waiting.Len() > 0 && (p.readyAt >= 0 || p.pausesAt < 0 && able && p.waiting.Top().pins())
 	switch {
 	case len(p.asked) > s.limits.Outstanding:
 		return fmt.Errorf("%d requests are outstanding", len(p.asked))
@@ -188,7 +198,7 @@ func (s *state) auditPeer(p *remote) error {
 		return errors.New("it is the resolver itself")
 	case p.readyAt >= 0 && !ready || p.readyAt < 0 && ready && p.pausesAt < 0:
 		return fmt.Errorf("it may be asked: %t, and is in the heap at %d", ready, p.readyAt)
-	case (p.calledAt >= 0) != (p.readyAt >= 0 && p.waiting.Len() > 0):
+	case (p.calledAt >= 0) != called:
 		return fmt.Errorf("%d fetches wait for it, and it is called at %d", p.waiting.Len(), p.calledAt)
 	case pauses && p.pausesAt < 0:
 		return errors.New("nobody wakes when it may be asked again")

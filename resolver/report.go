@@ -71,7 +71,8 @@ type PeerStat struct {
 	Targets     int           `json:"targets"`        // fetches whose target it is
 	Penalty     float64       `json:"penalty"`        // for what it sent, decayed by now
 	// Not is why it is not asked now: "blocked", "penalties", "cannot be reached or is
-	// busy", "rate", "as many requests as it may have", "not in the set", or "".
+	// busy", "rate", "no room for its value", "as many requests as it may have", "not in
+	// the set", or "".
 	Not   string        `json:"not,omitempty"`
 	Until time.Duration `json:"until_ns,omitempty"` // for so long; 0 where that is not known
 	// Fault is the last thing for which it was blocked or penalized, or "".

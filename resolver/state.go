@@ -142,6 +142,9 @@ type state struct {
 	expected int64 // what a value may be large, after those that came
 	awaited  int   // values that are asked for
 	held     int64 // of values that come in parts or are with the Consumer
+	claimed  int64 // of those, of values larger than any good one of who sends them
+
+	turned []*remote // for whose values there was no room, the first first
 
 	active int // fetches with an outstanding request
 	counts Counts

@@ -59,7 +59,7 @@ func (s *state) stray(p *remote, r *request) {
 func (s *state) refused(r *request, why wire.Code) {
 	s.counts.refused(why)
 	switch {
-	case why == wire.CodeChanged && r.part > 0 && (r.fetch == nil || r.fetch.asks[1] == nil):
+	case why == wire.CodeChanged && r.part > 0:
 		s.changed(r)
 		return
 	case why == wire.CodeBusy:
@@ -68,13 +68,18 @@ func (s *state) refused(r *request, why wire.Code) {
 	s.fail(r)
 }
 
-// changed lets a value begin again from a peer that has another.
+// changed lets a value begin again from a peer that has another. While somebody else is
+// asked for a part of it, more than the first of which came, that is waited for: one that
+// has nothing to give could end what others have almost given.
 func (s *state) changed(r *request) {
 	f := s.finish(r)
 	if f == nil {
 		return
 	}
-	s.unasked(f)
+	if !s.unasked(f) && len(f.value.parts) > 1 {
+		return
+	}
+	s.halt(f)
 	s.drop(f)
 	if r.peer.eligible() {
 		f.value = &value{}
@@ -108,21 +113,6 @@ func (s *state) lied(f *fetch, p *remote) {
 	s.block(p)
 	s.failedAt(f, p)
 }
-
-// crowd passes over data for which there is no room, and has them asked for again when
-// there is. The peer is not to blame.
-func (s *state) crowd(f *fetch, r *request, size int64) {
-	s.counts.Dropped++
-	s.performed(r)
-	f.need = uint32(size)
-	if s.unasked(f) {
-		s.drop(f)
-		s.again(f)
-	}
-}
-
-// hasRoom reports whether a value of the size may be held.
-func (s *state) hasRoom(size int64) bool { return s.held+size <= s.limits.Undelivered }
 
 // unsent takes in that a request was not sent.
 func (s *state) unsent(now time.Time, id requestID) {
@@ -216,7 +206,9 @@ func (s *state) goOn(f *fetch, pause time.Duration) {
 func (s *state) tried(v *value, good bool) {
 	for _, p := range v.tries {
 		p.tried--
-		p.proven = p.proven || good && p.member
+		if good && p.member {
+			p.proven, p.largest = true, max(p.largest, v.size)
+		}
 		s.place(p)
 		s.forget(p)
 	}

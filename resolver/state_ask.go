@@ -64,15 +64,6 @@ func (s *state) hedgeable() bool {
 	return p != r.peer && p.lowest > 0 && r.expected > s.now.after(clearly*p.lowest) && (r.part > 0 || s.askable(r.fetch))
 }
 
-// askable reports whether there is room for the value of a fetch beside what is held and
-// what is asked for, of which each is expected to be as large as those that came.
-func (s *state) askable(f *fetch) bool {
-	return s.undelivered()+max(int64(f.need), s.expected) <= s.limits.Undelivered
-}
-
-// undelivered is what counts towards Limits.Undelivered.
-func (s *state) undelivered() int64 { return s.held + int64(s.awaited)*s.expected }
-
 // send sends the request that is due first.
 func (s *state) send() {
 	for range batch {

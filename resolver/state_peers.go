@@ -24,6 +24,8 @@ type remote struct {
 	window      float64       // requests that it may have at a time
 	proven      bool          // the Consumer has accepted a value of it
 	tried       int           // values of it that the Consumer has
+	largest     int64         // of those that it has accepted, in bytes
+	excess      int64         // size of a value for which there was no room; 0 when it does not wait for that
 	asked       []*request    // outstanding
 	owed        int           // requests that have timed out and may be answered yet
 	bucket      rate.Bucket   // of requests
@@ -63,7 +65,12 @@ func (s *state) remote(id peer.ID) *remote {
 	p := &remote{id: id, nth: s.joined, readyAt: -1, calledAt: -1, pausesAt: -1}
 	p.reset(s.limits.Latency)
 	p.waiting = table.NewHeap(
-		func(a, b *link) bool { return sooner(a.fetch, b.fetch) },
+		func(a, b *link) bool {
+			if a.pins() != b.pins() {
+				return a.pins() // It may be all that the peer is to be asked for.
+			}
+			return sooner(a.fetch, b.fetch)
+		},
 		func(l *link, place int) { l.place = place },
 	)
 	if s.limits.Rate > 0 {
@@ -74,7 +81,7 @@ func (s *state) remote(id peer.ID) *remote {
 }
 
 func (p *remote) reset(latency time.Duration) {
-	p.performance, p.latency, p.lowest, p.window, p.proven = latency, latency, 0, leastWindow, false
+	p.performance, p.latency, p.lowest, p.window, p.proven, p.largest = latency, latency, 0, leastWindow, false, 0
 }
 
 // room is how many requests the peer may have at a time. As long as the Consumer has
@@ -131,6 +138,7 @@ func (s *state) setMembers(now time.Time, ids []peer.ID) {
 func (s *state) left(p *remote) {
 	p.member = false
 	p.reset(s.limits.Latency)
+	s.admit(p)
 	s.out.measures = append(s.out.measures, measure{peer: p.id, performance: forgotten})
 	s.place(p)
 	for i := len(p.pins) - 1; i >= 0; i-- {
@@ -158,11 +166,12 @@ func (s *state) place(p *remote) {
 		}
 	}
 	pauses := p.until > s.now
-	ready := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding)
+	able := p.eligible() && !pauses && len(p.asked) < p.room(s.limits.Outstanding)
+	ready := able && p.excess == 0
 	p.score = float64(p.performance) * float64(1+len(p.asked)) * (1 + s.penalty(p))
 	put(&s.pauses, p, p.pausesAt, pauses)
 	put(&s.ready, p, p.readyAt, ready)
-	put(&s.called, p, p.calledAt, ready && p.waiting.Len() > 0)
+	put(&s.called, p, p.calledAt, able && p.waiting.Len() > 0 && (ready || p.waiting.Top().pins()))
 }
 
 // put has a heap hold a peer, or not, whose place in it is given.

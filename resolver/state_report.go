@@ -149,7 +149,9 @@ func (s *state) spared(p *remote) string {
 		return "cannot be reached or is busy"
 	case p.until > s.now:
 		return "rate"
-	case len(p.asked) >= s.limits.Outstanding:
+	case p.excess > 0:
+		return "no room for its value"
+	case len(p.asked) >= p.room(s.limits.Outstanding):
 		return "as many requests as it may have"
 	}
 	return ""

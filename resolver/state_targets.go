@@ -11,6 +11,9 @@ type link struct {
 	place int // in peer.waiting; -1
 }
 
+// pins reports whether it is that to the peer which has begun the value.
+func (l *link) pins() bool { return l.fetch.value != nil && l.fetch.value.pin == l }
+
 // links are those of one peer, in no order that means anything.
 type links []*link
 

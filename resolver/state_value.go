@@ -22,6 +22,7 @@ type value struct {
 	pin       *link     // to the peer that sends it; nil when that has failed
 	resumes   int       // in a row that brought nothing
 	held      int64     // what it counts towards Limits.Undelivered
+	claimed   bool      // it is larger than any good one of the peer that began it
 }
 
 // mostResumes is how many peers in a row may fail to go on with a value before it is
@@ -53,35 +54,6 @@ func (s *state) unpin(f *fetch) {
 		p.pins.remove(f.value.pin)
 		f.value.pin = nil
 		s.forget(p)
-	}
-}
-
-// hold lets a value count.
-func (s *state) hold(f *fetch, v *value, size int64) {
-	s.drop(f)
-	v.size, v.held = size, size
-	s.held += size
-	f.value = v
-}
-
-// expect learns how large values are, from those that were good: what a peer says of
-// one that it never sends must not take the room of others.
-func (s *state) expect(size int64) {
-	if s.expected < size {
-		s.expected = size
-	}
-	s.expected += (size - s.expected) / expectedOver
-}
-
-// expectedOver is how many values the expectation is smoothed over. It rises at once.
-const expectedOver = 16
-
-// drop forgets the value of a fetch that does not wait for its peer.
-func (s *state) drop(f *fetch) {
-	if f.value != nil {
-		s.unpin(f)
-		s.held -= f.value.held
-		f.value = nil
 	}
 }
 
@@ -131,11 +103,12 @@ func (s *state) takeFirst(f *fetch, r *request, a answer) {
 		s.violated(f, p, message.FaultProtobuf)
 	case !a.fits(a.hashes):
 		s.lied(f, p)
-	case !s.hasRoom(a.size):
+	case !s.hasRoom(a.size) || !s.believes(p, a.size):
 		s.crowd(f, r, a.size)
 	default:
 		s.accept(f, r)
 		v := &value{parts: [][]byte{a.data}, hashes: a.hashes, list: sha256.Sum256(a.hashes), suppliers: []peer.ID{p.id}}
+		v.claimed = a.size > p.largest
 		s.hold(f, v, a.size)
 		s.proceed(f, p)
 	}

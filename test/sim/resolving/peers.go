@@ -19,7 +19,9 @@ type Peer struct {
 	Service time.Duration                 // that a request takes it, one after the other
 	Has     func(resolver.Key) bool       // nil for everything
 	Serving func(bytes int) time.Duration // in place of Service, for an answer of so many; may be nil
+	Claims  int                           // bytes that what it forges is said to have, at least
 	free    time.Time
+	forged  map[int]*Value                // by size
 	life    int // of its stream
 }
 
@@ -132,7 +134,14 @@ func (p *Peer) cheat(n *Net, a resolver.Ask, v *Value, says func(resolver.Answer
 // forge makes a value of the peer's own in place of the right one: as large, and larger
 // than a part.
 func (p *Peer) forge(v *Value) *Value {
-	data := make([]byte, max(len(v.Data), v.part+1))
-	copy(data, "forged by "+p.ID)
-	return NewValue(data, v.part)
+	size := max(len(v.Data), v.part+1, p.Claims)
+	if p.forged[size] == nil {
+		if p.forged == nil {
+			p.forged = make(map[int]*Value)
+		}
+		data := make([]byte, size)
+		copy(data, "forged by "+p.ID)
+		p.forged[size] = NewValue(data, v.part)
+	}
+	return p.forged[size]
 }

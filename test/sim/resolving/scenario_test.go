@@ -322,6 +322,26 @@ func TestOddPeers(t *testing.T) {
 	}
 }
 
+// Peers that begin values as large as there may be, and do not go on with them, do not take
+// the room of what others have.
+func TestPeersThatClaimMuchHoldUpNobody(t *testing.T) {
+	took := func(odd Nature) time.Duration {
+		s := newScene(t, 1, resolver.Limits{MaxValue: 4096, Undelivered: 16384})
+		for i := range 50 {
+			p := &Peer{ID: name(i), Latency: 10 * time.Millisecond, Service: 20 * time.Millisecond, Claims: 4096}
+			if i%10 == 0 {
+				p.Nature = odd
+			}
+			s.Add(p)
+		}
+		s.Everybody()
+		k := s.keys(1000, 60)
+		s.plain(k...)
+		return s.complete(time.Hour, k...)
+	}
+	require.Less(t, took(Tempter), 2*took(Mute))
+}
+
 // An answer that comes after a cancel, or too late, counts nowhere and blames nobody.
 func TestAnAnswerAfterACancelIsPassedOver(t *testing.T) {
 	s := newScene(t, 1, resolver.Limits{Timeout: time.Second}).with(Liar)
