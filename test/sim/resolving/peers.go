@@ -21,8 +21,8 @@ type Peer struct {
 	Serving func(bytes int) time.Duration // in place of Service, for an answer of so many; may be nil
 	Claims  int                           // bytes that what it forges is said to have, at least
 	free    time.Time
-	forged  map[int]*Value                // by size
-	life    int // of its stream
+	forged  map[int]*Value // by size
+	life    int            // of its stream
 }
 
 // Nature is what a peer does with a request.
