@@ -1,13 +1,15 @@
 package wire
 
 import (
+	"bytes"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/souk-p2p/souk/internal/fields"
 )
 
 // decode returns the message in the body of a frame. Data and hashes are parts of
-// body. Every error is a [*MessageError].
+// body, unless that has much else. Every error is a [*MessageError].
 func decode(body []byte) (Message, error) {
 	var id uint64
 	var m Message
@@ -34,7 +36,19 @@ func decode(body []byte) (Message, error) {
 	if err := check(m); err != nil {
 		return nil, messageError(ID(id), err)
 	}
+	if r, ok := m.(*Response); ok {
+		r.part(len(body))
+	}
 	return m, nil
+}
+
+// part takes data and hashes out of a body of so many bytes that has more than them:
+// fields that nobody knows, or data that others came behind. Who keeps a small value
+// would keep all of it, and count but the value.
+func (m *Response) part(body int) {
+	if body-len(m.Data)-len(m.Parts.Hashes) > frameExtra {
+		m.Data, m.Parts.Hashes = bytes.Clone(m.Data), bytes.Clone(m.Parts.Hashes)
+	}
 }
 
 // findID returns the number of a message that is refused, as far as it can be read,

@@ -211,6 +211,25 @@ func TestMemoryFollowsWhatArrived(t *testing.T) {
 	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/streams, uint64(MaxAnswer/16))
 }
 
+// A small value in a large frame does not keep the frame: what values count for is their
+// length.
+func TestAValueKeepsNothingElseOfItsFrame(t *testing.T) {
+	const large, small = 128 << 10, 10
+	data := func(n int) body { return body(nil).bytes(fieldResponseData, make([]byte, n)) }
+	for name, b := range map[string]body{
+		"a field of nobody":     response(data(small)).bytes(1000, make([]byte, large)),
+		"one inside":            response(data(small).bytes(1000, make([]byte, large))),
+		"data that came before": response(append(data(large), data(small)...)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := NewAnswers(bytes.NewReader(frames.Append(nil, b))).Next()
+			require.NoError(t, err)
+			require.Len(t, m.(*Response).Data, small)
+			require.LessOrEqual(t, cap(m.(*Response).Data), 2*small)
+		})
+	}
+}
+
 func TestMessagesDoNotShareTheReadersMemory(t *testing.T) {
 	var stream []byte
 	for id := range ID(3) {
