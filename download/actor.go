@@ -147,7 +147,7 @@ func (s *shell) handle(now time.Time, req request) {
 	case forget:
 		s.state.removeNode(now, req.node)
 	case status:
-		req.reply <- s.state.statuses(req.cids)
+		req.reply <- s.state.statuses(now, req.cids)
 	case wanted:
 		req.reply <- s.state.wanted(req.after, wantedPage)
 	}

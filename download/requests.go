@@ -148,14 +148,14 @@ func (d *Downloads) Forget(ctx context.Context, node peer.ID) error {
 // Status is how a resource is doing.
 type Status struct {
 	CID     cid.Cid
-	State   string // "waiting", "paused", "active", or "unknown" when nobody wants it
+	State   string // "waiting" for a node, "paused" until Next, "active", or "unknown" when nobody wants it
 	Intents int
 	Bytes   uint64        // that are here, as far as is known
 	Size    uint64        // or 0 when nobody knows
 	Nodes   []peer.ID     // that serve it
 	Next    time.Time     // when it is tried again, of what is paused
 	Failed  []NodeFailure // nodes that are not asked at present, and why; 16 at most
-	Err     error         // of the last attempt; may be nil
+	Err     error         // of the last attempt, or [ErrNoNodes] while none is known that may have it; may be nil
 }
 
 // mostStatuses is how many resources are looked at for one request, so that it keeps the

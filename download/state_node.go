@@ -19,6 +19,7 @@ type node struct {
 	hinted  time.Time // last
 	failed  int       // times in a row: as often as it was not reached, or what it sent was wrong
 	rest    time.Time // until when it is left alone
+	why     Reason    // of the last of these failures
 	since   time.Time // when it had something to do last
 	reason  *resource // for which it is being dialled
 
@@ -195,17 +196,10 @@ func (s *state) failedToConnect(now time.Time, id peer.ID, err error) {
 	s.settle(now)
 }
 
-// trouble is why a node rests.
-func (n *node) trouble() Reason {
-	if n.phase == linked {
-		return Broken
-	}
-	return Unreachable
-}
-
-// tire lets a node that has failed rest, longer each time.
+// tire lets a node that was not reached rest, longer each time.
 func (s *state) tire(now time.Time, n *node) {
 	n.failed++
+	n.why = Unreachable
 	n.rest = now.Add(s.limits.pause(n.failed))
 }
 

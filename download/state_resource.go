@@ -319,7 +319,7 @@ func (s *state) failure(now time.Time, r *resource) *FailedError {
 	}
 	for n := range r.candidates() {
 		if why[n.id] == 0 && !n.able(now) {
-			why[n.id] = n.trouble()
+			why[n.id] = n.why
 			ids = append(ids, n.id)
 		}
 	}

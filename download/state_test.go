@@ -366,3 +366,30 @@ func TestWhatIsWantedIsListedPageByPage(t *testing.T) {
 	}
 	require.ElementsMatch(t, []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, all)
 }
+
+func TestAStatusSaysWhyAResourceWaits(t *testing.T) {
+	r := newRig(t, Limits{})
+	of := func(n int) Status { return r.s.statuses(r.now, []cid.Cid{resourceCID(n)})[0] }
+	require.Equal(t, Status{CID: resourceCID(1), State: "unknown"}, of(1))
+	r.want(1)
+	require.Equal(t, "paused", of(1).State)
+	require.Equal(t, r.now.Add(time.Second), of(1).Next)
+	require.ErrorIs(t, of(1).Err, ErrNoNodes)
+	r.members(0)
+	require.Equal(t, []int{0}, r.connects())
+	require.NoError(t, of(1).Err)
+	r.unreachable(0)
+	r.want(2)
+	away := []NodeFailure{{nodeID(0), Unreachable}}
+	require.Equal(t, away, of(1).Failed)
+	require.Equal(t, away, of(2).Failed, "the node rests, and is asked for nothing")
+	r.pass(time.Second)
+	r.connected(0)
+	require.Equal(t, "active", of(2).State)
+	require.Equal(t, []peer.ID{nodeID(0)}, of(2).Nodes)
+	require.Empty(t, of(2).Failed)
+	r.failed(r.s.resources[resourceCID(1)].transfer.id, 0, Stalled)
+	r.failed(r.s.resources[resourceCID(2)].transfer.id, 0, Stalled)
+	r.want(3)
+	require.Equal(t, []NodeFailure{{nodeID(0), Stalled}}, of(3).Failed)
+}

@@ -205,7 +205,7 @@ func (s *state) blame(now time.Time, seat *seat, why Reason, err error) {
 	if m.why == HasNot {
 		m.until = now.Add(s.limits.Skip)
 	} else {
-		s.doubt(now, n)
+		s.doubt(now, n, why)
 	}
 	r.mark(m)
 	s.event(Event{Kind: Retry, CID: r.cid, Node: n.id, Reason: why, Err: err})
@@ -213,7 +213,8 @@ func (s *state) blame(now time.Time, seat *seat, why Reason, err error) {
 
 // doubt notes that a node has failed at its work. Once is no habit, and others may be
 // had from it; from the second time in a row on it rests.
-func (s *state) doubt(now time.Time, n *node) {
+func (s *state) doubt(now time.Time, n *node, why Reason) {
+	n.why = why
 	if n.failed++; n.failed > 1 {
 		n.rest = now.Add(s.limits.pause(n.failed - 1))
 	}

@@ -77,7 +77,11 @@ func showStatus(ctx context.Context, a *app, n node.Node, id document.ID) error 
 	if a.json {
 		return printJSON(a.out, docStatusOf(st))
 	}
-	return describeStatus(a.out, st)
+	info, err := n.Info(ctx)
+	if err != nil {
+		return err
+	}
+	return describeStatus(a.out, st, info.Running)
 }
 
 func docStatusOf(st node.DocumentStatus) docStatus {
@@ -93,25 +97,68 @@ func docStatusOf(st node.DocumentStatus) docStatus {
 	return line
 }
 
-func describeStatus(w io.Writer, st node.DocumentStatus) error {
-	state := "not synced"
-	switch {
-	case st.Syncing && st.Missing == 0:
-		state = "synced"
-	case st.Syncing:
-		state = fmt.Sprintf("syncing, %d under way, %d failed", st.Active, st.Failed)
-	}
-	_, err := fmt.Fprintf(w, "%s: %s\n  covered: %s, %s; missing: %d, %s\n", describeDoc(st.Info), state,
+func describeStatus(w io.Writer, st node.DocumentStatus, running bool) error {
+	_, err := fmt.Fprintf(w, "%s: %s\n  covered: %s, %s; missing: %d, %s\n", describeDoc(st.Info), describeSyncing(st, running),
 		plural(st.Covered, "file", "files"), formatBytes(st.CoveredBytes), st.Missing, formatBytes(st.MissingBytes))
-	for _, f := range st.Files {
-		if err != nil {
-			break
-		}
-		why := ""
-		if f.Error != "" {
-			why = ": " + f.Error
-		}
-		_, err = fmt.Fprintf(w, "  %s %s, %s of %s%s\n", f.State, printable(string(f.Key)), formatBytes(f.Bytes), formatBytes(f.Size), why)
+	if err != nil {
+		return err
 	}
+	for _, state := range []string{"active", "failed", "paused", "waiting"} {
+		if err := describeFiles(w, state, st.Files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describeSyncing says what becomes of what is missing.
+func describeSyncing(st node.DocumentStatus, running bool) string {
+	switch {
+	case !st.Syncing:
+		return "not synced"
+	case st.Missing == 0:
+		return "synced"
+	case !running:
+		return "to be synced by the next node that runs"
+	}
+	text := fmt.Sprintf("syncing, %d under way, %d failed", st.Active, st.Failed)
+	if !st.Next.IsZero() {
+		text += ", tried again at " + st.Next.Local().Format(time.TimeOnly)
+	}
+	return text
+}
+
+// mostShown is how many files in the same state are shown to people: half a screen.
+const mostShown = 12
+
+// describeFiles lists the files that are in a state.
+func describeFiles(w io.Writer, state string, all []node.FileStatus) error {
+	count := uint64(0)
+	for _, f := range all {
+		if f.State != state {
+			continue
+		}
+		if count++; count > mostShown {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "  %s\n", describeFile(f)); err != nil {
+			return err
+		}
+	}
+	if count <= mostShown {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "  %s: %s (see --json)\n", state, plural(count-mostShown, "more file", "more files"))
 	return err
+}
+
+func describeFile(f node.FileStatus) string {
+	text := fmt.Sprintf("%s %s, %s of %s", f.State, printable(string(f.Key)), formatBytes(f.Bytes), formatBytes(f.Size))
+	for i, p := range f.Peers {
+		text += []string{" from ", ", "}[min(i, 1)] + p.String()
+	}
+	if f.Error != "" {
+		text += ": " + printable(f.Error)
+	}
+	return text
 }

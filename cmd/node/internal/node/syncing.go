@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
 
@@ -64,7 +65,7 @@ type FileStatus struct {
 	CID   string `json:"cid"`
 	Size  uint64 `json:"size"`
 	Bytes uint64 `json:"bytes"` // that are here, as far as is known
-	State string `json:"state"` // waiting, paused, active, or failed
+	State string `json:"state"` // waiting for a peer, paused, active, or failed
 	// Peers serve it now, and Error says why it failed, or why it waits.
 	Peers []peer.ID `json:"peers,omitempty"`
 	Error string    `json:"error,omitempty"`
@@ -259,10 +260,15 @@ const mostFiles = 256
 
 func (n *Online) filesOf(ctx context.Context, now mirror.Status) (files []FileStatus) {
 	active := now.Active[:min(len(now.Active), mostFiles)]
-	for _, e := range active {
+	cids := make([]cid.Cid, len(active))
+	for i, e := range active {
+		cids[i] = e.CID
+	}
+	known, err := n.downloads.Status(ctx, cids...)
+	for i, e := range active {
 		f := FileStatus{Key: e.Key, CID: e.CID.String(), Size: e.Size, Bytes: e.Bytes, State: "waiting"}
-		if all, err := n.downloads.Status(ctx, e.CID); err == nil && len(all) == 1 {
-			f.add(all[0])
+		if err == nil {
+			f.add(known[i])
 		}
 		files = append(files, f)
 	}
@@ -274,13 +280,17 @@ func (n *Online) filesOf(ctx context.Context, now mirror.Status) (files []FileSt
 
 // add adds what downloads know of a file.
 func (f *FileStatus) add(st download.Status) {
-	f.State, f.Bytes = st.State, max(f.Bytes, st.Bytes)
-	f.Peers = st.Nodes
+	f.Bytes, f.Peers = max(f.Bytes, st.Bytes), st.Nodes
+	if st.State != "unknown" { // its download has not begun, or has just ended
+		f.State = st.State
+	}
 	var why []string
+	told := len(st.Failed) > 0
 	for _, failed := range st.Failed {
 		why = append(why, fmt.Sprintf("%s %s", failed.Node, failed.Reason))
+		told = told && (failed.Reason == download.HasNot || failed.Reason == download.Stalled)
 	}
-	if st.Err != nil {
+	if st.Err != nil && !told { // of which the error says no more
 		why = append(why, st.Err.Error())
 	}
 	f.Error = strings.Join(why, "; ")
