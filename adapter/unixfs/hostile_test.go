@@ -260,6 +260,43 @@ func TestBombsEnd(t *testing.T) {
 	requireOnly(t, dir)
 }
 
+// The list of what is below a directory ends, too, whatever that is.
+func TestListsOfHostileDirectoriesEnd(t *testing.T) {
+	s := newMapStore()
+	leaf := forgeLeaf(t, s, "x")
+	deep, dirs, files := forgeDirectory(t, s), forgeDirectory(t, s), forgeDirectory(t, s, leaf.named("x"))
+	for range maxDepth {
+		deep = forgeDirectory(t, s, deep.named("d"))
+	}
+	for range 40 { // which would be 2^40 directories, and as many files
+		dirs = forgeDirectory(t, s, dirs.named("a"), dirs.named("b"))
+		files = forgeDirectory(t, s, files.named("a"), files.named("b"))
+	}
+	unlike := forgeRaw(t, s, []byte("no UnixFS"))
+	for name, c := range map[string]struct {
+		root link
+		want error
+	}{
+		"too deep":                {deep, ErrLimit},
+		"directories without end": {dirs, ErrLimit},
+		"files without end":       {files, ErrLimit},
+		"a name that leads out":   {forgeDirectory(t, s, leaf.named("..")), ErrUnsafeName},
+		"a name of 1 MiB":         {forgeDirectory(t, s, leaf.named(strings.Repeat("n", 1<<20))), ErrUnsafeName},
+		"a zero byte":             {forgeDirectory(t, s, leaf.named("a\x00b")), ErrUnsafeName},
+		"a node that is no file":  {forgeDirectory(t, s, unlike.named("x")), ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var last error
+			count := 0
+			for _, last = range Files(t.Context(), s, c.root.cid, ListOptions{MaxEntries: 1000}) {
+				count++
+			}
+			require.ErrorIs(t, last, c.want)
+			require.LessOrEqual(t, count, 1001)
+		})
+	}
+}
+
 func TestDeepestAllowedDirectoryComesBack(t *testing.T) {
 	s := newMapStore()
 	deep := forgeDirectory(t, s)

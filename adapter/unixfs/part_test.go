@@ -127,13 +127,19 @@ func sorted(cs []cid.Cid) []cid.Cid {
 	return cs
 }
 
-func TestFilesOfAShardedDirectoryAreAllListed(t *testing.T) {
-	s := newMapStore()
-	root := addNames(t, s, numbered(3_000, "file-with-a-rather-long-name-so-that-it-is-sharded-%06d"))
+// A link to a raw block says that it is a file: of such files none is read, however many.
+func TestFilesOfAShardedDirectoryAreListedByItsBlocksAlone(t *testing.T) {
+	s := &asked{mapStore: newMapStore()}
+	root := addNames(t, s.mapStore, numbered(10_000, "file-with-a-rather-long-name-so-that-it-is-sharded-%06d"))
 	n := 0
-	for _, err := range Files(t.Context(), s, root.CID, ListOptions{}) {
+	for l, err := range Files(t.Context(), s, root.CID, ListOptions{}) {
 		require.NoError(t, err)
+		require.Equal(t, TypeFile, l.Type)
 		n++
 	}
-	require.Equal(t, 3_000, n)
+	require.Equal(t, 10_000, n)
+	require.NotEmpty(t, s.all)
+	for _, c := range s.all {
+		require.EqualValues(t, cid.DagProtobuf, c.Prefix().Codec, "a block of the directory")
+	}
 }

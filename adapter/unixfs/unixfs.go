@@ -128,6 +128,10 @@ type CatOptions struct {
 	Length uint64
 	// Window is as in GetOptions.
 	Window int64
+	// MaxEntries bounds files, directories and symbolic links together: 16,777,216 by
+	// default. A few blocks can link to each other so that there are more than anybody
+	// can count.
+	MaxEntries uint64
 }
 
 // ListOptions tunes List.
@@ -137,6 +141,10 @@ type ListOptions struct {
 	Types bool
 	// Window is as in GetOptions.
 	Window int64
+	// MaxEntries bounds files, directories and symbolic links together: 16,777,216 by
+	// default. A few blocks can link to each other so that there are more than anybody
+	// can count.
+	MaxEntries uint64
 }
 
 // Link is one entry of a directory.
