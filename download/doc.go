@@ -14,6 +14,9 @@
 // resource was a moment ago. What is large may come from several nodes at once, who
 // join one after the other when nothing waits for them.
 //
+// A transfer that is slow goes on with another node as soon as one that may have the
+// resource has nothing to do; one that brings nothing is given up in any case.
+//
 // A node that has said that it has not got something is not asked for it again for ten
 // minutes, or until a hint names the two together. A node that fails in another way is
 // not asked for that again before all others have been tried, and rests when it fails

@@ -56,6 +56,7 @@ func (j *job) run(ctx context.Context, first peer.ID) {
 	j.open(ctx, []peer.ID{first})
 	err := actor.Guard("download", j.cfg.Panicked, func() error { return j.fetch(ctx) })
 	if err == nil && j.lacks.blocks == 0 {
+		j.tell(ctx, false, func(s *state, _ time.Time) { s.complete(j.id) })
 		err = actor.Guard("download", j.cfg.Panicked, func() error { return j.verify(ctx) })
 	}
 	if err != nil && j.lacks.blocks == 0 {

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -45,6 +46,10 @@ type Limits struct {
 	// Stall is how long a transfer may bring nothing before it counts as broken.
 	// Default 30 s: longer than a session takes to lose a peer that has gone.
 	Stall time.Duration
+	// SlowBytes is how many bytes a second are so few, over Stall, that a transfer goes on
+	// with another node, if one without anything to do may be asked. Default 64 KiB: the
+	// path of a node that serves four at a time is slower than 2 Mbit/s then.
+	SlowBytes uint64
 	// Stagger is how long after one node another is dialled for the same resource,
 	// or joins in it. Default 250 ms, in which most nodes are reached: the time
 	// that RFC 8305 has between attempts.
@@ -80,9 +85,8 @@ func (l Limits) withDefaults() Limits {
 			*field.value = field.def
 		}
 	}
-	if l.LargeBytes == 0 {
-		l.LargeBytes = 64 << 20
-	}
+	l.LargeBytes = cmp.Or(l.LargeBytes, 64<<20)
+	l.SlowBytes = cmp.Or(l.SlowBytes, 64<<10)
 	return l
 }
 

@@ -183,6 +183,48 @@ func TestATransferThatBringsNothingIsGivenUp(t *testing.T) {
 }
 
 // Each retry comes after twice the pause, and after the last the intent fails.
+// What comes at a trickle is had from a node that has nothing to do.
+func TestATransferThatIsSlowGoesToAnIdleNode(t *testing.T) {
+	const slow = 64 << 10
+	for name, c := range map[string]struct {
+		rate  uint64 // bytes a second
+		nodes []int
+		ready func(r *rig)
+		moves bool
+	}{
+		"slow":                 {slow - 1, []int{0, 1}, func(*rig) {}, true},
+		"not slow":             {slow, []int{0, 1}, func(*rig) {}, false},
+		"nobody else":          {slow - 1, []int{0}, func(*rig) {}, false},
+		"all has come":         {slow - 1, []int{0, 1}, func(r *rig) { r.s.complete(r.out.start[0].ID) }, false},
+		"the other is busy":    {slow - 1, []int{0, 1}, func(r *rig) { r.want(2) }, false},
+		"the other has not it": {slow - 1, []int{0, 1}, func(r *rig) { r.node(1, NodeHints{HasNot: []cid.Cid{resourceCID(1)}}) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Limits{SlowBytes: slow})
+			r.connectedMembers(c.nodes...)
+			r.want(1)
+			require.Equal(t, [][2]int{{1, 0}}, r.starts())
+			id := r.out.start[0].ID
+			c.ready(r)
+			for at := range uint64(3) {
+				require.Empty(t, r.out.cancel)
+				r.pass(10 * time.Second)
+				r.progress(id+1, (at+1)<<30) // of the other, if there is one
+				r.progress(id, (at+1)*10*c.rate)
+			}
+			if !c.moves {
+				require.Empty(t, r.out.cancel)
+				return
+			}
+			require.Equal(t, []TransferID{id}, r.out.cancel)
+			require.Equal(t, Event{Kind: Retry, CID: resourceCID(1), Node: nodeID(0), Reason: Stalled}, r.out.events[1])
+			require.Equal(t, []int{1}, r.connects(), "it was let go of meanwhile")
+			r.connected(1)
+			require.Equal(t, [][2]int{{1, 1}}, r.starts())
+		})
+	}
+}
+
 func TestRetriesAreCountedAndPausesDouble(t *testing.T) {
 	r := newRig(t, Limits{Retries: 4, RetryFirst: time.Second, RetryMost: 4 * time.Second, Idle: time.Hour, Stall: time.Hour})
 	r.connectedMembers(0)

@@ -17,6 +17,7 @@ type transfer struct {
 	resource *resource
 	seats    []*seat   // at least one
 	joinAt   time.Time // from when another node may join
+	pace     pace
 }
 
 // seat is a node in a transfer.
@@ -31,7 +32,7 @@ type seat struct {
 func (s *state) begin(now time.Time, r *resource, n *node) {
 	s.leaveLine(r)
 	s.began++
-	t := &transfer{id: s.began, resource: r}
+	t := &transfer{id: s.began, resource: r, pace: pace{since: now}}
 	r.phase, r.transfer = active, t
 	r.err, r.local = nil, false
 	s.running = append(s.running, t)
@@ -133,6 +134,10 @@ func (s *state) progress(now time.Time, id TransferID, bytes, size uint64) {
 		s.moved(r)
 	}
 	s.event(r.progress())
+	if t.pace.isSlow(now, bytes, s.limits) && s.hasSpare(now, t) {
+		s.stall(now, t)
+		s.settle(now)
+	}
 }
 
 // moved notes that something came of a resource: what had failed before does not
