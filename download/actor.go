@@ -110,24 +110,20 @@ func (d *Downloads) run(ctx context.Context) {
 	s := d.newShell(ctx)
 	defer d.told.Close()
 	d.crew.Go(d.deliver)
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake())
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
 		case r := <-s.results:
 			s.hear(s.loop.Begin(), r)
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		s.perform(s.state.take())
 		s.publish()
-		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 

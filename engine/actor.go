@@ -35,7 +35,6 @@ type Engine struct {
 
 	// The loop's alone.
 	state   *state
-	alarm   *actor.Alarm
 	waiting map[uint64]chan<- struct{} // by ticket: readers whose wants are not all taken
 	tickets uint64
 	drains  []chan<- struct{} // callers who wait for the end of the drain
@@ -125,10 +124,8 @@ func (e *Engine) hire() {
 
 // run is the actor. Nothing in it blocks but the select.
 func (e *Engine) run(ctx context.Context) {
-	e.alarm = actor.NewAlarm()
-	defer e.alarm.Stop()
 	for {
-		e.loop.Waiting(e.cfg.Now())
+		e.loop.WaitingUntil(e.cfg.Now(), e.state.wake())
 		select {
 		case <-ctx.Done():
 			return
@@ -142,9 +139,8 @@ func (e *Engine) run(ctx context.Context) {
 			e.takeRequest(e.begin(), r)
 		case j := <-e.results:
 			e.takeResult(e.begin(), j)
-		case <-e.alarm.C():
-			e.alarm.Rang()
-			e.state.tick(e.begin())
+		case <-e.loop.Alarm():
+			e.state.tick(e.loop.Woken(e.cfg.Now()))
 		}
 		e.perform(e.cfg.Now())
 	}
@@ -239,7 +235,6 @@ func (e *Engine) perform(now time.Time) {
 		e.log.Warn("store failed; wants are kept and tried again", zap.Error(out.Complaint))
 	}
 	e.publish()
-	e.alarm.Set(now, out.Wake)
 }
 
 // give gives a job to a worker.

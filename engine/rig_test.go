@@ -161,7 +161,7 @@ func (r *rig) collect() {
 			r.faults[d.Fault]++
 		}
 	}
-	r.wake, r.drained = out.Wake, out.Drained
+	r.wake, r.drained = r.state.wake(), out.Drained
 	require.NoError(r.t, r.state.audit())
 }
 

@@ -100,8 +100,6 @@ type effects struct {
 	Deltas []ledger.Delta
 	// Complaint is a failure of the store to be logged: at most one a second.
 	Complaint error
-	// Wake is when tick should be called; zero for never.
-	Wake time.Time
 	// Drained says that the engine drains and that nothing is left to finish.
 	Drained bool
 }
@@ -169,14 +167,14 @@ func (s *state) effects(now time.Time) *effects {
 	s.settleAll(now) // sending has touched them
 	s.dispatch(now)
 	s.out.Drained, s.unsaid = s.drained(now)
-	s.out.Wake = s.nextWake()
 	out := s.out
 	s.out, s.spare = s.spare, out
 	s.out.reset()
 	return out
 }
 
-func (s *state) nextWake() time.Time {
+// wake is when tick has something to do, or the zero time.
+func (s *state) wake() time.Time {
 	wake := due.First(s.unsaid, s.rates.wake)
 	if s.retries.Len() > 0 {
 		wake = due.First(wake, s.retries.Top().at)

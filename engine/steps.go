@@ -26,7 +26,7 @@ func NewSteps(cfg Config) (*Steps, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.alarm, e.employ = actor.NewAlarm(), func() {}
+	e.employ = func() {}
 	return &Steps{e, worker{store: cfg.Store, access: cfg.Access, crew: e.workers, panicked: cfg.Panicked}}, nil
 }
 
@@ -55,7 +55,7 @@ func (s *Steps) Receive(w network.Wants) <-chan struct{} {
 func (s *Steps) settle() { s.perform(s.cfg.Now()) }
 
 // Wake is when the engine has to be woken, or the zero time.
-func (s *Steps) Wake() time.Time { return s.state.nextWake() }
+func (s *Steps) Wake() time.Time { return s.state.wake() }
 
 // End is the end of the actor.
 func (s *Steps) End() { s.loop.End() }

@@ -65,9 +65,8 @@ func (l *Ledger) Stop(ctx context.Context) error {
 
 // run owns l.state.
 func (l *Ledger) run(ctx context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
+		l.loop.WaitingUntil(l.now(), l.state.wake())
 		select {
 		case <-ctx.Done():
 			return
@@ -78,14 +77,10 @@ func (l *Ledger) run(ctx context.Context) {
 			l.loop.Working(l.now())
 			l.drain() // A query sees what was recorded before it.
 			l.handle(r)
-		case <-alarm.C():
-			alarm.Rang()
-			l.loop.Working(l.now())
+		case <-l.loop.Alarm():
+			l.loop.Woken(l.now())
 		}
-		now := l.now()
-		l.publish(now)
-		alarm.Set(now, l.state.wake())
-		l.loop.Waiting(l.now())
+		l.publish(l.now())
 	}
 }
 

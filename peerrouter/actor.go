@@ -128,10 +128,8 @@ func (r *Router) newState() *state {
 }
 
 func (s *shell) loopUntil(ctx context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake())
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
@@ -142,14 +140,12 @@ func (s *shell) loopUntil(ctx context.Context) {
 			for _, p := range s.cfg.Peers.Take() {
 				s.state.peerState(now, p.Peer, p.Connected)
 			}
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		s.perform(ctx, s.state.take())
-		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 

@@ -152,10 +152,8 @@ func (s *shell) trackers(now time.Time) {
 }
 
 func (s *shell) loopUntil(ctx context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake())
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
@@ -165,15 +163,13 @@ func (s *shell) loopUntil(ctx context.Context) {
 			s.peers(s.loop.Begin())
 		case <-s.cfg.Set.C():
 			s.state.setTrackers(s.loop.Begin(), s.cfg.Set.Take())
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		s.publish() // Who is told something finds it counted.
 		s.perform(ctx, s.state.take())
-		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 

@@ -94,10 +94,8 @@ const (
 func (s *shell) run(ctx context.Context) {
 	defer s.close()
 	s.crew.Go(func() { s.follow(ctx) })
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		now, ended := s.await(ctx, alarm)
+		now, ended := s.await(ctx)
 		if ended {
 			return
 		}
@@ -106,18 +104,18 @@ func (s *shell) run(ctx context.Context) {
 		s.lose(now) // Before anything is asked there again.
 		s.state.turn(now)
 		s.perform(ctx, now)
-		s.loop.Waiting(time.Now())
 	}
 }
 
 // await waits until something has come, which it takes in, or is due.
-func (s *shell) await(ctx context.Context, alarm *actor.Alarm) (now time.Time, ended bool) {
+func (s *shell) await(ctx context.Context) (now time.Time, ended bool) {
 	now = time.Now()
 	wake := due.First(s.state.wake(now), s.lines.next)
 	if !wake.IsZero() && !wake.After(now) {
+		s.loop.Waiting(now)
 		return s.loop.Begin(), ctx.Err() != nil
 	}
-	alarm.Set(now, wake)
+	s.loop.WaitingUntil(now, wake)
 	select {
 	case r := <-s.streams.C():
 		now = s.loop.Begin()
@@ -131,9 +129,8 @@ func (s *shell) await(ctx context.Context, alarm *actor.Alarm) (now time.Time, e
 	case set := <-s.sets.C():
 		now = s.loop.Begin()
 		s.setPeers(now, set)
-	case <-alarm.C():
-		alarm.Rang()
-		now = s.loop.Begin()
+	case <-s.loop.Alarm():
+		now = s.loop.Woken(time.Now())
 	case <-ctx.Done():
 		return now, true
 	}

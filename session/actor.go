@@ -131,15 +131,12 @@ func (s *Session) newShell(ln links) *shell {
 // loopUntil is the actor's loop: it receives, hands to the state, and performs
 // what that returns.
 func (s *shell) loopUntil(ctx, stop context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
 		if s.perform(stop, s.state.take(time.Now())) != nil {
 			return
 		}
 		now := time.Now()
-		alarm.Set(now, s.state.wake())
-		s.loop.Waiting(now)
+		s.loop.WaitingUntil(now, s.state.wake())
 		select {
 		case req := <-s.inbox.C():
 			s.begin()
@@ -156,9 +153,8 @@ func (s *shell) loopUntil(ctx, stop context.Context) {
 		case c := <-s.directory.C():
 			s.begin()
 			s.candidates(c)
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.pass(s.loop.Woken(time.Now())))
 		case <-ctx.Done():
 			return
 		case <-stop.Done():
@@ -168,8 +164,10 @@ func (s *shell) loopUntil(ctx, stop context.Context) {
 }
 
 // begin notes that work begins, and what was waited for until then.
-func (s *shell) begin() time.Time {
-	now := s.loop.Begin()
+func (s *shell) begin() { s.pass(s.loop.Begin()) }
+
+// pass notes what was waited for until now, and returns that.
+func (s *shell) pass(now time.Time) time.Time {
 	s.state.pass(now)
 	return now
 }

@@ -128,10 +128,8 @@ func (m *Manager) run(ctx context.Context) {
 		links:   actor.NewNumbers[linkID, *Link](),
 	}
 	defer s.close()
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		m.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake())
 		select {
 		case req := <-m.inbox.C():
 			s.hearFirst(req)
@@ -143,14 +141,12 @@ func (m *Manager) run(ctx context.Context) {
 			for _, p := range m.cfg.Peers.Take() {
 				s.state.peerState(now, p.Peer, p.Connected, p.Version, p.Epoch, p.Generation)
 			}
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin(), m.cfg.Sender.Progress)
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()), m.cfg.Sender.Progress)
 		case <-ctx.Done():
 			return
 		}
 		s.perform(ctx, s.state.take(time.Now()))
-		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 

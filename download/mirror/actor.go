@@ -85,10 +85,8 @@ func (m *Mirror) newShell(life context.Context) *shell {
 func (m *Mirror) run(ctx context.Context) {
 	s := m.newShell(ctx)
 	defer m.unwatch()
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake())
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
@@ -99,14 +97,12 @@ func (m *Mirror) run(ctx context.Context) {
 			s.change(open)
 		case _, open := <-s.deleted:
 			s.delete(s.loop.Begin(), open)
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		s.perform(s.state.settle())
-		alarm.Set(time.Now(), s.state.wake())
 	}
 }
 

@@ -2,25 +2,21 @@ package actor
 
 import "time"
 
-// Alarm is the one timer of an actor. The state says when it wants to be woken
-// next, the shell sets the alarm after each event and receives from C.
-//
-// It is for use by the actor's own goroutine only.
-type Alarm struct {
+// alarm is the one timer of a loop, for its goroutine alone.
+type alarm struct {
 	timer *time.Timer
 	at    time.Time
 }
 
-// NewAlarm returns an alarm that is not set.
-func NewAlarm() *Alarm {
+func newAlarm() *alarm {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Alarm{timer: t}
+	return &alarm{timer: t}
 }
 
-// Set makes the alarm ring at the given time, in place of any earlier setting.
+// set makes the alarm ring at the given time, in place of any earlier setting.
 // The zero time unsets it.
-func (a *Alarm) Set(now, at time.Time) {
+func (a *alarm) set(now, at time.Time) {
 	if at.Equal(a.at) {
 		return
 	}
@@ -32,11 +28,5 @@ func (a *Alarm) Set(now, at time.Time) {
 	a.timer.Reset(max(at.Sub(now), 0))
 }
 
-// C delivers once for each setting that was reached.
-func (a *Alarm) C() <-chan time.Time { return a.timer.C }
-
-// Rang notes that C delivered, so that the same time can be set again.
-func (a *Alarm) Rang() { a.at = time.Time{} }
-
-// Stop unsets the alarm.
-func (a *Alarm) Stop() { a.Set(time.Time{}, time.Time{}) }
+// rang notes that the timer delivered, so that the same time can be set again.
+func (a *alarm) rang() { a.at = time.Time{} }

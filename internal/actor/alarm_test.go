@@ -8,82 +8,94 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rings reports whether the alarm rings within d, and when.
-func rings(a *Alarm, d time.Duration) (after time.Duration, rang bool) {
+// asBody runs a test in place of the body of a loop.
+func asBody(t *testing.T, test func(t *testing.T, l *Loop)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLoop("test", nil)
+		l.alarm = newAlarm()
+		test(t, l)
+	})
+}
+
+// wakes reports whether the alarm of a loop rings within d, and when.
+func wakes(l *Loop, d time.Duration) (after time.Duration, woken bool) {
 	began := time.Now()
 	limit := time.NewTimer(d)
 	defer limit.Stop()
 	select {
-	case <-a.C():
-		a.Rang()
-		return time.Since(began), true
+	case <-l.Alarm():
+		return l.Woken(time.Now()).Sub(began), true
 	case <-limit.C:
 		return 0, false
 	}
 }
 
 func TestAlarmRingsAtTheLastTimeSet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := NewAlarm()
-		defer a.Stop()
-		_, rang := rings(a, 2*time.Hour)
-		require.False(t, rang, "before it was set")
+	asBody(t, func(t *testing.T, l *Loop) {
+		_, woken := wakes(l, 2*time.Hour)
+		require.False(t, woken, "before it was set")
 
 		now := time.Now()
-		a.Set(now, now.Add(time.Minute))
-		a.Set(now, now.Add(time.Hour))
-		a.Set(now, now.Add(time.Second))
-		after, rang := rings(a, 2*time.Hour)
-		require.True(t, rang)
+		l.WaitingUntil(now, now.Add(time.Minute))
+		l.WaitingUntil(now, now.Add(time.Hour))
+		l.WaitingUntil(now, now.Add(time.Second))
+		after, woken := wakes(l, 2*time.Hour)
+		require.True(t, woken)
 		require.Equal(t, time.Second, after)
-		_, rang = rings(a, 2*time.Hour)
-		require.False(t, rang, "once for each setting")
+		_, woken = wakes(l, 2*time.Hour)
+		require.False(t, woken, "once for each setting")
 	})
 }
 
 func TestAlarmSetToTheSameTimeKeepsRunning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := NewAlarm()
-		defer a.Stop()
+	asBody(t, func(t *testing.T, l *Loop) {
 		at := time.Now().Add(time.Second)
 		for time.Now().Before(at) {
-			a.Set(time.Now(), at)
+			l.WaitingUntil(time.Now(), at)
 			time.Sleep(100 * time.Millisecond)
 		}
-		_, rang := rings(a, time.Millisecond)
-		require.True(t, rang)
-		a.Set(time.Now(), at)
-		_, rang = rings(a, time.Second)
-		require.True(t, rang, "the same time again after it rang")
+		_, woken := wakes(l, time.Millisecond)
+		require.True(t, woken)
+		l.WaitingUntil(time.Now(), at)
+		_, woken = wakes(l, time.Second)
+		require.True(t, woken, "the same time again after it rang")
 	})
 }
 
 func TestAlarmForThePastRingsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := NewAlarm()
-		defer a.Stop()
-		a.Set(time.Now(), time.Now().Add(-time.Hour))
-		after, rang := rings(a, time.Hour)
-		require.True(t, rang)
+	asBody(t, func(t *testing.T, l *Loop) {
+		l.WaitingUntil(time.Now(), time.Now().Add(-time.Hour))
+		after, woken := wakes(l, time.Hour)
+		require.True(t, woken)
 		require.Zero(t, after)
 	})
 }
 
 // A ring that was not received yet belongs to the setting that is no more.
 func TestAlarmThatWasUnsetDoesNotRing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := NewAlarm()
-		a.Set(time.Now(), time.Now().Add(time.Second))
+	asBody(t, func(t *testing.T, l *Loop) {
+		l.WaitingUntil(time.Now(), time.Now().Add(time.Second))
 		time.Sleep(time.Minute)
-		a.Set(time.Now(), time.Now().Add(time.Hour))
-		_, rang := rings(a, time.Minute)
-		require.False(t, rang)
-		a.Set(time.Now(), time.Time{})
-		_, rang = rings(a, 2*time.Hour)
-		require.False(t, rang)
-		a.Set(time.Now(), time.Now().Add(time.Second))
-		a.Stop()
-		_, rang = rings(a, time.Hour)
-		require.False(t, rang)
+		l.WaitingUntil(time.Now(), time.Now().Add(time.Hour))
+		_, woken := wakes(l, time.Minute)
+		require.False(t, woken)
+		l.WaitingUntil(time.Now(), time.Time{})
+		_, woken = wakes(l, 2*time.Hour)
+		require.False(t, woken)
+		l.WaitingUntil(time.Now(), time.Now().Add(time.Second))
+		l.WaitingUntil(time.Now(), time.Time{})
+		_, woken = wakes(l, time.Hour)
+		require.False(t, woken)
+	})
+}
+
+func TestWhatFollowsTheAlarmIsWork(t *testing.T) {
+	asBody(t, func(t *testing.T, l *Loop) {
+		l.WaitingUntil(time.Now(), time.Now().Add(time.Hour))
+		_, woken := wakes(l, 2*time.Hour)
+		require.True(t, woken)
+		time.Sleep(time.Second)
+		l.WaitingUntil(time.Now(), time.Time{})
+		require.Equal(t, time.Second, l.Busy())
 	})
 }

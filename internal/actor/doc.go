@@ -14,7 +14,8 @@
 //   - A [Snapshot] is an immutable value that its owner replaces and anybody
 //     reads without asking.
 //
-// [Loop] starts the goroutine, recovers it, measures how busy it is and ends it.
+// [Loop] starts the goroutine, recovers it, holds its one timer, measures how busy it
+// is and ends it.
 // [Guard] recovers what others do for an actor: their panic is an error of what
 // was asked of them.
 package actor

@@ -19,6 +19,7 @@ type Loop struct {
 	done   chan struct{}
 	start  sync.Once
 	fail   func(error)
+	alarm  *alarm // of the body's goroutine, once that runs
 
 	busy  atomic.Int64 // nanoseconds spent outside of waiting
 	since atomic.Int64 // Unix nanoseconds at which the present stretch of work began, 0 while waiting
@@ -42,7 +43,9 @@ func (l *Loop) Start(body func(ctx context.Context)) {
 }
 
 func (l *Loop) run(body func(ctx context.Context)) {
+	l.alarm = newAlarm()
 	broken := Guard(l.name, nil, func() error { body(l.ctx); return nil })
+	l.alarm.timer.Stop()
 	l.cancel(ErrClosed)
 	close(l.done)
 	if broken != nil && l.fail != nil {
@@ -99,6 +102,24 @@ func (l *Loop) Waiting(now time.Time) {
 		l.busy.Add(at - since)
 	}
 	l.meter.look(at)
+}
+
+// WaitingUntil is Waiting, for a body that wants to be woken at a time by [Loop.Alarm],
+// in place of any time before. The zero time is never.
+func (l *Loop) WaitingUntil(now, wake time.Time) {
+	l.Waiting(now)
+	l.alarm.set(now, wake)
+}
+
+// Alarm delivers when the time has come that [Loop.WaitingUntil] was last given. Who
+// has received from it calls [Loop.Woken]. Only the body may.
+func (l *Loop) Alarm() <-chan time.Time { return l.alarm.timer.C }
+
+// Woken is Working, for a body that has received from [Loop.Alarm]. It returns now.
+func (l *Loop) Woken(now time.Time) time.Time {
+	l.alarm.rang()
+	l.Working(now)
+	return now
 }
 
 // Busy is the time that the body has spent at work since it was made. Its

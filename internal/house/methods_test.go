@@ -83,7 +83,7 @@ func (l *Ledger) Busy() bool { return l.Limit() == l.Score("") }
 func (l *Ledger) Reset() {
 	l.cancel() // allowed: a function that the constructor sets
 	reset(l) // FAULT: passed on
-	l.alarm.Stop() // FAULT: the owner's
+	l.timer.Stop() // FAULT: the owner's
 }
 
 func (l *Ledger) Port() *Port {
@@ -116,6 +116,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	"github.com/souk-p2p/souk/internal/actor"
 )
@@ -126,7 +127,7 @@ type Ledger struct {
 	loop   *actor.Loop
 	inbox  *actor.Inbox[request]
 	scores actor.Snapshot[scores]
-	alarm  *actor.Alarm
+	timer  *time.Timer
 	cfg    Config
 	self   string
 	cancel func()
@@ -261,14 +262,13 @@ var shared = map[string]bool{"Loop": true, "Inbox": true, "Slot": true, "Snapsho
 // ownersOnly are types of other packages that one goroutine at a time may use,
 // however harmless a pointer to them looks.
 var ownersOnly = map[string]bool{
-	modulePath + "/internal/actor.Alarm": true,
-	"math/rand.Rand":                     true,
-	"math/rand/v2.Rand":                  true,
-	"time.Timer":                         true,
-	"time.Ticker":                        true,
-	"bytes.Buffer":                       true,
-	"strings.Builder":                    true,
-	"container/list.List":                true,
+	"math/rand.Rand":      true,
+	"math/rand/v2.Rand":   true,
+	"time.Timer":          true,
+	"time.Ticker":         true,
+	"bytes.Buffer":        true,
+	"strings.Builder":     true,
+	"container/list.List": true,
 }
 
 // beforeStart are exported methods that run before there is an actor whose

@@ -131,10 +131,8 @@ func (a *Announcer) newShell() *shell {
 
 func (a *Announcer) run(ctx context.Context) {
 	s := a.newShell()
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.wake)
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
@@ -144,16 +142,14 @@ func (a *Announcer) run(ctx context.Context) {
 			s.known(s.loop.Begin())
 		case <-s.cfg.Moved:
 			s.look(s.loop.Begin())
-		case <-alarm.C():
-			alarm.Rang()
-			s.look(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.look(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		for _, c := range s.settle() {
 			s.begin(ctx, c)
 		}
-		alarm.Set(time.Now(), s.state.wake)
 	}
 }
 

@@ -114,10 +114,8 @@ func (c *Client) newShell() *shell {
 func (c *Client) run(ctx context.Context) {
 	s := c.newShell()
 	defer s.close()
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
-		s.loop.Waiting(time.Now())
+		s.loop.WaitingUntil(time.Now(), s.state.next)
 		select {
 		case req := <-s.inbox.C():
 			s.handle(ctx, s.loop.Begin(), req)
@@ -126,14 +124,12 @@ func (c *Client) run(ctx context.Context) {
 		case <-s.parted.C():
 			s.loop.Begin()
 			s.parted.take(s.state.parted)
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		s.perform(ctx)
-		alarm.Set(time.Now(), s.state.next)
 	}
 }
 

@@ -133,20 +133,16 @@ func (t *Tracker) run(ctx context.Context) {
 }
 
 func (s *shell) loopUntil(ctx context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
 		now := time.Now()
-		alarm.Set(now, s.state.next)
-		s.loop.Waiting(now)
+		s.loop.WaitingUntil(now, s.state.next)
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
 		case p := <-s.probed:
 			s.state.probed(s.loop.Begin(), p.probe, p.became)
-		case <-alarm.C():
-			alarm.Rang()
-			s.tick(ctx, s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.tick(ctx, s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}

@@ -120,21 +120,17 @@ func (s *Server) run(ctx context.Context) {
 }
 
 func (s *shell) loopUntil(ctx context.Context) {
-	alarm := actor.NewAlarm()
-	defer alarm.Stop()
 	for {
 		now := time.Now()
-		alarm.Set(now, s.state.next(now))
-		s.loop.Waiting(now)
+		s.loop.WaitingUntil(now, s.state.next(now))
 		select {
 		case req := <-s.inbox.C():
 			s.handle(s.loop.Begin(), req)
 		case r := <-s.results:
 			s.loop.Begin()
 			s.result(r)
-		case <-alarm.C():
-			alarm.Rang()
-			s.state.tick(s.loop.Begin())
+		case <-s.loop.Alarm():
+			s.state.tick(s.loop.Woken(time.Now()))
 		case <-ctx.Done():
 			return
 		}
