@@ -109,10 +109,9 @@ func New(cfg Config) *Router {
 	loop := actor.NewLoop("blockrouter", cfg.Fail)
 	r := &Router{
 		cfg: cfg, loop: loop,
-		inbox:   actor.NewInbox[request](inboxDepth, loop.Ending()),
-		inbound: actor.NewInbox[network.Answers](inboundDepth, loop.Ending()),
+		inbox:   actor.InboxOf[request](loop, inboxDepth),
+		inbound: actor.InboxOf[network.Answers](loop, inboundDepth),
 	}
-	loop.Watch(r.inbox, r.inbound)
 	r.work = newWorkers(&r.cfg)
 	r.stat.Set(&Stat{})
 	return r

@@ -43,11 +43,10 @@ func New(cfg Config) (*Downloads, error) {
 	loop := actor.NewLoop("download", cfg.Fail)
 	d := &Downloads{
 		cfg: cfg, loop: loop,
-		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		inbox: actor.InboxOf[request](loop, inboxDepth),
 		crew:  actor.NewCrew("download", cfg.Panicked), told: actor.NewSlot[[]Event](),
 		results: make(chan result),
 	}
-	loop.Watch(d.inbox)
 	d.stat.Set(&Stat{})
 	return d, nil
 }

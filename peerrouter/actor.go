@@ -85,10 +85,9 @@ func New(cfg Config) *Router {
 	loop := actor.NewLoop("peerrouter", cfg.Fail)
 	r := &Router{
 		cfg: cfg, loop: loop,
-		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		inbox: actor.InboxOf[request](loop, inboxDepth),
 		dials: actor.NewCrew("dial", cfg.Panicked),
 	}
-	loop.Watch(r.inbox)
 	return r
 }
 

@@ -86,10 +86,9 @@ func New(cfg Config) *Directory {
 	loop := actor.NewLoop("providers", cfg.Fail)
 	d := &Directory{
 		cfg: cfg, loop: loop,
-		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		inbox: actor.InboxOf[request](loop, inboxDepth),
 		asks:  actor.NewCrew("finder", cfg.Panicked),
 	}
-	loop.Watch(d.inbox)
 	d.stat.Set(&Stat{})
 	return d
 }

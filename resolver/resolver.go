@@ -53,10 +53,9 @@ func start(s *souk.Service, cfg Config, id protocol.ID) (*Resolver, error) {
 		go func() { _ = s.Close() }() // What does not end is in the log already.
 	})
 	r := &Resolver{
-		keySize: cfg.KeySize, service: s, loop: loop, inbox: actor.NewInbox[command](cfg.Mailbox, loop.Ending()),
+		keySize: cfg.KeySize, service: s, loop: loop, inbox: actor.InboxOf[command](loop, cfg.Mailbox),
 		crew: actor.NewCrew(name, s.Panicked), tellers: actor.NewCrew("consumer", s.Panicked),
 	}
-	loop.Watch(r.inbox)
 	r.meter = newMeter(id, r.Stat)
 	actors := map[string]souk.Actor{name: r}
 	if err := r.serve(cfg); err != nil {

@@ -92,10 +92,9 @@ func New(cfg Config) *Manager {
 	loop := actor.NewLoop("wantmanager", cfg.Fail)
 	m := &Manager{
 		cfg: cfg, loop: loop,
-		inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
-		heard: actor.NewInbox[network.Heard](heardDepth, loop.Ending()),
+		inbox: actor.InboxOf[request](loop, inboxDepth),
+		heard: actor.InboxOf[network.Heard](loop, heardDepth),
 	}
-	loop.Watch(m.inbox, m.heard)
 	return m
 }
 

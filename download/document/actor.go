@@ -53,9 +53,8 @@ func NewStore(d datastore.Batching, with ...Option) *Store {
 		option(&o)
 	}
 	loop := actor.NewLoop("documents", o.fail)
-	s := &Store{data: d, sortBytes: sortBytes, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending())}
+	s := &Store{data: d, sortBytes: sortBytes, loop: loop, inbox: actor.InboxOf[request](loop, inboxDepth)}
 	s.open, s.shut = context.WithCancelCause(context.Background())
-	loop.Watch(s.inbox)
 	loop.Start(s.run)
 	return s
 }

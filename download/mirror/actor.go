@@ -39,11 +39,10 @@ func New(cfg Config) *Mirror {
 	loop := actor.NewLoop(name, cfg.Fail)
 	watching, unwatch := context.WithCancel(context.Background())
 	m := &Mirror{
-		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		cfg: cfg, loop: loop, inbox: actor.InboxOf[request](loop, inboxDepth),
 		crew: actor.NewCrew(name, cfg.Panicked), reports: make(chan report),
 		changed: cfg.Documents.Watch(watching), deleted: cfg.Documents.WatchDeletions(watching), unwatch: unwatch,
 	}
-	loop.Watch(m.inbox)
 	loop.Start(m.run)
 	return m
 }

@@ -23,6 +23,14 @@ func NewInbox[T any](depth int, done <-chan struct{}) *Inbox[T] {
 	return &Inbox[T]{ch: make(chan T, depth), done: done}
 }
 
+// InboxOf returns an inbox with room for depth requests which l measures, and which
+// refuses what is sent once l is asked to end. It must be called before [Loop.Start].
+func InboxOf[T any](l *Loop, depth int) *Inbox[T] {
+	in := NewInbox[T](depth, l.Ending())
+	l.Watch(in)
+	return in
+}
+
 // Send puts a request into the inbox and blocks while it is full. It returns
 // [ErrClosed] when the inbox refuses and the context's error when that ends
 // first. A nil error says that the request was in the inbox before the inbox

@@ -71,11 +71,10 @@ func New(cfg Config) *Announcer {
 	loop := actor.NewLoop("announcer", cfg.Fail)
 	a := &Announcer{
 		cfg: cfg, loop: loop,
-		inbox:   actor.NewInbox[request](inboxDepth, loop.Ending()),
+		inbox:   actor.InboxOf[request](loop, inboxDepth),
 		calls:   actor.NewCrew("teller", cfg.Panicked),
 		started: make(chan struct{}),
 	}
-	loop.Watch(a.inbox)
 	a.stat.Set(&Stat{})
 	return a
 }

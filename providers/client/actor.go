@@ -64,10 +64,9 @@ func New(cfg Config) *Client {
 	}
 	loop := actor.NewLoop(name, cfg.Fail)
 	c := &Client{
-		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		cfg: cfg, loop: loop, inbox: actor.InboxOf[request](loop, inboxDepth),
 		crew: actor.NewCrew(name, cfg.Panicked), parted: newPartings(),
 	}
-	loop.Watch(c.inbox)
 	pinned := c.newState().trackers()
 	c.set.Set(&pinned)
 	cfg.Network.OnDisconnect(c.parted.note)

@@ -87,10 +87,9 @@ func New(cfg Config) (*Tracker, error) {
 	}
 	loop := actor.NewLoop("tracker", cfg.Fail)
 	t := &Tracker{
-		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		cfg: cfg, loop: loop, inbox: actor.InboxOf[request](loop, inboxDepth),
 		crew: actor.NewCrew("tracker", cfg.Panicked), table: table, list: trackers, long: make(chan struct{}, longFrames),
 	}
-	loop.Watch(t.inbox)
 	if cfg.Keep != nil {
 		t.keeper = newKeeper(t.inbox, cfg.Keep, cfg.Logger)
 	}

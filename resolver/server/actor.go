@@ -76,10 +76,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	loop := actor.NewLoop(name, cfg.Fail)
 	s := &Server{
-		cfg: cfg, loop: loop, inbox: actor.NewInbox[request](inboxDepth, loop.Ending()),
+		cfg: cfg, loop: loop, inbox: actor.InboxOf[request](loop, inboxDepth),
 		crew: actor.NewCrew("producer", cfg.Panicked), pens: actor.NewCrew(name, cfg.Panicked),
 	}
-	loop.Watch(s.inbox)
 	return s, nil
 }
 
