@@ -246,6 +246,9 @@ func (s *Store) pend(ctx context.Context, generation string, id ID) error {
 // Tidy removes what imports and removals have left that did not end, except of documents
 // with which somebody has a turn. Create calls it.
 func (s *Store) Tidy(ctx context.Context) error {
+	if err := context.Cause(s.open); err != nil {
+		return err
+	}
 	q := query.Query{Prefix: pendPrefix.String()}
 	for row, err := range datastore.QueryIter(ctx, s.data, q) {
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -66,8 +67,9 @@ var errPower = errors.New("the power is gone")
 // writes. A batch is a write for each of its changes.
 type disk struct {
 	datastore.Batching
-	reads atomic.Int64
-	left  atomic.Int64 // writes
+	reads  atomic.Int64
+	left   atomic.Int64               // writes
+	before func(op, key string) error // what is done with a key; may be nil
 }
 
 func newDisk() *disk {
@@ -76,24 +78,63 @@ func newDisk() *disk {
 	return d
 }
 
-func (d *disk) write(do func() error) error {
+func (d *disk) begin(op string, key datastore.Key) error {
+	if d.before == nil {
+		return nil
+	}
+	return d.before(op, key.String())
+}
+
+func (d *disk) write(op string, key datastore.Key, do func() error) error {
 	if d.left.Add(-1) < 0 {
 		return errPower
+	}
+	if err := d.begin(op, key); err != nil {
+		return err
 	}
 	return do()
 }
 
 func (d *disk) Get(ctx context.Context, key datastore.Key) ([]byte, error) {
 	d.reads.Add(1)
+	if err := d.begin("get", key); err != nil {
+		return nil, err
+	}
 	return d.Batching.Get(ctx, key)
 }
 
 func (d *disk) Put(ctx context.Context, key datastore.Key, value []byte) error {
-	return d.write(func() error { return d.Batching.Put(ctx, key, value) })
+	return d.write("put", key, func() error { return d.Batching.Put(ctx, key, value) })
 }
 
 func (d *disk) Delete(ctx context.Context, key datastore.Key) error {
-	return d.write(func() error { return d.Batching.Delete(ctx, key) })
+	return d.write("delete", key, func() error { return d.Batching.Delete(ctx, key) })
+}
+
+func (d *disk) Sync(ctx context.Context, key datastore.Key) error {
+	if err := d.begin("sync", key); err != nil {
+		return err
+	}
+	return d.Batching.Sync(ctx, key)
+}
+
+// once has something happen at the first operation with a key that begins so.
+func (d *disk) once(op string, prefix datastore.Key, do func() error) {
+	var done atomic.Bool
+	d.before = func(o, key string) error {
+		if o != op || !strings.HasPrefix(key, prefix.String()) || !done.CompareAndSwap(false, true) {
+			return nil
+		}
+		return do()
+	}
+}
+
+// hang has the first such operation not return before it is let go, whatever becomes of its
+// context.
+func (d *disk) hang(op string, prefix datastore.Key) (letGo func()) {
+	free := make(chan struct{})
+	d.once(op, prefix, func() error { <-free; return nil })
+	return func() { close(free) }
 }
 
 func (d *disk) Batch(context.Context) (datastore.Batch, error) {
