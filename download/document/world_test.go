@@ -24,7 +24,8 @@ type world struct {
 	answers map[ticket]answer
 	lines   map[ID][]ticket // who has a turn, and then those who wait
 	making  map[ID]ticket   // who imports
-	watches map[watchID]*ID // who watches what; nil for all documents
+	deletes map[ticket]bool // who wants to delete, and whether it may
+	watches map[watchID]watched
 
 	here   dags // that are complete
 	sweeps []*dags
@@ -56,7 +57,7 @@ func (w *world) restart() {
 	}
 	w.s, w.closing, w.players, w.sweeps = newState(), false, nil, nil
 	w.answers, w.lines, w.making = map[ticket]answer{}, map[ID][]ticket{}, map[ID]ticket{}
-	w.watches = map[watchID]*ID{}
+	w.deletes, w.watches = map[ticket]bool{}, map[watchID]watched{}
 }
 
 // play plays a world to its end, and returns what went wrong.
@@ -125,13 +126,9 @@ func (w *world) watch() {
 	}
 	w.last++
 	id := watchID(w.last)
-	var one *ID
-	if w.rng.IntN(2) == 0 {
-		of := w.document()
-		one = &of
-	}
-	w.watches[id] = one
-	w.after(nil, func() { w.s.watch(id, one) })
+	one := w.document()
+	w.watches[id] = []watched{{}, {one: &one}, {deletions: true}}[w.rng.IntN(3)]
+	w.after(nil, func() { w.s.watch(id, w.watches[id]) })
 }
 
 // after looks whether all is as it has to be after an event, and those have been told who
@@ -144,6 +141,9 @@ func (w *world) after(must []watchID, event func()) {
 			w.fail("two answers for %d", r.to)
 		}
 		w.answers[r.to] = r.answer
+		if _, is := w.deletes[r.to]; is {
+			w.deletes[r.to] = r.err == nil && r.do == noDuty
+		}
 	}
 	if told := slices.Concat(out.tell, out.end); !slices.Equal(sorted(told), sorted(must)) {
 		w.fail("%v were told, and %v had to be", told, must)
@@ -276,6 +276,8 @@ func (w *world) wanted(who ticket, what want) {
 		if _, taken := w.making[what.ID]; !w.closing && !taken {
 			w.making[what.ID] = who
 		}
+	case deleting:
+		w.deletes[who] = false
 	}
 }
 
@@ -319,7 +321,9 @@ func (p *player) leave(who ticket, did change) {
 	var must []watchID
 	for id, line := range w.lines {
 		if len(line) > 0 && line[0] == who && did != unchanged {
-			must = w.concerned(id, did)
+			must = w.watching(func(what watched) bool {
+				return !what.deletions && (what.one == nil || did == removed && *what.one == id)
+			})
 		}
 		w.lines[id] = without(line, who)
 	}
@@ -328,14 +332,18 @@ func (p *player) leave(who ticket, did change) {
 			delete(w.making, id)
 		}
 	}
+	if w.deletes[who] {
+		must = w.watching(func(what watched) bool { return what.deletions })
+	}
 	w.after(must, func() { w.s.leave(who, did) })
 	delete(w.answers, who)
+	delete(w.deletes, who)
 }
 
-// concerned is who has to be told of a change.
-func (w *world) concerned(id ID, did change) (all []watchID) {
-	for watcher, one := range w.watches {
-		if one == nil || did == removed && *one == id {
+// watching are those who watch one of these.
+func (w *world) watching(these func(what watched) bool) (all []watchID) {
+	for watcher, what := range w.watches {
+		if these(what) {
 			all = append(all, watcher)
 		}
 	}
