@@ -50,8 +50,15 @@ func New(cfg Config) *Mirror {
 // Close ends all syncing, and waits for that, 2 s at most: then the error says what has
 // not ended. The store remembers what was synced. It may be called again.
 func (m *Mirror) Close() error {
+	if m.cfg.service != nil {
+		return m.cfg.service.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	return m.stop(ctx)
+}
+
+func (m *Mirror) stop(ctx context.Context) error {
 	return errors.Join(m.loop.Stop(ctx), m.crew.Wait(ctx))
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/download/document"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	// it. May be nil.
 	Panicked func(error)
 	Fail     func(error) // told when the actor broke: nothing is synced any more; may be nil
+
+	service *souk.Service // of which the mirror is a part; nil for none
 }
 
 const (

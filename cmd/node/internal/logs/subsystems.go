@@ -27,6 +27,7 @@ var subsystems = map[string]string{
 	"exchange.sessions":   "what is fetched",
 	"exchange.wants":      "what is asked of which peer",
 	libp2p:                "the network library; off unless it is named, and so are its parts, as libp2p.swarm2",
+	"mirror":              "which documents are synced, and what is missing of them",
 	"network":             "streams, and messages on them",
 	"node":                "peers that are kept, announcements of a restart",
 	"routing":             "the tracker's answers over HTTP",

@@ -102,14 +102,13 @@ func (n *Online) startSyncing(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start downloads: %w", err)
 	}
-	n.mirror = mirror.New(mirror.Config{Documents: n.docs, Look: n.presence, Fetch: n.fetchEntry, Logger: n.log, Panicked: n.syncingPanicked})
+	n.mirror, err = mirror.Open(ctx, n.Exchange, mirror.Config{Documents: n.docs, Look: n.presence, Fetch: n.fetchEntry})
+	if err != nil {
+		return fmt.Errorf("start syncing documents: %w", err)
+	}
 	n.Storage.downloads.Store(n.downloads)
 	n.work.Go(func() { n.hintPeers(n.ctx) })
 	return n.mirror.Resume(ctx)
-}
-
-func (n *Online) syncingPanicked(err error) {
-	n.log.Error("a panic while documents are synced", zap.Error(err))
 }
 
 // fetchEntry has the data of an entry stored.

@@ -1,27 +1,65 @@
 package node
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	dssync "github.com/ipfs/go-datastore/sync"
-	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/adapter/dag/roots"
 	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/download"
+	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/test/eventually"
 )
 
-func TestWhatIsBeingDownloadedIsARoot(t *testing.T) {
-	key, _, err := crypto.GenerateEd25519Key(nil)
-	require.NoError(t, err)
+// startSyncer starts a node that syncs documents, with a storage of its own.
+func startSyncer(t *testing.T, listen ...ma.Multiaddr) *Online {
 	data := dssync.MutexWrap(datastore.NewMapDatastore())
 	s := newStorage(blockstore.New(data), data, nil)
-	defer func() { require.NoError(t, s.Close()) }()
-	n, err := Start(t.Context(), key, s.Blocks, Config{Storage: s, SyncDocuments: true})
+	n, err := Start(t.Context(), newKey(t), s.Blocks, Config{Storage: s, SyncDocuments: true, Listen: listen})
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, n.Close())
+		require.NoError(t, s.Close())
+	})
+	return n
+}
+
+func TestABlockOfASyncedDocumentThatIsRemovedComesAgain(t *testing.T) {
+	n, author := startSyncer(t), startSyncer(t, loopback...)
+	files := numberedBlocks(3)
+	require.NoError(t, author.Storage.Blocks.PutMany(t.Context(), files))
+	one, err := n.docs.Create(t.Context(), document.Draft{Name: "some", Root: files[0].Cid()}, func(yield func(document.Entry, error) bool) {
+		for i, b := range files {
+			if !yield(document.Entry{Key: fmt.Append(nil, i), CID: cid.NewCidV1(cid.Raw, b.Cid().Hash())}, nil) {
+				return
+			}
+		}
+	})
+	require.NoError(t, err)
+	done, err := n.SyncDocument(t.Context(), SyncRequest{ID: one.ID, From: []peer.AddrInfo{addressOf(author)}, Wait: true}, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, done.Done)
+
+	require.NoError(t, n.Storage.Blocks.Delete(t.Context(), files[1].Cid()))
+	require.NoError(t, n.mirror.Wait(t.Context(), one.ID))
+	_, err = n.Storage.Blocks.Get(t.Context(), files[1].Cid())
+	require.NoError(t, err)
+	listed := slices.ContainsFunc(n.Exchange.Actors(), func(a souk.ActorStat) bool { return a.Name == "mirror" })
+	require.True(t, listed, "its actor is among those of the exchange")
+}
+
+func TestWhatIsBeingDownloadedIsARoot(t *testing.T) {
+	n := startSyncer(t)
+	s := n.Storage
 	wanted := numberedBlocks(1)[0].Cid()
 	of := func() (all []roots.Root) {
 		for r, err := range s.Roots.All(t.Context()) {
