@@ -13,7 +13,8 @@ import (
 type Limits struct {
 	// MaxValue is the size of the largest value that is served, in bytes; a key with a
 	// larger one is answered as if there was none, and logged. Default 16 MiB, at most
-	// 1 GiB.
+	// 1 GiB. Each call of Produce may return one, so Producing of them are in memory at
+	// once, beside those that are kept.
 	MaxValue int
 
 	// Producing and PeerProducing are the calls of Produce at once, for all peers and
@@ -33,9 +34,10 @@ type Limits struct {
 	WaitTime time.Duration
 
 	// Rate and PeerRate are the requests a second, of all peers and of one, of which a
-	// second's worth may come at once. A peer above its rate is answered busy, and
-	// read again after a pause; the rate of all is shared out in turns. Default 8,192
-	// and 1,024. Negative: without a limit.
+	// second's worth may come at once. A value of several parts counts as that many when
+	// it is produced. A peer above its rate is answered busy, and read again after a
+	// pause; the rate of all is shared out in turns. Default 8,192 and 1,024. Negative:
+	// without a limit.
 	Rate, PeerRate float64
 
 	// Unread and PeerUnread are the bytes of answers that are not written or being

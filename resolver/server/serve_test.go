@@ -199,41 +199,6 @@ func TestAPeerThatMayHaveNothingIsRefused(t *testing.T) {
 	})
 }
 
-func TestWhoAsksTooMuchIsAnsweredBusyAndReadAgain(t *testing.T) {
-	serve(t, Config{Limits: Limits{PeerRate: 4}}, func(t *testing.T, s *service) {
-		c, began := s.connect(1), time.Now()
-		busy := 0
-		for n := range 20 {
-			if _, failed := c.get(key("v", n)).(*wire.Failure); failed {
-				busy++
-			}
-		}
-		took := time.Since(began)
-		require.EqualValues(t, busy, s.stat().Outcomes[OutcomeRate])
-		require.InDelta(t, 4+4*took.Seconds(), 20-busy, 1)
-		require.GreaterOrEqual(t, took, time.Duration(busy-1)*pauseTime)
-		s.connect(2).requireValue("v001", "value of v001")
-	})
-}
-
-// A new stream is no way around a rate.
-func TestARateIsRememberedForAWhile(t *testing.T) {
-	serve(t, Config{Limits: Limits{PeerRate: 2}}, func(t *testing.T, s *service) {
-		for n := range 4 {
-			c := s.connect(1)
-			if n < 2 {
-				c.requireValue("v001", "value of v001")
-			} else {
-				c.requireFailure("v001", wire.CodeBusy)
-			}
-			c.vanish()
-			synctest.Wait()
-		}
-		time.Sleep(2 * time.Second)
-		s.connect(1).requireValue("v001", "value of v001")
-	})
-}
-
 func TestTheRateOfAllIsSharedInTurns(t *testing.T) {
 	serve(t, Config{Limits: Limits{Rate: 10, WaitTime: time.Minute}}, func(t *testing.T, s *service) {
 		greedy := s.connect(1)

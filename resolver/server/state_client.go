@@ -101,21 +101,22 @@ func (s *state) begins(st *stream, id wire.ID) bool {
 	return true
 }
 
-// judge says why a request is not to wait for its turn, or nothing.
+// judge says why a request is not to wait for its turn, or nothing. The rate of a peer
+// is that of all that it asks: a refusal costs work, too.
 func (s *state) judge(now time.Time, a *ask, refused bool) (wire.Code, Outcome) {
 	c := a.stream.client
+	if !c.bucket.Ready(now, 1) {
+		s.hold(now, a.stream)
+		return wire.CodeBusy, OutcomeRate
+	}
+	c.bucket.Take(1)
 	switch {
 	case refused:
 		return wire.CodeRefused, OutcomeRefused
 	case len(a.key) != s.keySize:
 		s.blame(a.stream, wire.FaultKey)
 		return wire.CodeMalformed, OutcomeMalformed
-	case !c.bucket.Ready(now, 1):
-		s.hold(now, a.stream)
-		return wire.CodeBusy, OutcomeRate
-	}
-	c.bucket.Take(1)
-	if len(c.queue) >= s.limits.PeerWaiting || len(c.queue) > 0 && s.waits.Len() >= s.limits.Waiting {
+	case len(c.queue) >= s.limits.PeerWaiting || len(c.queue) > 0 && s.waits.Len() >= s.limits.Waiting:
 		return wire.CodeBusy, OutcomeFull
 	}
 	return 0, 0

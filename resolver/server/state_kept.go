@@ -31,6 +31,12 @@ func (s *shelf) has(key string, l wire.List) bool {
 	return e != nil && e.Value.(*keeping).value.list == l
 }
 
+// another reports whether there is a value of the key that has other parts than those of
+// a list. The value may have become that of the list since: who begins again gets it.
+func (s *shelf) another(key string, l wire.List) bool {
+	return l != wire.List{} && s.byKey[key] != nil && !s.has(key, l)
+}
+
 // get returns that value, for which it counts as used.
 func (s *shelf) get(now time.Time, key string, l wire.List) (value, bool) {
 	if !s.has(key, l) {

@@ -37,6 +37,9 @@ func (s *state) begin(now time.Time, a *ask) {
 	}
 	p := s.byKey[a.key]
 	switch {
+	case p == nil && s.kept.another(a.key, a.list):
+		s.fail(now, a, wire.CodeChanged, OutcomeChanged)
+		return
 	case p == nil:
 		p = s.produce(now, a)
 	case p.due == nil: // It is late: another call would hardly be faster.
@@ -71,6 +74,7 @@ func (s *state) produced(now time.Time, id productionID, v value, err error) {
 	if errors.Is(err, errOversize) {
 		s.stat.Oversize++
 	}
+	s.charge(p.owner, v)
 	asks := s.release(p)
 	if err == nil && len(asks) > 0 && v.parts.Size > 0 {
 		s.kept.put(now, p.key, v)
@@ -80,6 +84,19 @@ func (s *state) produced(now time.Time, id productionID, v value, err error) {
 	}
 	s.offer(p.owner)
 	s.moreFor(now, asks)
+}
+
+// largestCharge is which part of a second's requests a value costs its asker at most, so
+// that one of 1 GiB leaves it enough to ask for the parts.
+const largestCharge = 8
+
+// charge counts a value of several parts as that many requests of who had it produced: a
+// short request, for one part of it or a list that it has not got, has all of it read
+// and hashed.
+func (s *state) charge(c *client, v value) {
+	n := min(v.parts.Count()-1, max(int(s.limits.PeerRate)/largestCharge, 1))
+	c.bucket.Take(n)
+	s.total.Take(n)
 }
 
 // moreFor goes on with those whose asks have an answer.
