@@ -2,6 +2,7 @@ package debug
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,9 +11,27 @@ import (
 
 // DownloadSource tells of documents, and of what is fetched of them.
 type DownloadSource interface {
-	// Documents returns those that there are, with at most so many files each. It does not
-	// wait until what is missing was counted.
-	Documents(ctx context.Context, files int) ([]Document, error)
+	// Documents returns those that are asked for. It does not wait until what is missing
+	// was counted.
+	Documents(ctx context.Context, q DownloadQuery) (DownloadPage, error)
+}
+
+// DownloadQuery says of which documents a page tells.
+type DownloadQuery struct {
+	Text  string // which their names or IDs hold; empty for all
+	After string // the ID of the one before the first, or empty
+	Most  int    // documents
+	Files int    // of each; 0 for none, and then what is missing is not counted either
+}
+
+// DownloadPage is some documents, in the order of their IDs, and what is fetched of all.
+type DownloadPage struct {
+	Documents []Document `json:"documents"`
+	Next      string     `json:"next,omitempty"` // After, for those that follow
+	Transfers int        `json:"transfers"`      // that run
+	Waiting   int        `json:"waiting"`        // files that a peer could begin with
+	Connected int        `json:"connected"`      // peers, for that
+	Peers     int        `json:"peers"`          // that may have something of it
 }
 
 // Document is a named list of files of which a policy says what is kept.
@@ -33,7 +52,9 @@ type Document struct {
 	Active int       `json:"active"`
 	Failed uint64    `json:"failed"` // in this round
 	Next   time.Time `json:"next,omitzero"`
-	Files  []File    `json:"files"` // under way, and some that have failed
+	Files  []File    `json:"files"` // that have failed, and under way
+	// Unlisted is how many more of these there are.
+	Unlisted int `json:"unlisted,omitempty"`
 }
 
 // Present is how many files that the policy covers are here.
@@ -49,12 +70,18 @@ type File struct {
 	Error string    `json:"error,omitempty"`
 }
 
-// mostDownloads is how many files of a document an answer has: as many as of wants.
-const mostDownloads = 1000
+// How much an answer tells. A person gets a thousand files at most, as of wants; a program
+// asks on.
+const (
+	mostDocuments       = 1000
+	mostPersonDocuments = 25
+	mostDocumentFiles   = 1000
+	mostPersonFiles     = 40
+)
 
 // downloads is the page of documents.
 type downloads struct {
-	Documents []Document `json:"documents"`
+	DownloadPage
 	page
 }
 
@@ -62,16 +89,32 @@ func (p *pages) downloads(ctx context.Context, q *query, _ *http.Request) (answe
 	if p.Downloads == nil {
 		return p.silent(q, "downloads", "Downloads")
 	}
-	all, err := p.Downloads.Documents(ctx, min(q.limit, mostDownloads))
-	d := downloads{Documents: all, page: p.page(q, "downloads", "Downloads")}
+	asked := DownloadQuery{Text: q.text, After: q.after, Most: mostDocuments, Files: min(q.limit, mostDocumentFiles)}
+	if q.html {
+		asked.Most, asked.Files = mostPersonDocuments, min(q.limit, mostPersonFiles)
+	}
+	d := downloads{page: p.page(q, "downloads", "Downloads")}
+	var err error
+	d.DownloadPage, err = p.Downloads.Documents(ctx, asked)
 	return answer{name: "downloads.html", html: d, json: d}, err
 }
 
 // documents tells of those of which something cannot be fetched.
 func (f *findings) documents(all []Document) {
+	var failed []Document
+	files := uint64(0)
 	for _, d := range all {
 		if d.Failed > 0 {
-			f.add(warn, "/debug/downloads", "%s of the document %q cannot be fetched.", plural(int(d.Failed), "file"), d.Name)
+			failed = append(failed, d)
+			files += d.Failed
 		}
 	}
+	if len(failed) == 0 {
+		return
+	}
+	of := fmt.Sprintf("the document %q", failed[0].Name)
+	if len(failed) > 1 {
+		of = fmt.Sprintf("%d documents, such as %q,", len(failed), failed[0].Name)
+	}
+	f.add(warn, "/debug/downloads", "%s of %s cannot be fetched.", plural(int(files), "file"), of)
 }

@@ -166,7 +166,7 @@ func (p *pages) askDownloads(ctx context.Context, found *findings) {
 	if p.Downloads == nil {
 		return
 	}
-	if all, err := p.Downloads.Documents(ctx, 0); err == nil { // Else whoever asked is gone.
-		found.documents(all)
+	if some, err := p.Downloads.Documents(ctx, DownloadQuery{Most: mostDocuments}); err == nil { // Else whoever asked is gone.
+		found.documents(some.Documents)
 	}
 }

@@ -15,21 +15,23 @@ import (
 
 // source is a node at one moment.
 type source struct {
-	ledgers      []ledger.Receipt
-	tracker      *Tracker // nil when it is none
-	peers        []souk.PeerStat
-	sent         []souk.WantStat
-	received     []souk.WantStat
-	sessions     []souk.SessionDetail
-	actors       []souk.ActorStat
-	store        Store
-	broken       error // of the store
-	trackers     []TrackerState
-	refused      map[string]uint64
-	classes      []souk.ClassStat
-	services     []souk.Running
-	documents    []Document
-	documentsErr error
+	ledgers        []ledger.Receipt
+	tracker        *Tracker // nil when it is none
+	peers          []souk.PeerStat
+	sent           []souk.WantStat
+	received       []souk.WantStat
+	sessions       []souk.SessionDetail
+	actors         []souk.ActorStat
+	store          Store
+	broken         error // of the store
+	trackers       []TrackerState
+	refused        map[string]uint64
+	classes        []souk.ClassStat
+	services       []souk.Running
+	documents      []Document
+	documentsErr   error
+	documentsNext  string
+	askedDocuments DownloadQuery
 }
 
 // config has every topic.

@@ -78,11 +78,7 @@ func listDoc(a *app, table io.Writer, d document.Info) error {
 	if a.json {
 		return printJSON(a.out, docLineOf(d))
 	}
-	text := d.Policy.String()
-	if len(text) > mostPolicy {
-		text = fmt.Sprintf("%s, %s", d.Policy.Parts()[0], plural(uint64(len(d.Policy.Parts())-1), "filter", "filters"))
-	}
-	_, err := fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t\n", shortID(d), printable(d.Name), d.Entries, formatBytes(d.Bytes), text)
+	_, err := fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t\n", shortID(d), printable(d.Name), d.Entries, formatBytes(d.Bytes), d.Policy.Summary(mostPolicy))
 	return err
 }
 

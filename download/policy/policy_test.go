@@ -116,6 +116,14 @@ func TestTextsOfPolicies(t *testing.T) {
 	require.Equal(t, []string{"nothing-except", "exact:utf8:my file.txt"}, p.Parts())
 }
 
+func TestASummaryOfAPolicyIsShort(t *testing.T) {
+	p, err := policy.NothingExcept(policy.Prefix([]byte("a")), policy.Exact([]byte("b")))
+	require.NoError(t, err)
+	require.Equal(t, p.String(), p.Summary(len(p.String())))
+	require.Equal(t, "nothing-except, 2 filters", p.Summary(len(p.String())-1))
+	require.Equal(t, "everything", policy.Everything().Summary(60))
+}
+
 func TestWhatIsNoPolicyIsNamed(t *testing.T) {
 	many := append([]string{"nothing-except"}, slices.Repeat([]string{"exact:utf8:a"}, policy.MaxFilters+1)...)
 	for _, c := range []struct {

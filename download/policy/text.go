@@ -51,6 +51,16 @@ func parseFilters(only bool, texts []string) (Policy, error) {
 	return build(only, filters)
 }
 
+// Summary is the text of the policy, or, when that has more than so many bytes, its kind and
+// the number of its filters.
+func (p Policy) Summary(most int) string {
+	text := p.String()
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s, %d filters", exceptWords[p.only], len(p.prefixes)+len(p.exact))
+}
+
 // Parts returns what [Parse] reads: the kind, and each filter.
 func (p Policy) Parts() []string {
 	if len(p.prefixes)+len(p.exact) == 0 {
