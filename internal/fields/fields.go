@@ -35,12 +35,25 @@ func (f Field) Uint() (uint64, error) {
 }
 
 // Bytes returns the value of a string, of bytes, of a message or of packed
-// numbers. It is a part of what was read.
+// numbers. It is a part of what was read, and nil when it is empty, which is as good
+// as not there.
 func (f Field) Bytes() ([]byte, error) {
-	if f.wire != protowire.BytesType {
+	switch {
+	case f.wire != protowire.BytesType:
 		return nil, fmt.Errorf("field %d: %w", f.Number, errWireType)
+	case len(f.bytes) == 0:
+		return nil, nil
 	}
 	return f.bytes, nil
+}
+
+// Message calls visit with each field of the message that is the value, as [Each] does.
+func (f Field) Message(visit func(Field) error) error {
+	b, err := f.Bytes()
+	if err != nil {
+		return err
+	}
+	return Each(b, visit)
 }
 
 // Each calls visit with each field of the message b in turn, until one returns
@@ -57,6 +70,18 @@ func Each(b []byte, visit func(Field) error) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// FindUint returns the number in a field of the message b, which need not be well-formed,
+// as far as it can be read: zero where there is none.
+func FindUint(b []byte, num protowire.Number) (v uint64) {
+	_ = Each(b, func(f Field) error {
+		if f.Number == num {
+			v, _ = f.Uint()
+		}
+		return nil
+	})
+	return v
 }
 
 // read reads the first field of b and returns its length.

@@ -45,7 +45,7 @@ func messages(conn io.Reader) func() (spoken, error) {
 // that was cut.
 func reason(err error) error {
 	var frame *wire.FrameError
-	if errors.As(err, &frame) && frame.Fault == wire.FaultLength {
+	if errors.As(err, &frame) && frame.Length() {
 		return &FaultError{err}
 	}
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

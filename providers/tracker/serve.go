@@ -144,7 +144,7 @@ func (v *serving) wrong(ctx context.Context, err error) error {
 	case errors.As(err, &message):
 		return v.refuseMessage(ctx, message)
 	case errors.As(err, &frame):
-		_, _ = v.blame(ctx, frame.Fault) // Fails only at the end of the actor or the stream.
+		_, _ = v.blame(ctx, wire.FrameFault(frame)) // Fails only at the end of the actor or the stream.
 		return err
 	case isTimeout(err):
 		return io.EOF

@@ -81,18 +81,9 @@ func newMessage(k Kind) decoded {
 	return new(Trackers)
 }
 
-// findID returns the number in a message that is refused, as far as it can be
-// read, so that the refusal says what it is of.
-func findID(content []byte) RequestID {
-	var id uint64
-	_ = fields.Each(content, func(f fields.Field) error {
-		if f.Number == fieldID {
-			id, _ = f.Uint()
-		}
-		return nil
-	})
-	return RequestID(id)
-}
+// findID returns the number in a message that is refused, so that the refusal says
+// what it is of.
+func findID(content []byte) RequestID { return RequestID(fields.FindUint(content, fieldID)) }
 
 // list is a list of messages that is being read.
 type list[T any] struct {
@@ -103,17 +94,13 @@ type list[T any] struct {
 
 // add reads one more into the list, unless that has as many as it may.
 func (l list[T]) add(f fields.Field, take func(*T, fields.Field) error) error {
-	b, err := f.Bytes()
-	if err != nil {
-		return err
-	}
 	if len(*l.to) == l.most {
 		return tooMany(l.what, l.most)
 	}
 	var zero T
 	*l.to = append(*l.to, zero)
 	item := &(*l.to)[len(*l.to)-1]
-	return fields.Each(b, func(f fields.Field) error { return take(item, f) })
+	return f.Message(func(f fields.Field) error { return take(item, f) })
 }
 
 func number[T ~uint64](f fields.Field, to *T) error {
@@ -122,15 +109,13 @@ func number[T ~uint64](f fields.Field, to *T) error {
 	return err
 }
 
-// text reads bytes of at most most. Empty ones are as good as none.
+// text reads bytes of at most most.
 func text(what string, f fields.Field, most int, to *[]byte) error {
 	b, err := f.Bytes()
 	if err != nil {
 		return err
 	}
-	if *to = b; len(b) == 0 {
-		*to = nil
-	}
+	*to = b
 	return fits(what, b, most)
 }
 
@@ -357,12 +342,8 @@ func addRow(f fields.Field, to *[]Row) error {
 }
 
 func refusal(f fields.Field, to **Refusal) error {
-	b, err := f.Bytes()
-	if err != nil {
-		return err
-	}
 	*to = new(Refusal)
-	return fields.Each(b, (*to).field)
+	return f.Message((*to).field)
 }
 
 func (r *Row) field(f fields.Field) error {

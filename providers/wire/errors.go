@@ -56,15 +56,15 @@ func (f Fault) String() string {
 }
 
 // FrameError says that what follows on a stream has no meaning: reset it.
-type FrameError struct {
-	Fault Fault // FaultLength or FaultCut
-	Err   error
+type FrameError = frames.Error
+
+// FrameFault returns the fault of a frame.
+func FrameFault(e *FrameError) Fault {
+	if e.Length() {
+		return FaultLength
+	}
+	return FaultCut
 }
-
-func (e *FrameError) Error() string { return fmt.Sprintf("wire: frame: %s: %v", e.Fault, e.Err) }
-
-// Unwrap returns what went wrong.
-func (e *FrameError) Unwrap() error { return e.Err }
 
 // MessageError says that a message is against the rules. The stream goes on
 // behind it.

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"errors"
 	"io"
 
 	"github.com/souk-p2p/souk/internal/frames"
@@ -55,22 +54,9 @@ func NewReader(r io.Reader, from Side) *Reader {
 // they are; in a frame, a [*FrameError]. Both end the stream. After a
 // [*MessageError] the next call reads on.
 func (r *Reader) Next() (Message, error) {
-	body, err := r.body()
+	body, err := frames.Read(r.in, r.from.maxFrame(), nil)
 	if err != nil {
 		return nil, err
 	}
 	return Decode(body, r.from)
-}
-
-// body reads a frame.
-func (r *Reader) body() ([]byte, error) {
-	b, err := frames.Read(r.in, r.from.maxFrame(), nil)
-	var wrong *frames.Error
-	if !errors.As(err, &wrong) {
-		return b, err
-	}
-	if wrong.Length() {
-		return nil, &FrameError{FaultLength, wrong.Err}
-	}
-	return nil, &FrameError{FaultCut, wrong.Err}
 }

@@ -31,7 +31,7 @@ func requireFrameError(t *testing.T, fault Fault, err error) {
 	t.Helper()
 	var e *FrameError
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, fault, e.Fault, "%v", err)
+	require.Equal(t, fault, FrameFault(e), "%v", err)
 }
 
 func TestLengthsAreMinimalAndWithinTheLimit(t *testing.T) {

@@ -22,7 +22,7 @@ func decode(body []byte) (Message, error) {
 				return refuse(FaultEncoding, "two messages in a frame")
 			}
 			m = newMessage(f.Number)
-			return content(f, m)
+			return f.Message(m.field)
 		}
 		return err
 	})
@@ -51,18 +51,9 @@ func (m *Response) part(body int) {
 	}
 }
 
-// findID returns the number of a message that is refused, as far as it can be read,
-// so that the refusal says what it is of.
-func findID(body []byte) ID {
-	var id uint64
-	_ = fields.Each(body, func(f fields.Field) error {
-		if f.Number == fieldID {
-			id, _ = f.Uint()
-		}
-		return nil
-	})
-	return ID(id)
-}
+// findID returns the number of a message that is refused, so that the refusal says what
+// it is of.
+func findID(body []byte) ID { return ID(fields.FindUint(body, fieldID)) }
 
 func newMessage(kind protowire.Number) Message {
 	switch kind {
@@ -83,23 +74,6 @@ func setID(m Message, id ID) {
 	case *Failure:
 		m.ID = id
 	}
-}
-
-func content(f fields.Field, m Message) error {
-	b, err := f.Bytes()
-	if err != nil {
-		return err
-	}
-	return fields.Each(b, m.field)
-}
-
-// text reads bytes. Empty ones are as good as none.
-func text(f fields.Field, to *[]byte) error {
-	b, err := f.Bytes()
-	if *to = b; len(b) == 0 {
-		*to = nil
-	}
-	return err
 }
 
 func (m *Request) field(f fields.Field) error {
@@ -132,18 +106,18 @@ func (m *Request) readList(f fields.Field) error {
 	return nil
 }
 
-func (m *Response) field(f fields.Field) error {
+func (m *Response) field(f fields.Field) (err error) {
 	switch f.Number {
 	case fieldResponseData:
-		return text(f, &m.Data)
+		m.Data, err = f.Bytes()
 	case fieldResponseSize:
-		v, err := f.Uint()
+		var v uint64
+		v, err = f.Uint()
 		m.Parts.Size = int(min(v, MaxValue+1))
-		return err
 	case fieldResponseHashes:
-		return text(f, &m.Parts.Hashes)
+		m.Parts.Hashes, err = f.Bytes()
 	}
-	return nil
+	return err
 }
 
 // field reads the code of a failure; one that is not known here is CodeNone.
