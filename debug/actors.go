@@ -2,7 +2,6 @@ package debug
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/souk-p2p/souk"
@@ -24,13 +23,10 @@ type working struct {
 	page
 }
 
-func (p *pages) actors(_ context.Context, q *query, _ *http.Request) (answer, error) {
-	if p.Actors == nil {
-		return p.silent(q, "actors", "Actors")
-	}
-	w := working{Actors: p.Actors.Actors(), page: p.page(q, "actors", "Actors")}
+func (p *pages) actors(_ context.Context, _ *query, of page) (any, error) {
+	w := working{p.Actors.Actors(), of}
 	if w.Actors == nil {
 		w.Actors = []souk.ActorStat{}
 	}
-	return answer{name: "actors.html", html: w, json: w}, nil
+	return w, nil
 }

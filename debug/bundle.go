@@ -77,10 +77,7 @@ func (p *pages) parts(ctx context.Context) ([]part, error) {
 		log := p.Log()
 		parts = append(parts, part{"log.txt", log[max(0, len(log)-maxDump):]})
 	}
-	for _, of := range []struct {
-		name string
-		make maker
-	}{{"overview", p.overview}, {"ledgers", p.list}, {"wants", p.wants}, {"sessions", p.sessions}, {"actors", p.actors}, {"resolver", p.resolver}} {
+	for _, of := range p.shown() {
 		a, err := of.make(ctx, q, nil)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", of.name, err)
@@ -93,6 +90,20 @@ func (p *pages) parts(ctx context.Context) ([]part, error) {
 	}
 	vars, err := json.MarshalIndent(p.variables(), "", "  ")
 	return append(parts, part{"vars.json", vars}), err
+}
+
+// shown are the pages that are in a bundle.
+func (p *pages) shown() []shown {
+	all := []shown{{"overview", p.overview}, {"ledgers", p.list}}
+	for _, t := range p.topics() {
+		all = append(all, shown{t.section, p.about(t)})
+	}
+	return all
+}
+
+type shown struct {
+	name string
+	make maker
 }
 
 // build says what was built, of which modules.

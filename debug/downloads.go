@@ -3,7 +3,6 @@ package debug
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -85,18 +84,13 @@ type downloads struct {
 	page
 }
 
-func (p *pages) downloads(ctx context.Context, q *query, _ *http.Request) (answer, error) {
-	if p.Downloads == nil {
-		return p.silent(q, "downloads", "Downloads")
-	}
+func (p *pages) downloads(ctx context.Context, q *query, of page) (any, error) {
 	asked := DownloadQuery{Text: q.text, After: q.after, Most: mostDocuments, Files: min(q.limit, mostDocumentFiles)}
 	if q.html {
 		asked.Most, asked.Files = mostPersonDocuments, min(q.limit, mostPersonFiles)
 	}
-	d := downloads{page: p.page(q, "downloads", "Downloads")}
-	var err error
-	d.DownloadPage, err = p.Downloads.Documents(ctx, asked)
-	return answer{name: "downloads.html", html: d, json: d}, err
+	all, err := p.Downloads.Documents(ctx, asked)
+	return downloads{all, of}, err
 }
 
 // documents tells of those of which something cannot be fetched.

@@ -72,13 +72,11 @@ func (p *pages) route(mux *http.ServeMux) {
 	mux.Handle("GET /debug/{$}", p.show(p.overview))
 	mux.Handle("GET /debug/ledgers", p.show(p.list))
 	mux.Handle("GET /debug/ledgers/{peer}", p.show(p.one))
-	mux.Handle("GET /debug/wants", p.show(p.wants))
-	mux.Handle("GET /debug/sessions", p.show(p.sessions))
 	mux.Handle("GET /debug/sessions/{id}", p.show(p.session))
-	mux.Handle("GET /debug/actors", p.show(p.actors))
 	mux.Handle("GET /debug/tracker", p.show(p.tracker))
-	mux.Handle("GET /debug/resolver", p.show(p.resolver))
-	mux.Handle("GET /debug/downloads", p.show(p.downloads))
+	for _, t := range p.topics() {
+		mux.Handle("GET /debug/"+t.section, p.show(p.about(t)))
+	}
 	mux.HandleFunc("GET /debug/vars", p.vars)
 	mux.HandleFunc("GET /debug/bundle", p.bundle)
 	mux.HandleFunc("POST /debug/bundle", p.bundle)
@@ -160,6 +158,35 @@ type page struct {
 
 func (p *pages) page(q *query, section, title string) page {
 	return page{Title: title, Section: section, Now: p.Now(), query: q, Refresh: q.refresh}
+}
+
+// topic is one kind of thing of which a node has many, with a page, a template, and a
+// part of a bundle, which are called as its section.
+type topic struct {
+	section, title string
+	told           bool // the node tells of it
+	make           func(ctx context.Context, q *query, of page) (any, error)
+}
+
+func (p *pages) topics() []topic {
+	return []topic{
+		{"wants", "Wants", p.Wants != nil, p.wants},
+		{"sessions", "Sessions", p.Sessions != nil, p.sessions},
+		{"actors", "Actors", p.Actors != nil, p.actors},
+		{"resolver", "Resolver", p.Services != nil, p.resolver},
+		{"downloads", "Downloads", p.Downloads != nil, p.downloads},
+	}
+}
+
+// about is the page of a topic.
+func (p *pages) about(t topic) maker {
+	return func(ctx context.Context, q *query, _ *http.Request) (answer, error) {
+		if !t.told {
+			return p.silent(q, t.section, t.title)
+		}
+		v, err := t.make(ctx, q, p.page(q, t.section, t.title))
+		return answer{name: t.section + ".html", html: v, json: v}, err
+	}
 }
 
 // silent is the page of a topic of which the node tells nothing.

@@ -291,7 +291,7 @@ func TestVarsHaveNoCommandLine(t *testing.T) {
 
 func TestABundleTellsNothingThatItShouldNot(t *testing.T) {
 	files := unpack(t, "/debug/bundle")
-	for _, name := range []string{"version.txt", "goroutines.txt", "settings.txt", "log.txt", "overview.json", "ledgers.json", "wants.json", "sessions.json", "actors.json", "vars.json"} {
+	for _, name := range []string{"version.txt", "goroutines.txt", "settings.txt", "log.txt", "overview.json", "ledgers.json", "wants.json", "sessions.json", "actors.json", "resolver.json", "downloads.json", "vars.json"} {
 		require.NotEmpty(t, files[name], name)
 	}
 	require.Equal(t, "debug-token = \"(left out)\"\nlisten = \""+mark(t, files["settings.txt"], "address")+"/tcp/4101\"\n", files["settings.txt"])

@@ -2,7 +2,6 @@ package debug
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -43,13 +42,9 @@ type resolvers struct {
 	page
 }
 
-func (p *pages) resolver(ctx context.Context, q *query, _ *http.Request) (answer, error) {
-	if p.Services == nil {
-		return p.silent(q, "resolver", "Resolver")
-	}
+func (p *pages) resolver(ctx context.Context, q *query, of page) (any, error) {
 	all, err := p.resolvings(ctx, min(q.limit, mostResolved))
-	r := resolvers{Resolvers: all, page: p.page(q, "resolver", "Resolver")}
-	return answer{name: "resolver.html", html: r, json: r}, err
+	return resolvers{all, of}, err
 }
 
 // resolvings returns the resolvers that run. One that ends meanwhile is left out.

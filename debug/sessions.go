@@ -34,13 +34,9 @@ type fetching struct {
 	page
 }
 
-func (p *pages) sessions(ctx context.Context, q *query, _ *http.Request) (answer, error) {
-	if p.Sessions == nil {
-		return p.silent(q, "sessions", "Sessions")
-	}
+func (p *pages) sessions(ctx context.Context, q *query, of page) (any, error) {
 	all, err := p.fetches(ctx, min(q.limit, listed))
-	f := fetching{Sessions: all, page: p.page(q, "sessions", "Sessions")}
-	return answer{name: "sessions.html", html: f, json: f}, err
+	return fetching{all, of}, err
 }
 
 // fetches returns the open sessions, and of those that get nothing for how long.

@@ -3,7 +3,6 @@ package debug
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/ipfs/go-cid"
@@ -31,15 +30,12 @@ type wanting struct {
 	page
 }
 
-func (p *pages) wants(ctx context.Context, q *query, _ *http.Request) (answer, error) {
-	if p.Wants == nil {
-		return p.silent(q, "wants", "Wants")
-	}
+func (p *pages) wants(ctx context.Context, q *query, of page) (any, error) {
 	direction, asked, err := q.wants()
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
-	w := wanting{page: p.page(q, "wants", "Wants")}
+	w := wanting{page: of}
 	w.Sent, w.Received, err = p.bothWants(ctx, asked)
 	switch direction {
 	case wantSent:
@@ -53,7 +49,7 @@ func (p *pages) wants(ctx context.Context, q *query, _ *http.Request) (answer, e
 	if w.Received != nil {
 		w.ReceivedNext = place(w.Received.Next)
 	}
-	return answer{name: "wants.html", html: w, json: w}, err
+	return w, err
 }
 
 func (p *pages) bothWants(ctx context.Context, asked souk.WantQuery) (sent, received *souk.WantPage, err error) {
