@@ -155,9 +155,10 @@ func TestWhoWatchesDeletionsIsToldWhenTheyHaveEnded(t *testing.T) {
 	deleted, changed := r.WatchDeletions(ctx), r.Watch(ctx)
 	r.deletes(func() { require.Empty(t, deleted, "it has not ended") })
 	r.deletes(nothing)
+	require.Len(t, deleted, 1, "there is one note of both")
 	<-deleted
-	require.Empty(t, deleted, "there is one note of both")
 	require.NoError(t, r.Keep(t.Context(), func(cid.Cid) bool { return true }))
+	require.Len(t, deleted, 1)
 	<-deleted
 	require.NoError(t, r.d.Put(t.Context(), epochKey, []byte{0x80}))
 	r.restart()
