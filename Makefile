@@ -8,13 +8,21 @@ RACE     ?= -race
 SHORT    ?=
 COUNT    ?=
 RUN      ?=
-TIMEOUT  ?= 20m
+TIMEOUT  ?= 6m
+LONG     ?= 15m
+UNTIL    ?= 0
 FUZZTIME ?= 60s
 SEEDS    ?= 1000
 MISSING  ?= fail
 
 # How a variable that was given becomes a flag of go test.
-FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)') -timeout=$(TIMEOUT)
+FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)')
+
+# A package that hangs has its time and no more. TIMEOUT is four times what any takes with
+# the race detector on two busy cores (90 s); LONG is three times that of these, which
+# take up to 5 min when the machine has as much to do besides. Simulations take as long as
+# there are seeds: UNTIL bounds them where that is known.
+LASTING = /test/(crash|hostile|stress)$$
 
 comma := ,
 space := $(subst ,, )
@@ -27,7 +35,7 @@ help: ## Print these lines.
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) FUZZTIME=$(FUZZTIME) SEEDS=$(SEEDS) MISSING=$(MISSING)'
+	@echo 'Variables: PKGS=$(PKGS) RACE=$(RACE) SHORT=$(SHORT) COUNT=$(COUNT) RUN=$(RUN) TIMEOUT=$(TIMEOUT) LONG=$(LONG) FUZZTIME=$(FUZZTIME) SEEDS=$(SEEDS) MISSING=$(MISSING)'
 
 .PHONY: build
 build: ## Build the command as bin/souk.
@@ -50,26 +58,28 @@ test: ## Run every test. RACE= leaves out the race detector, SHORT=-short the lo
 	@race='$(RACE)'; \
 	if [ -n "$$race" ] && [ "$$($(GO) env CGO_ENABLED)" = 0 ]; then \
 		echo 'No C compiler: testing without the race detector.'; race=; fi; \
-	virtual=$$($(GO) list $(PKGS) | grep -E '$(VIRTUAL)'); others=$$($(GO) list $(PKGS) | grep -vE '$(VIRTUAL)'); \
-	[ -z "$$others" ] || $(GO) test $$race $(FLAGS) $$others || exit 1; \
-	[ -z "$$virtual" ] || $(GO) test $(FLAGS) $$virtual
-	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory sim leaks
+	all=$$($(GO) list $(PKGS)); virtual=$$(echo "$$all" | grep -E '$(VIRTUAL)'); lasting=$$(echo "$$all" | grep -E '$(LASTING)'); \
+	others=$$(echo "$$all" | grep -vE '$(VIRTUAL)|$(LASTING)'); \
+	[ -z "$$others" ] || $(GO) test $$race $(FLAGS) -timeout=$(TIMEOUT) $$others || exit 1; \
+	[ -z "$$lasting" ] || $(GO) test $$race $(FLAGS) -timeout=$(LONG) $$lasting || exit 1; \
+	[ -z "$$virtual" ] || $(GO) test $(FLAGS) -timeout=$(TIMEOUT) $$virtual
+	@[ '$(PKGS)' != ./... ] || $(MAKE) --no-print-directory UNTIL=$(LONG) sim leaks
 
 # What is not there is installed from Debian's packages where that may be done.
 .PHONY: test-system
 test-system: ## Run what needs root, a browser or other programs. MISSING=skip leaves out what cannot be had.
-	@GO='$(GO)' MISSING='$(MISSING)' TIMEOUT='$(TIMEOUT)' ./test/system.sh
+	@GO='$(GO)' MISSING='$(MISSING)' TIMEOUT='$(LONG)' ./test/system.sh
 
 # One goroutine plays all nodes, so the race detector would find nothing in it.
 # A sequence of events at downloads is so small that ten are played for each seed.
 .PHONY: sim
 sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, 5,000 peers, a resolver among 500, and downloads.
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./download -args -sequences $(SEEDS)0
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/bench/download
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/sim/resolving -args -seeds $(SEEDS)
-	$(GO) test -tags simulation -timeout=0 $(if $(COUNT),-count=$(COUNT)) ./test/bench/resolver
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./download -args -sequences $(SEEDS)0
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/bench/download
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/sim/resolving -args -seeds $(SEEDS)
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/bench/resolver
 
 .PHONY: proof
 proof: ## Run what shows that the exchange is right, and print and keep how much there was.
@@ -89,11 +99,11 @@ discovery: ## Count what finding a block costs among 5,000 to a million peers (D
 # is built anew for that, with all dependencies, which the build cache keeps.
 .PHONY: leaks
 leaks: ## Close nodes under load and let the runtime look for goroutines that are left.
-	GOEXPERIMENT=goroutineleakprofile $(GO) test $(FLAGS) -run=Shutdown ./test/stress
+	GOEXPERIMENT=goroutineleakprofile $(GO) test $(FLAGS) -timeout=$(LONG) -run=Shutdown ./test/stress
 
 .PHONY: race
 race: ## Run the tests under the race detector without the cache, or fail where it cannot run.
-	$(GO) test -race $(FLAGS) -count=$(or $(COUNT),1) $(PKGS)
+	$(GO) test -race $(FLAGS) -timeout=$(LONG) -count=$(or $(COUNT),1) $(PKGS)
 
 # A fuzz run takes one target of one package, so they are found and run in turn.
 # After each a line says how often it was executed, which is also counted where
@@ -128,7 +138,7 @@ fmt: ## Format every Go file.
 
 .PHONY: cover
 cover: ## Write cover.out and cover.html and print the total.
-	$(GO) test $(FLAGS) -coverprofile=cover.out -coverpkg=$(subst $(space),$(comma),$(PKGS)) $(PKGS)
+	$(GO) test $(FLAGS) -timeout=$(LONG) -coverprofile=cover.out -coverpkg=$(subst $(space),$(comma),$(PKGS)) $(PKGS)
 	$(GO) tool cover -html=cover.out -o cover.html
 	@$(GO) tool cover -func=cover.out | tail -n 1
 
