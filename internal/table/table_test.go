@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -78,11 +77,18 @@ func TestATableIsAMap(t *testing.T) {
 				audit(t, &tb)
 				require.Equal(t, len(m), tb.Len())
 				for _, c := range cids {
-					got, found := tb.Get(c)
-					require.Same(t, m[c], got)
-					require.Equal(t, m[c] != nil, found)
+					if got, found := tb.Get(c); got != m[c] || found != (m[c] != nil) {
+						t.Fatalf("%s: found %v %t, want %v", c, got, found, m[c])
+					}
 				}
-				require.ElementsMatch(t, slices.Collect(maps.Values(m)), slices.Collect(tb.All()))
+				all := make(map[cid.Cid]*entry)
+				for e := range tb.All() {
+					if all[e.cid] != nil {
+						t.Fatalf("%s is yielded twice", e.cid)
+					}
+					all[e.cid] = e
+				}
+				require.True(t, maps.Equal(m, all))
 			},
 		})
 	})
