@@ -352,6 +352,9 @@ func (s *shell) enact(now time.Time) {
 			zap.Bool("invalid value", b.hard), zap.Time("until", b.until))
 		s.lines.cut(b.peer)
 	}
+	for _, p := range out.cuts {
+		s.lines.cut(p)
+	}
 	for _, e := range out.endings {
 		s.meter.ended(e)
 	}

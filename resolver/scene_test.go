@@ -67,6 +67,7 @@ func (r *scene) settle() {
 	r.out.measures = append(r.out.measures, out.measures...)
 	r.out.blocks = append(r.out.blocks, out.blocks...)
 	r.out.endings = append(r.out.endings, out.endings...)
+	r.out.cuts = append(r.out.cuts, out.cuts...)
 	require.NoError(r.t, r.audit())
 }
 

@@ -51,6 +51,7 @@ type effects struct {
 	measures []measure
 	blocks   []block
 	endings  []ending
+	cuts     []peer.ID // who is nobody here any more, and says something
 }
 
 type (

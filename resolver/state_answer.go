@@ -12,11 +12,17 @@ import (
 )
 
 // answered takes in what a peer says to a request. It counts only when both are those
-// of a request that is waited for.
+// of a request that is waited for. Who is nobody here was asked for nothing, and has left
+// the set: nothing would be held against it, so its stream is cut.
 func (s *state) answered(now time.Time, from peer.ID, id requestID, a answer) {
 	s.at(now)
 	p, r := s.remotes[from], s.requests[id]
-	if p == nil || r == nil || r.peer != p {
+	switch {
+	case p == nil:
+		s.counts.Strays++
+		s.out.cuts = append(s.out.cuts, from)
+		return
+	case r == nil || r.peer != p:
 		s.stray(p, r)
 		return
 	}
@@ -47,7 +53,6 @@ func (s *state) answered(now time.Time, from peer.ID, id requestID, a answer) {
 func (s *state) stray(p *remote, r *request) {
 	s.counts.Strays++
 	switch {
-	case p == nil:
 	case r == nil && p.owed > 0:
 		p.owed--
 	default:

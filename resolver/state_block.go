@@ -55,10 +55,12 @@ func (s *state) penalize(p *remote, weight float64, fault message.Fault) {
 // faulted takes in that a peer has sent what is no answer.
 func (s *state) faulted(now time.Time, from peer.ID, fault message.Fault) {
 	s.at(now)
+	s.counts.Malformed++
 	if p := s.remotes[from]; p != nil {
-		s.counts.Malformed++
 		s.penalize(p, penaltyMalformed, fault)
+		return
 	}
+	s.out.cuts = append(s.out.cuts, from)
 }
 
 // block excludes a peer that has sent invalid data. It leaves all targets. What it was

@@ -263,6 +263,23 @@ func TestAnAnswerCountsWithItsNumberAndPeer(t *testing.T) {
 	require.Empty(t, r.blockedPeers())
 }
 
+// Who has left and was asked nothing could send what it likes, with nothing held against
+// it: its stream is cut.
+func TestTheStreamOfAPeerThatIsNobodyAnyMoreIsCut(t *testing.T) {
+	r := newScene(t, Limits{}, ann)
+	r.plain("k")
+	a := r.asked()
+	r.do(func() { r.setMembers(r.now, nil) })
+	r.refuses(a, wire.CodeNone)
+	require.Empty(t, r.out.cuts, "it was asked")
+	require.Empty(t, r.remotes)
+	r.says(a, "again")
+	r.do(func() { r.faulted(r.now, ann, message.FaultProtobuf) })
+	require.Equal(t, []peer.ID{ann, ann}, r.out.cuts)
+	require.Equal(t, uint64(1), r.counts.Strays)
+	require.Equal(t, uint64(1), r.counts.Malformed)
+}
+
 // While what is asked for and what waits for the Consumer reach the bound nothing is
 // asked. What comes nevertheless is dropped and asked for again, and nobody is blamed.
 func TestUndeliveredBytesAreBounded(t *testing.T) {
