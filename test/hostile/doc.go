@@ -8,8 +8,10 @@
 // is; whoever is at fault sinks, and is refused for a while after several strikes;
 // and five seconds after it left nothing of it is there.
 //
+// The same is asked of a resolver, by a host that asks it and by one that it asks.
+//
 // Nearly all cases run in virtual time, where latency is exact and a minute costs
-// nothing. Those about memory and work run on loopback.
+// nothing. Those about memory and work, and those of a resolver, run on loopback.
 //
 //	go test ./test/hostile -v
 //	go test ./test/hostile -v -full   # the largest numbers
