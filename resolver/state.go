@@ -157,7 +157,7 @@ func newState(now time.Time, limits Limits, self peer.ID, seed uint64) *state {
 	return &state{
 		limits: limits, self: self, began: now, rng: rand.New(rand.NewPCG(seed, 0)),
 		fetches: make(map[Key]*fetch), requests: make(map[requestID]*request), remotes: make(map[peer.ID]*remote),
-		expected: min(int64(limits.Part), limits.MaxValue),
+		expected: min(firstExpected, int64(limits.Part), limits.MaxValue),
 
 		open:    table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),
 		resting: table.NewHeap(sooner, func(f *fetch, place int) { f.place = int32(place) }),

@@ -216,6 +216,41 @@ func TestAPeerHasAsManyRequestsAsKeepItBusy(t *testing.T) {
 	require.Equal(t, 4.0, r.remotes[ann].window)
 }
 
+// Two answers show what one takes a peer, and so how many requests keep it busy, however
+// long the way is. One that is slow is not taken for far away.
+func TestTwoAnswersShowThePaceOfAPeer(t *testing.T) {
+	const way = 200 * time.Millisecond
+	for work, window := range map[time.Duration]int{10 * time.Millisecond: 22, 100 * time.Millisecond: 4, time.Second: leastWindow} {
+		r := newScene(t, Limits{Hedge: -1}, ann)
+		for i := range 60 {
+			r.plain(Key(rune('A' + i)))
+		}
+		open := r.all()
+		require.Len(t, open, 2)
+		r.pass(way + work)
+		r.says(open[0], "v")
+		r.pass(work)
+		r.says(open[1], "v")
+		r.nobody()
+		r.verdict(open[0].key, true)
+		require.Len(t, r.all(), window, "%s of work", work)
+	}
+}
+
+// The pace is that of what the peer had to do. What it was asked for when it had nothing
+// to do says nothing of it.
+func TestAPeerThatWasIdleHasNoPace(t *testing.T) {
+	r := newScene(t, Limits{Hedge: -1}, ann)
+	for range 10 {
+		r.plain("k")
+		r.pass(10 * time.Millisecond)
+		r.says(r.asked(), "v")
+		r.verdict("k", true)
+		r.pass(time.Second)
+	}
+	require.Zero(t, r.remotes[ann].paces)
+}
+
 // Penalties for what no peer should send worsen the order, block for a while from a sum
 // on, and decay.
 func TestPenaltiesAddUpAndDecay(t *testing.T) {

@@ -22,6 +22,9 @@ type remote struct {
 	latency     time.Duration // the same of answers with data alone
 	lowest      time.Duration // of these; 0 when there was none
 	window      float64       // requests that it may have at a time
+	pace        time.Duration // between answers, while it has more to do
+	paces       int           // that the pace is of, up to paceOver
+	answered    moment        // when it has sent data last; 0 for never
 	proven      bool          // the Consumer has accepted a value of it
 	tried       int           // values of it that the Consumer has
 	largest     int64         // of those that it has accepted, in bytes
@@ -82,6 +85,7 @@ func (s *state) remote(id peer.ID) *remote {
 
 func (p *remote) reset(latency time.Duration) {
 	p.performance, p.latency, p.lowest, p.window, p.proven, p.largest = latency, latency, 0, leastWindow, false, 0
+	p.pace, p.paces, p.answered = 0, 0, 0
 }
 
 // room is how many requests the peer may have at a time. As long as the Consumer has
@@ -209,7 +213,8 @@ func (s *state) measured(p *remote, elapsed time.Duration) {
 // more, because what waits for it would be had sooner from another. It begins small, so
 // that little is lost to one that lies or is slow.
 const (
-	// leastWindow keeps a peer busy for which an answer takes as long as the way.
+	// leastWindow keeps a peer busy for which an answer takes as long as the way. Its
+	// second answer shows what one takes it.
 	leastWindow = 2
 	// mostWaiting is how many times the lowest an answer is to take: as long as the way
 	// and the work, others may wait before it.
@@ -217,6 +222,9 @@ const (
 	// windowOver is how many answers the window is smoothed over. One says little, and
 	// while a window grows they come one after the other.
 	windowOver = 4
+	// paceOver is how many times between answers the pace is: what makes one longer on
+	// the way makes the next one shorter.
+	paceOver = 8
 	// lowestOver is how many answers the lowest takes to forget how things were.
 	lowestOver = 64
 )
@@ -224,15 +232,39 @@ const (
 // performed takes in how long a peer took to send data.
 func (s *state) performed(r *request) {
 	p, elapsed := r.peer, time.Duration(s.now-r.sent)
+	busy := p.answered > 0 && r.sent.after(p.lowest) <= p.answered
 	p.latency = (p.latency + elapsed) / 2
 	if p.lowest == 0 || elapsed < p.lowest {
 		p.lowest = elapsed
 	}
 	p.lowest += (elapsed - p.lowest) / lowestOver
-	// With so many at a time it took so long: that is its rate, or it could do more.
-	fits := float64(r.among) * mostWaiting * float64(p.lowest) / float64(max(elapsed, 1))
-	p.window = max(leastWindow, min(p.window+(fits-p.window)/windowOver, float64(s.limits.Outstanding)))
+	if busy {
+		p.pacedBy(time.Duration(s.now - p.answered))
+	} else {
+		// With so many at a time it took so long: that is its rate, or it could do more.
+		p.fits(float64(r.among)*mostWaiting*float64(p.lowest)/float64(max(elapsed, 1)), windowOver)
+	}
+	p.window = min(p.window, float64(s.limits.Outstanding))
+	p.answered = s.now
 	s.measured(p, elapsed)
+}
+
+// pacedBy takes in what an answer took a peer that had the request before it gave its
+// last one, so that nothing but its work was between them. So two answers show how many
+// requests it needs, and a way of 200 ms does not have to be gone once for each of them.
+func (p *remote) pacedBy(gap time.Duration) {
+	p.paces = min(p.paces+1, paceOver)
+	p.pace += (gap - p.pace) / time.Duration(p.paces)
+	over := windowOver
+	if p.paces == 1 {
+		over = 1
+	}
+	p.fits(1+(mostWaiting-1)*float64(p.lowest)/float64(max(p.pace, 1)), over)
+}
+
+// fits moves the window towards a size.
+func (p *remote) fits(size float64, over int) {
+	p.window = max(leastWindow, p.window+(size-p.window)/float64(over))
 }
 
 // pause has a peer not be asked for a time. The time of one that is blocked stays.

@@ -63,6 +63,11 @@ func (s *state) expect(size int64) {
 	s.expected += (size - s.expected) / expectedOver
 }
 
+// firstExpected is how large a value is expected before there was one: each of 500 peers
+// may be asked for two then. When they are larger some may come for which there is no
+// room, once: a first good one shows it.
+const firstExpected = 64 << 10
+
 // expectedOver is how many values the expectation is smoothed over. It rises at once.
 const expectedOver = 16
 
