@@ -1,4 +1,5 @@
-// Package download decides what is fetched from whom, and when it is tried again.
+// Package download decides what is fetched from whom, and when it is tried again. A
+// complete program is examples/dataset.
 //
 // What it works with: a resource is a block with all below it, by the CID of the root; a
 // node is a peer; a group is a label on resources and nodes, such as a document. An
