@@ -79,7 +79,6 @@ type lead struct {
 type keep struct {
 	to  peer.AddrInfo
 	end context.CancelFunc
-	was bool // connected
 }
 
 // shell is what the goroutine of the actor holds beside its state.

@@ -31,15 +31,14 @@ type world struct {
 
 // player is a stream and who asks on it.
 type player struct {
-	id      streamID
-	last    wire.ID
-	open    map[wire.ID]time.Time // requests without an answer, and when they were made
-	waits   bool                  // to be told to read on
-	ending  bool
-	rested  bool
-	hand    []wire.Answer // that the writer has
-	reads   bool          // it writes at all
-	answers int
+	id     streamID
+	last   wire.ID
+	open   map[wire.ID]time.Time // requests without an answer, and when they were made
+	waits  bool                  // to be told to read on
+	ending bool
+	rested bool
+	hand   []wire.Answer // that the writer has
+	reads  bool          // it writes at all
 }
 
 var worldLimits = Limits{

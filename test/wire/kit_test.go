@@ -36,10 +36,7 @@ const (
 // lan is the link of every node unless a scenario is about the link.
 var lan = sim.Link{RoundTrip: 20 * time.Millisecond, Bandwidth: 100 * mbs}
 
-var (
-	ours = []exchanges.Make{exchanges.MakeSouk}
-	both = []exchanges.Make{exchanges.MakeSouk, exchanges.MakeBoxo}
-)
+var both = []exchanges.Make{exchanges.MakeSouk, exchanges.MakeBoxo}
 
 // play runs a scenario in a world of its own, and counts it once it has passed.
 func play(t *testing.T, scenario func(t *testing.T, w *sim.World)) {

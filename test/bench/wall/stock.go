@@ -12,8 +12,6 @@ import (
 // a process is told no more than those.
 type stock struct{ count, size int }
 
-func (s stock) bytes() int64 { return int64(s.count) * int64(s.size) }
-
 func (s stock) String() string { return fmt.Sprintf("%d x %s", s.count, sized(s.size)) }
 
 // shelf is the blocks that were made last: the makes take turns with the same.
