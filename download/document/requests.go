@@ -179,3 +179,9 @@ func (s *Store) watch(ctx context.Context, w *watcher, what watched) error {
 func (s *Store) unwatch(w *watcher) {
 	_ = s.inbox.Send(context.Background(), unwatch{w}) // Fails when the actor has ended, and all watchers with it.
 }
+
+// Load is how busy the actor is and what waits for it. It never waits for it.
+func (s *Store) Load(now time.Time) actor.Load { return s.loop.Load(now) }
+
+// Turn is how long the actor has been at work on what it last received.
+func (s *Store) Turn(now time.Time) time.Duration { return s.loop.Turn(now) }

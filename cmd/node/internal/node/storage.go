@@ -13,6 +13,7 @@ import (
 	"github.com/ipfs/go-datastore"
 	"go.uber.org/zap"
 
+	"github.com/souk-p2p/souk"
 	"github.com/souk-p2p/souk/adapter/dag/gc"
 	"github.com/souk-p2p/souk/adapter/dag/pins"
 	"github.com/souk-p2p/souk/adapter/dag/roots"
@@ -58,7 +59,10 @@ type Storage struct {
 	docs *document.Store
 	// downloads are those that store here; nil when there are none.
 	downloads atomic.Pointer[download.Downloads]
-	disk      disk // nil when the datastore does not know it
+	// listed is the service under which an exchange tells of the actor of the documents, and
+	// counts its panics; nil when none does.
+	listed atomic.Pointer[souk.Service]
+	disk   disk // nil when the datastore does not know it
 }
 
 // disk is a datastore that knows what it takes on the disk and can give it back.
@@ -78,6 +82,9 @@ func newStorage(store blockstore.Blockstore, data datastore.Batching, log *zap.L
 	s := &Storage{Blocks: blockstore.NewGuarded(store), data: data, pins: pins.New(data)}
 	s.docs = document.NewStore(data, document.WithFail(func(err error) {
 		cmp.Or(log, zap.NewNop()).Error("documents can be neither read nor changed any more", zap.Error(err))
+		if listed := s.listed.Load(); listed != nil {
+			listed.Broke(err)
+		}
 	}))
 	s.disk, _ = data.(disk)
 	s.Blocks.BeforeDelete(s.docs.Deleting)
@@ -87,6 +94,21 @@ func newStorage(store blockstore.Blockstore, data datastore.Batching, log *zap.L
 		}
 	}
 	return s
+}
+
+// list has an exchange tell of the actor of the documents among its own.
+func (s *Storage) list(ctx context.Context, x *souk.Exchange) error {
+	const name = "documents"
+	service, err := x.Service(ctx, name)
+	if err == nil {
+		// The actor outlasts the exchange.
+		err = service.Run(s.docs, func(context.Context) error { return nil }, map[string]souk.Actor{name: s.docs})
+		s.listed.Store(service)
+	}
+	if err != nil {
+		return fmt.Errorf("list the actor of the documents: %w", err)
+	}
+	return nil
 }
 
 // storagePatience is for who is just writing about a document: as long as closing an exchange

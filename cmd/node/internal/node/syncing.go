@@ -106,6 +106,9 @@ func (n *Online) startSyncing(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start syncing documents: %w", err)
 	}
+	if err := n.list(ctx, n.Exchange); err != nil {
+		return err
+	}
 	n.Storage.downloads.Store(n.downloads)
 	n.work.Go(func() { n.hintPeers(n.ctx) })
 	return n.mirror.Resume(ctx)

@@ -53,8 +53,10 @@ func TestABlockOfASyncedDocumentThatIsRemovedComesAgain(t *testing.T) {
 	require.NoError(t, n.mirror.Wait(t.Context(), one.ID))
 	_, err = n.Storage.Blocks.Get(t.Context(), files[1].Cid())
 	require.NoError(t, err)
-	listed := slices.ContainsFunc(n.Exchange.Actors(), func(a souk.ActorStat) bool { return a.Name == "mirror" })
-	require.True(t, listed, "its actor is among those of the exchange")
+	for _, name := range []string{"mirror", "documents"} {
+		listed := slices.ContainsFunc(n.Exchange.Actors(), func(a souk.ActorStat) bool { return a.Name == name })
+		require.True(t, listed, "%s is among the actors of the exchange", name)
+	}
 }
 
 func TestWhatIsBeingDownloadedIsARoot(t *testing.T) {
