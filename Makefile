@@ -74,7 +74,7 @@ test-system: ## Run what needs root, a browser or other programs. MISSING=skip l
 # A sequence of events at downloads is so small that ten are played for each seed.
 .PHONY: sim
 sim: ## Play SEEDS runs of many nodes' cores in one loop, find every planted fault, 5,000 peers, a resolver among 500, and downloads.
-	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./download -args -sequences $(SEEDS)0
+	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./download ./download/mirror -args -sequences $(SEEDS)0
 	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/bench/download
 	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/cores -args -seeds $(SEEDS)
 	$(GO) test -tags simulation -timeout=$(UNTIL) $(if $(COUNT),-count=$(COUNT)) ./test/sim/discovery

@@ -7,6 +7,7 @@ import (
 
 	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/download/policy"
+	"github.com/souk-p2p/souk/internal/planted"
 	"github.com/souk-p2p/souk/internal/table"
 )
 
@@ -289,7 +290,7 @@ func (s *state) attend(now time.Time, d *doc) {
 		s.queue(d)
 	case d.phase == running && len(d.fetches) == 0:
 		s.finish(now, d)
-	case d.phase == ending && d.scan == nil && len(d.fetches) == 0:
+	case d.phase == ending && d.scan == nil && (len(d.fetches) == 0 || planted.Is(planted.EarlyEnd)):
 		s.ended(d)
 	case d.phase == over && len(d.stuck) == 0:
 		s.ended(d)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/souk-p2p/souk/download/document"
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // mostScans is how many documents are gone through at a time: enough to keep a disk and a
@@ -168,7 +169,7 @@ func (s *state) fetched(now time.Time, id jobID, err error) {
 	case err == nil:
 		d.done++
 	case !f.until.IsZero():
-		d.again = d.again || d.policy.Covers(f.entry.Key)
+		d.again = d.again || d.policy.Covers(f.entry.Key) && !planted.Is(planted.ForgottenEntry)
 	default:
 		d.cannot(f, err)
 	}

@@ -29,6 +29,8 @@ type game struct {
 	s    *state
 	now  time.Time
 	show bool
+	many int  // documents
+	mood int  // what happens more often than other things; see one
 	calm bool // nothing fails any more
 	err  error
 
@@ -57,6 +59,7 @@ type call struct {
 	doc  *dataset
 	told bool // to end
 	key  int  // of a fetch, -1 of a scan
+	slow bool // it takes long to end
 
 	scan  scanning
 	next  int   // key of the next page
@@ -74,7 +77,7 @@ const (
 	gameDocs   = 3
 	gameKeys   = 12
 	gamePage   = 4
-	gameEvents = 60
+	gameEvents = 100
 	gamePause  = 30 * time.Second
 )
 
@@ -82,6 +85,7 @@ func newGame(seed uint64, show bool) *game {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	g := &game{
 		rng: rng, s: newState(1+rng.IntN(6), 1+rng.IntN(9), gamePause), show: show,
+		many: 1 + rng.IntN(gameDocs), mood: []int{5, 9, 9, 11, 12, 19}[rng.IntN(6)],
 		now: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), calls: make(map[jobID]*call), waiters: make(map[waiterID]waiting),
 	}
 	for n := range g.docs {
@@ -90,7 +94,14 @@ func newGame(seed uint64, show bool) *game {
 	return g
 }
 
-func gameKey(n int) []byte { return fmt.Appendf(nil, "%d/%02d", n/gamePage, n) }
+var gameKeyNames = func() (all []string) {
+	for n := range gameKeys {
+		all = append(all, fmt.Sprintf("%d/%02d", n/gamePage, n))
+	}
+	return all
+}()
+
+func gameKey(n int) []byte { return []byte(gameKeyNames[n]) }
 
 // play plays a sequence, lets all faults end, and returns the first thing that is wrong.
 func play(seed uint64, show bool) error {
@@ -129,8 +140,12 @@ func (g *game) event(what string, happen func()) {
 
 // one lets one thing happen, whatever comes.
 func (g *game) one() {
-	d := &g.docs[g.rng.IntN(gameDocs)]
-	switch n := g.rng.IntN(40); {
+	d := &g.docs[g.rng.IntN(g.many)]
+	n := g.rng.IntN(80)
+	if n >= 60 {
+		n = g.mood
+	}
+	switch {
 	case n < 5:
 		g.sync(d)
 	case n < 6:
@@ -139,15 +154,15 @@ func (g *game) one() {
 		g.wait(d)
 	case n < 9:
 		g.dismiss()
-	case n < 12 && d.there:
+	case n < 11 && d.there:
 		d.policy, g.changed = g.policy(), true
-	case n < 13:
+	case n < 12:
 		d.there, d.synced, g.changed = !d.there, false, true
-	case n < 15:
+	case n < 13:
 		g.delete(d, g.rng.IntN(gameKeys))
-	case n < 16:
+	case n < 14:
 		d.here[g.rng.IntN(gameKeys)] = true
-	case n < 18:
+	case n < 16:
 		g.pass(time.Duration(g.rng.IntN(40_000)) * time.Millisecond)
 	default:
 		g.work()
@@ -159,11 +174,11 @@ func (g *game) policy() policy.Policy {
 	for range g.rng.IntN(3) {
 		filters = append(filters, policy.Prefix(fmt.Appendf(nil, "%d/", g.rng.IntN(gameKeys/gamePage))))
 	}
-	make := policy.EverythingExcept
+	build := policy.EverythingExcept
 	if g.rng.IntN(2) == 0 {
-		make = policy.NothingExcept
+		build = policy.NothingExcept
 	}
-	p, err := make(filters...)
+	p, err := build(filters...)
 	if err != nil {
 		panic(err)
 	}
@@ -248,11 +263,11 @@ func (g *game) pass(span time.Duration) {
 // work lets something come of what is under way.
 func (g *game) work() {
 	switch n := g.rng.IntN(10); {
-	case n < 1:
+	case n < 2:
 		g.news()
-	case n < 3 && len(g.reads) > 0:
+	case n < 6 && len(g.reads) > 0:
 		g.readOne()
-	case n < 3 && len(g.read) > 0:
+	case n < 6 && len(g.read) > 0:
 		all := g.read
 		g.read = nil
 		g.event("reviewed", func() { g.s.reviewed(g.now, all) })
@@ -335,8 +350,8 @@ func (g *game) scanned(id jobID, end scanEnd, err error) {
 func (g *game) fetch(id jobID, c *call) {
 	var err error
 	switch {
-	case c.told && g.fails(3):
-		return // It hangs.
+	case c.slow && !g.fails(8) && !g.calm:
+		return
 	case g.fails(4) || c.told && g.rng.IntN(2) == 0:
 		err = errBroken
 	default:
@@ -387,12 +402,7 @@ func (g *game) perform(out effects) error {
 // begins looks whether a fetch may begin.
 func (g *game) begins(f fetching) error {
 	d := g.dataset(f.document)
-	key := slices.IndexFunc(make([]int, gameKeys), func(int) bool { return false })
-	for n := range gameKeys {
-		if string(gameKey(n)) == string(f.entry.Key) {
-			key = n
-		}
-	}
+	key := slices.Index(gameKeyNames, string(f.entry.Key))
 	for id, c := range g.calls {
 		if c.doc == d && c.key == key {
 			return fmt.Errorf("%s of %s is fetched, and fetch %d has not ended", f.entry.Key, d.id, id)
@@ -401,7 +411,7 @@ func (g *game) begins(f fetching) error {
 	if d.fetched[key] {
 		return fmt.Errorf("%s of %s is fetched again", f.entry.Key, d.id)
 	}
-	g.calls[f.id] = &call{doc: d, key: key}
+	g.calls[f.id] = &call{doc: d, key: key, slow: g.rng.IntN(2) == 0}
 	return nil
 }
 

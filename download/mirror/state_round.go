@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/souk-p2p/souk/internal/due"
+	"github.com/souk-p2p/souk/internal/planted"
 )
 
 // deletionPause is how long it is waited after a deletion until what is missing is looked
@@ -25,7 +26,9 @@ func (s *state) begin(now time.Time, d *doc) {
 	s.stopScan(now, d)
 	d.carried = make(map[string]struct{}, len(d.fetches)+len(d.stuck))
 	for _, f := range d.fetches {
-		d.carried[string(f.entry.Key)] = struct{}{}
+		if !planted.Is(planted.FetchedTwice) {
+			d.carried[string(f.entry.Key)] = struct{}{}
+		}
 	}
 	for _, j := range d.stuck {
 		if j.isFetch() {
@@ -82,7 +85,7 @@ func (s *state) deleted(now time.Time) {
 	for _, d := range s.docs {
 		switch {
 		case d.phase == running:
-			d.again = true
+			d.again = d.again || !planted.Is(planted.UnheardDeletion)
 		case d.phase == idle && d.wake.IsZero():
 			d.wake = now.Add(deletionPause)
 			s.schedule(d)

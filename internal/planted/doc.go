@@ -52,3 +52,15 @@ const (
 
 // Downloads lists the faults of downloads.
 var Downloads = []Fault{InvertedRetry, BusyIsUseless, CancelRefuses, GroupHintUnseen, LaterIsNever, EternalEntries}
+
+// The faults of syncing documents, which have one, too.
+const (
+	FetchedTwice    Fault = "what is under way when a round begins is fetched again"
+	ForgottenEntry  Fault = "what was ended and is wanted again is forgotten"
+	UnheardDeletion Fault = "a deletion while a document is gone through is not heard"
+	OldNews         Fault = "a document that has come back is taken for removed"
+	EarlyEnd        Fault = "a cancelled document has ended while something of it is under way"
+)
+
+// Mirror lists the faults of syncing documents.
+var Mirror = []Fault{FetchedTwice, ForgottenEntry, UnheardDeletion, OldNews, EarlyEnd}

@@ -10,3 +10,20 @@ func Plant(f Fault) { present = f }
 
 // Is reports whether a fault is planted.
 func Is(f Fault) bool { return f == present }
+
+// Survivors plants one fault after the other, and returns those with which play, which
+// returns what is wrong, finds nothing in any of so many sequences.
+func Survivors(faults []Fault, sequences int, play func(seed uint64) error) (all []Fault) {
+	defer Plant(None)
+	for _, f := range faults {
+		Plant(f)
+		seed := 0
+		for seed < sequences && play(uint64(seed)) == nil {
+			seed++
+		}
+		if seed == sequences {
+			all = append(all, f)
+		}
+	}
+	return all
+}
