@@ -75,19 +75,23 @@ type FileStatus struct {
 type SyncError struct {
 	Failed   uint64
 	Failures []mirror.Failure
-	Running  bool // it is tried again
+	Looking  error // why what is missing could not be found; nil when it could
+	Running  bool  // it is tried again
 }
 
 func (e *SyncError) Error() string {
 	text := fmt.Sprintf("%d files could not be fetched", e.Failed)
-	if e.Failed == 1 {
+	switch {
+	case e.Looking != nil:
+		text = fmt.Sprintf("what is missing cannot be found: %v", e.Looking)
+	case e.Failed == 1:
 		text = "a file could not be fetched"
 	}
-	if len(e.Failures) > 0 {
+	if e.Looking == nil && len(e.Failures) > 0 {
 		text += fmt.Sprintf(", as %q: %v", e.Failures[0].Entry.Key, e.Failures[0].Err)
 	}
 	if e.Running {
-		text += " (they are tried again: see souk doc status)"
+		text += " (it is tried again: see souk doc status)"
 	}
 	return text
 }
@@ -230,7 +234,7 @@ func (n *Online) awaitSync(ctx context.Context, id document.ID, progress func(Sy
 			progress(progressOf(st))
 		}
 		if !st.Next.IsZero() {
-			return progressOf(st), &SyncError{Failed: st.Failed, Failures: st.Failures, Running: true}
+			return progressOf(st), &SyncError{Failed: st.Failed, Failures: st.Failures, Looking: st.Err, Running: true}
 		}
 		select {
 		case err := <-idle:
