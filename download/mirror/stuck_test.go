@@ -119,6 +119,26 @@ func TestALookThatDoesNotEndIsLeftBehind(t *testing.T) {
 	})
 }
 
+// A bug of the actor ends the syncing of documents and nothing else, and leaves nobody
+// waiting.
+func TestAMirrorThatBreaksSaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		broke := make(chan error, 1)
+		w.restart(Config{Fail: func(err error) { broke <- err }})
+		w.sync()
+		waits := make(chan error, 1)
+		go func() { waits <- w.m.Wait(t.Context(), w.id) }()
+		synctest.Wait()
+		w.m.reports <- fetched{fetch: 1 << 40} // There is none.
+		require.ErrorContains(t, <-broke, "mirror panicked")
+		require.ErrorIs(t, <-waits, ErrClosed)
+		require.ErrorIs(t, w.m.Cancel(t.Context(), w.id), ErrClosed)
+		require.Equal(t, Status{}, w.m.Status(w.id))
+		synctest.Wait()
+		require.Zero(t, w.active)
+	})
+}
+
 func TestALookThatPanicsIsTriedAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		panics := true

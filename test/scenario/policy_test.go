@@ -88,7 +88,6 @@ func (r *replica) follow(t require.TestingT, text string) {
 	require.NoError(t, err)
 	require.NoError(t, r.docs.SetPolicy(ctx, r.id, p))
 	require.NoError(t, r.m.Sync(ctx, r.id))
-	time.Sleep(time.Second) // The mirror hears of the policy.
 	require.NoError(t, r.m.Wait(ctx, r.id))
 }
 
