@@ -77,15 +77,22 @@ const expectedOver = 16
 func (s *state) crowd(f *fetch, r *request, size int64) {
 	s.counts.Dropped++
 	s.performed(r)
-	if size > max(int64(s.limits.Part), r.peer.largest) {
+	claimed := size > max(int64(s.limits.Part), r.peer.largest)
+	if claimed {
 		s.turnDown(r.peer, size)
 	} else {
 		f.need = uint32(size)
 	}
-	if s.unasked(f) {
-		s.drop(f)
-		s.again(f)
+	if !s.unasked(f) {
+		return
 	}
+	s.drop(f)
+	if !claimed {
+		s.again(f)
+		return
+	}
+	f.at = s.now // It has not failed: it goes to the best that is left.
+	s.enqueue(f)
 }
 
 // turnDown has a peer not be asked for values before there is room for one of the size.
