@@ -32,7 +32,8 @@ type web struct {
 	here    map[cid.Cid]blocks.Block
 	asked   map[cid.Cid]int // of peers
 	events  []Event
-	full    error // of the store
+	full    error // of the store, when it is written to
+	worn    error // when it is read
 	opened  int   // sessions
 	panics  []error
 	linking func(blocks.Block) ([]cid.Cid, error)
@@ -169,7 +170,7 @@ func (f fetcher) GetBlock(ctx context.Context, c cid.Cid) (blocks.Block, error) 
 	if b, err := f.Get(ctx, c); err == nil {
 		return b, nil
 	}
-	e := &session.FetchError{CID: c}
+	e := &session.FetchError{CID: c, Store: f.worn}
 	for _, id := range f.from {
 		p := f.nodes[id]
 		if p.silent {
@@ -401,6 +402,10 @@ func TestADownloadSaysWhyItHasFailed(t *testing.T) {
 		{"it cannot be reached", func(w *web) { w.nodes[nodeID(0)].away = errUnplugged }, ErrUnreachable},
 		{"it is silent", func(w *web) { w.nodes[nodeID(0)].silent = true }, ErrBroken},
 		{"it cannot be stored", func(w *web) { w.full = errUnplugged }, ErrLocal},
+		{"the disk cannot be read", func(w *web) {
+			w.worn = errUnplugged
+			clear(w.nodes[nodeID(0)].has)
+		}, ErrLocal},
 		{"it cannot be read", func(w *web) {
 			w.linking = func(blocks.Block) ([]cid.Cid, error) { return nil, errUnplugged }
 		}, ErrLocal},

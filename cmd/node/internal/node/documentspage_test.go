@@ -6,12 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/stretchr/testify/require"
 
-	"github.com/souk-p2p/souk/blockstore"
 	"github.com/souk-p2p/souk/debug"
 	"github.com/souk-p2p/souk/download/document"
 )
@@ -19,14 +15,10 @@ import (
 // library is a node with so many documents of which nothing is here, each of so many files.
 func library(t *testing.T, documents, files int) documentsPage {
 	t.Helper()
-	key, _, err := crypto.GenerateEd25519Key(nil)
-	require.NoError(t, err)
-	data := dssync.MutexWrap(datastore.NewMapDatastore())
-	s := newStorage(blockstore.New(data), data, nil)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	n := syncer(t, inMemory(t))
 	bs := numberedBlocks(documents * files)
 	for d := range documents {
-		_, err := s.docs.Create(t.Context(), document.Draft{Name: fmt.Sprint("part ", d), Root: bs[d].Cid()}, func(yield func(document.Entry, error) bool) {
+		_, err := n.docs.Create(t.Context(), document.Draft{Name: fmt.Sprint("part ", d), Root: bs[d].Cid()}, func(yield func(document.Entry, error) bool) {
 			for f := range files {
 				if !yield(document.Entry{Key: fmt.Appendf(nil, "%06d", f), CID: bs[d*files+f].Cid(), Size: 10}, nil) {
 					return
@@ -35,9 +27,6 @@ func library(t *testing.T, documents, files int) documentsPage {
 		})
 		require.NoError(t, err)
 	}
-	n, err := Start(t.Context(), key, s.Blocks, Config{Storage: s, SyncDocuments: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, n.Close()) })
 	return documentsPage{n}
 }
 

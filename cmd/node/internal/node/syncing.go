@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/zap"
@@ -102,7 +103,7 @@ func groupOf(id document.ID) download.Group { return download.Group(id.Namespace
 // startSyncing brings up what fetches the data of documents.
 func (n *Online) startSyncing(ctx context.Context) error {
 	var err error
-	n.downloads, err = download.Open(ctx, n.Exchange, download.Config{Store: n.Blocks, Links: dag.Links, Leaf: dag.IsLeaf})
+	n.downloads, err = download.Open(ctx, n.Exchange, download.Config{Store: n.Blocks, Links: linksOf, Leaf: dag.IsLeaf})
 	if err != nil {
 		return fmt.Errorf("start downloads: %w", err)
 	}
@@ -116,6 +117,17 @@ func (n *Online) startSyncing(ctx context.Context) error {
 	n.Storage.downloads.Store(n.downloads)
 	n.work.Go(func() { n.hintPeers(n.ctx) })
 	return n.mirror.Resume(ctx)
+}
+
+// linksOf returns the links of a block. One whose links cannot be read has none here, as when
+// it is looked what is missing: its author may have called anything a file, and there is
+// nothing else that could be fetched.
+func linksOf(b blocks.Block) ([]cid.Cid, error) {
+	links, err := dag.Links(b)
+	if err != nil {
+		return nil, nil
+	}
+	return links, nil
 }
 
 // fetchEntry has the data of an entry stored.
