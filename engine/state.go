@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/due"
@@ -263,7 +262,7 @@ func (s *state) wantlist(id peer.ID) []message.Entry {
 		entries = append(entries, *e)
 	}
 	slices.SortFunc(entries, func(a, b message.Entry) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), compareCIDs(a.CID, b.CID))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), table.Compare(a.CID, b.CID))
 	})
 	return entries
 }
@@ -278,5 +277,3 @@ func (s *state) counts() map[peer.ID]int {
 	}
 	return counts
 }
-
-func compareCIDs(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) }

@@ -281,7 +281,7 @@ func (p *partner) sorted() []*want {
 	for _, w := range p.wants {
 		all = append(all, w)
 	}
-	slices.SortFunc(all, func(a, b *want) int { return compareCIDs(a.cid, b.cid) })
+	slices.SortFunc(all, func(a, b *want) int { return table.Compare(a.cid, b.cid) })
 	return all
 }
 

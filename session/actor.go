@@ -9,6 +9,7 @@ import (
 
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/peerrouter"
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/wantmanager"
@@ -218,7 +219,7 @@ func (s *shell) heard(info blockrouter.Info) {
 		s.state.presence(now, k.Peer, k.CID, info.Presences[k])
 	}
 	s.state.located(info.Local, info.Missing)
-	for _, c := range sortedCIDs(info.Failed) {
+	for _, c := range table.Sorted(info.Failed) {
 		s.state.unreadable(c, info.Failed[c])
 	}
 }

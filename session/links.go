@@ -10,6 +10,7 @@ import (
 
 	"github.com/souk-p2p/souk/blockrouter"
 	"github.com/souk-p2p/souk/internal/actor"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/peerrouter"
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/wantmanager"
@@ -163,10 +164,7 @@ func sortedPresences(m map[blockrouter.PeerCID]bool) []blockrouter.PeerCID {
 		return nil
 	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b blockrouter.PeerCID) int {
-		if c := cmp.Compare(a.Peer, b.Peer); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.CID.KeyString(), b.CID.KeyString())
+		return cmp.Or(cmp.Compare(a.Peer, b.Peer), table.Compare(a.CID, b.CID))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/wantmanager"
 )
 
@@ -23,7 +24,7 @@ func (p *remote) standing() int {
 
 // gets gives a peer the blocks that we wait for there; it says so, as peers do.
 func (w *world) gets(p *remote) {
-	for _, c := range sortedCIDs(p.wants) {
+	for _, c := range table.Sorted(p.wants) {
 		if want := p.wants[c]; want.standing && !p.has[c] {
 			p.has[c] = true
 			w.presence(p, c, true)

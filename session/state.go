@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -294,11 +293,4 @@ func (s *state) closing(cause error) {
 	}
 }
 
-func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
-}
-
-func byCID(a, b *wanted) int { return cmp.Compare(a.cid.KeyString(), b.cid.KeyString()) }
+func byCID(a, b *wanted) int { return table.Compare(a.cid, b.cid) }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/blockrouter"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/providers"
 	"github.com/souk-p2p/souk/providers/wire"
 )
@@ -365,7 +366,7 @@ func (w *world) connect(p *remote) {
 	p.connected = true
 	p.life++
 	w.after(0, func() { w.announce(p) })
-	for _, c := range sortedCIDs(p.wants) { // WantManager writes them again.
+	for _, c := range table.Sorted(p.wants) { // WantManager writes them again.
 		w.write(p, c)
 	}
 }

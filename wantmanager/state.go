@@ -1,7 +1,6 @@
 package wantmanager
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -357,11 +356,4 @@ func (s *state) remove(p *peerWants, w *want) {
 	w.askers = askers{}
 	p.account(w, dropped)
 	delete(p.wants, w.cid)
-}
-
-func sortedCIDs[V any](m map[cid.Cid]V) []cid.Cid {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.SortedFunc(maps.Keys(m), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/planted"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -41,7 +42,7 @@ func (s *state) rewrite(now time.Time, p *peerWants) {
 		}
 	}
 	var again []*want
-	for _, c := range sortedCIDs(p.wants) {
+	for _, c := range table.Sorted(p.wants) {
 		if w := p.wants[c]; w.phase == standing || w.phase == sent && !planted.Is(planted.LostResend) {
 			again = append(again, w)
 		}

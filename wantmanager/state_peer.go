@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/souk-p2p/souk/internal/due"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/message"
 )
 
@@ -147,7 +148,7 @@ func (p *peerWants) wantedBy(l linkID) []cid.Cid {
 			wants[c] = struct{}{}
 		}
 	}
-	return sortedCIDs(wants)
+	return table.Sorted(wants)
 }
 
 // account moves a want between phases and keeps the counts.

@@ -12,6 +12,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 var album = tree{
@@ -123,7 +125,7 @@ func mustResolve(t *testing.T, s Getter, root cid.Cid, path string) cid.Cid {
 }
 
 func sorted(cs []cid.Cid) []cid.Cid {
-	slices.SortFunc(cs, func(a, b cid.Cid) int { return strings.Compare(a.KeyString(), b.KeyString()) })
+	slices.SortFunc(cs, table.Compare)
 	return cs
 }
 

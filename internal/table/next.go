@@ -1,7 +1,6 @@
 package table
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 
@@ -27,6 +26,6 @@ func Next(cids iter.Seq[cid.Cid], after cid.Cid, most int) []cid.Cid {
 }
 
 func inOrder(cids []cid.Cid, most int) []cid.Cid {
-	slices.SortFunc(cids, func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
+	slices.SortFunc(cids, Compare)
 	return cids[:min(most, len(cids))]
 }

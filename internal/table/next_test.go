@@ -12,13 +12,17 @@ import (
 	"github.com/souk-p2p/souk/internal/table"
 )
 
-func TestNextPagesThroughAllOnceAndInOrder(t *testing.T) {
-	var all []cid.Cid
-	for n := range 300 {
-		c, err := cid.V1Builder{Codec: cid.Raw, MhType: 0x12}.Sum(fmt.Append(nil, n))
+func cidsOf(t *testing.T, n int) (all []cid.Cid) {
+	for i := range n {
+		c, err := cid.V1Builder{Codec: cid.Raw, MhType: 0x12}.Sum(fmt.Append(nil, i))
 		require.NoError(t, err)
 		all = append(all, c)
 	}
+	return all
+}
+
+func TestNextPagesThroughAllOnceAndInOrder(t *testing.T) {
+	all := cidsOf(t, 300)
 	for _, most := range []int{1, 7, 299, 300, 5_000} {
 		var got []cid.Cid
 		for after := cid.Undef; ; after = got[len(got)-1] {

@@ -3,11 +3,11 @@
 package cores
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 // compare looks at what has changed since the last time, in a moment in which
@@ -45,7 +45,7 @@ func (n *node) missed(other *node, wants map[cid.Cid]bool) {
 	if !n.engine.Idle() || n.shelf.slow() || n.shelf.failures > 0 || n.owed > 0 {
 		return // The store's word did not count, or what it holds is not announced yet.
 	}
-	for _, c := range sorted(wants) {
+	for _, c := range table.Sorted(wants) {
 		if !wants[c] || n.announcing > 0 {
 			continue
 		}
@@ -66,7 +66,7 @@ func (n *node) agree(other *node, wants map[cid.Cid]bool) {
 		return
 	}
 	asked := other.wants.WantsAt(n.id)
-	for _, c := range sorted(wants) {
+	for _, c := range table.Sorted(wants) {
 		if _, wanted := asked[c]; wants[c] && !wanted && !mine.late {
 			n.w.fail("%s: %s subscribes to %s, which it does not want", n, other, short(c))
 		}
@@ -74,7 +74,7 @@ func (n *node) agree(other *node, wants map[cid.Cid]bool) {
 	if mine.lossy {
 		return
 	}
-	for _, c := range sorted(asked) {
+	for _, c := range table.Sorted(asked) {
 		if _, known := wants[c]; asked[c] && !known {
 			n.w.fail("%s: the want of %s for %s is not known", n, other, short(c))
 		}
@@ -94,8 +94,4 @@ func quiet(e *end) bool {
 	// A stream that was reset is nobody's to write on, and what had arrived of it is
 	// read all the same.
 	return !slices.ContainsFunc(e.inbound, func(s *stream) bool { return s.reading })
-}
-
-func sorted(wants map[cid.Cid]bool) []cid.Cid {
-	return slices.SortedFunc(maps.Keys(wants), func(a, b cid.Cid) int { return cmp.Compare(a.KeyString(), b.KeyString()) })
 }

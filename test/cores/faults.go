@@ -12,6 +12,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/providers"
 )
 
@@ -172,7 +173,7 @@ func (n *node) race(pause time.Duration) {
 	if pause == 0 || w.calm || !w.some(4) {
 		return
 	}
-	if wants := sorted(n.engine.WantsOf(pick(w, w.nodes).id)); len(wants) > 0 {
+	if wants := table.Sorted(n.engine.WantsOf(pick(w, w.nodes).id)); len(wants) > 0 {
 		b := w.known[pick(w, wants)]
 		w.after(w.between(0, pause), func() { n.put(b) })
 	}

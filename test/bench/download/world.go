@@ -14,6 +14,7 @@ import (
 
 	"github.com/souk-p2p/souk/download"
 	"github.com/souk-p2p/souk/internal/due"
+	"github.com/souk-p2p/souk/internal/table"
 	"github.com/souk-p2p/souk/test/internal/replay"
 )
 
@@ -148,7 +149,7 @@ func (w *world) introduce(n *node) {
 	for c := range n.holds {
 		h.Has = append(h.Has, c)
 	}
-	slices.SortFunc(h.Has, func(a, b cid.Cid) int { return slices.Compare([]byte(a.KeyString()), []byte(b.KeyString())) })
+	slices.SortFunc(h.Has, table.Compare)
 	w.rng.Shuffle(len(h.Has), func(i, j int) { h.Has[i], h.Has[j] = h.Has[j], h.Has[i] })
 	h.Has = h.Has[:int(w.named*float64(len(h.Has)))]
 	w.err = w.machine.Node(w.now, n.id, h)

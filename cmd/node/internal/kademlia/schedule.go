@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/souk-p2p/souk/internal/table"
 )
 
 const (
@@ -62,7 +64,7 @@ func (s *schedule) due(now time.Time, most int) []cid.Cid {
 		}
 	}
 	slices.SortFunc(ready, func(a, b *root) int {
-		return cmp.Or(a.next.Compare(b.next), cmp.Compare(a.cid.KeyString(), b.cid.KeyString()))
+		return cmp.Or(a.next.Compare(b.next), table.Compare(a.cid, b.cid))
 	})
 	var cids []cid.Cid
 	for _, r := range ready[:min(most, len(ready))] {
