@@ -29,6 +29,7 @@ func (x *Exchange) buildLedger(ctx context.Context) {
 		Keep: x.opts.ledgers, Meet: x.meet, Panicked: x.panics.contained, Logger: x.log,
 	}
 	if x.opts.ledgers != nil {
+		x.panics.expect("ledger store")
 		err := actor.Guard("ledger store", x.panics.contained, func() (err error) {
 			cfg.Rows, cfg.Damaged, err = ledger.Load(ctx, x.opts.ledgers)
 			return err
