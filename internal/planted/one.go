@@ -4,24 +4,27 @@ package planted
 
 var present Fault
 
-// Plant makes a fault present, or none, in place of the one before. Nothing may
-// run meanwhile.
-func Plant(f Fault) { present = f }
-
 // Is reports whether a fault is planted.
 func Is(f Fault) bool { return f == present }
 
-// Survivors plants one fault after the other, and returns those with which play, which
-// returns what is wrong, finds nothing in any of so many sequences.
-func Survivors(faults []Fault, sequences int, play func(seed uint64) error) (all []Fault) {
-	defer Plant(None)
-	for _, f := range faults {
-		Plant(f)
-		seed := 0
-		for seed < sequences && play(uint64(seed)) == nil {
-			seed++
+// Find plants a fault, plays runs with the seeds from zero on until one fails, and takes
+// the fault out again. It returns the seed and the error of that run, and no error when
+// none has found it. Nothing else may run meanwhile.
+func Find(f Fault, runs int, play func(seed uint64) error) (seed uint64, err error) {
+	present = f
+	defer func() { present = None }()
+	for seed = range uint64(runs) {
+		if err = play(seed); err != nil {
+			return seed, err
 		}
-		if seed == sequences {
+	}
+	return seed, nil
+}
+
+// Survivors are those of the faults that [Find] does not find.
+func Survivors(faults []Fault, runs int, play func(seed uint64) error) (all []Fault) {
+	for _, f := range faults {
+		if _, err := Find(f, runs, play); err == nil {
 			all = append(all, f)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,29 +85,13 @@ func TestEqualSeedsHaveEqualTraces(t *testing.T) {
 // Each of the mistakes that are planted is found: a simulation that finds nothing
 // could be one that looks at nothing.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	defer planted.Plant(planted.None)
 	for _, f := range planted.All {
 		t.Run(string(f), func(t *testing.T) {
-			planted.Plant(f)
-			s, err := find(t)
-			require.Error(t, err, "%d runs did not find it", *seeds)
-			t.Logf("seed %d: %v", s, firstLine(err))
-			tally.Add(t, tally.PlantedFaults, 1)
+			s, err := planted.Find(f, *seeds, func(seed uint64) error {
+				_, err := play(t, seed, nil)
+				return err
+			})
+			tally.Found(t, *seeds, s, err)
 		})
 	}
-}
-
-// find plays runs until one fails.
-func find(t *testing.T) (int, error) {
-	for s := range *seeds {
-		if _, err := play(t, uint64(s), nil); err != nil {
-			return s, err
-		}
-	}
-	return *seeds, nil
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }

@@ -6,6 +6,7 @@ package tally
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -51,6 +52,18 @@ func Add(t testing.TB, what What, n int) {
 			t.Errorf("count %q: %v", what, err)
 		}
 	})
+}
+
+// Found counts a planted fault that the run with a seed has found: err is how. A nil err
+// fails t, because none of the runs has.
+func Found(t *testing.T, runs int, seed uint64, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("%d runs did not find it", runs)
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	t.Logf("seed %d: %s", seed, line)
+	Add(t, PlantedFaults, 1)
 }
 
 // write appends one line, which the system keeps whole: packages are tested side

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -101,19 +100,13 @@ func TestTheSeedsHaveEverythingInThem(t *testing.T) {
 // Each of the mistakes that are planted is found: a simulation that finds nothing
 // could be one that looks at nothing.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	defer planted.Plant(planted.None)
 	for _, f := range planted.Resolver {
 		t.Run(string(f), func(t *testing.T) {
-			planted.Plant(f)
-			for s := range uint64(*seeds) {
-				if _, _, err := play(t, s, nil); err != nil {
-					line, _, _ := strings.Cut(err.Error(), "\n")
-					t.Logf("seed %d: %s", s, line)
-					tally.Add(t, tally.PlantedFaults, 1)
-					return
-				}
-			}
-			t.Fatalf("%d runs did not find it", *seeds)
+			s, err := planted.Find(f, *seeds, func(seed uint64) error {
+				_, _, err := play(t, seed, nil)
+				return err
+			})
+			tally.Found(t, *seeds, s, err)
 		})
 	}
 }
