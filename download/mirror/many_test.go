@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,13 @@ func heap() uint64 {
 	return now.HeapAlloc
 }
 
+// workers is how many goroutines work for actors. The count of the runtime is not exact while
+// some end.
+func workers() int {
+	stacks := make([]byte, 8<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "actor.(*Crew).member(")
+}
+
 func TestManyDocumentsThatAreIdleHaveNoGoroutinesAndLittleMemory(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var looks, fetches peak
@@ -66,16 +74,18 @@ func TestManyDocumentsThatAreIdleHaveNoGoroutinesAndLittleMemory(t *testing.T) {
 			Window: 1024,
 		})
 		all := w.createMany(*documents)
-		memory, goroutines := heap(), runtime.NumGoroutine()
+		memory := heap()
 		for _, id := range all {
 			require.NoError(t, w.docs.SetSyncing(t.Context(), id, true))
 		}
 		require.NoError(t, w.m.Resume(t.Context()))
+		synctest.Wait()
+		require.Positive(t, workers())
 		for _, id := range all {
 			require.NoError(t, w.m.Wait(t.Context(), id))
 		}
 		time.Sleep(time.Minute)
-		require.LessOrEqual(t, runtime.NumGoroutine(), goroutines+10, "but for some of the runtime's")
+		require.Zero(t, workers())
 		grown := int64(heap()) - int64(memory)
 		t.Logf("%d bytes for %d documents, %d fetches and %d looks at a time", grown, len(all), fetches.most.Load(), looks.most.Load())
 		require.Less(t, grown, int64(4<<20+1024*len(all)), "beside what is kept of most that were under way")
@@ -110,7 +120,7 @@ func TestDocumentsShareThePlacesOfAllFetches(t *testing.T) {
 		w.require(3 * 64)
 		require.LessOrEqual(t, fetches.most.Load(), int64(24))
 		require.Greater(t, fetches.most.Load(), int64(8+8), "the others use what is left")
-		require.Len(t, w.m.Status(w.id).Active, 8)
+		require.GreaterOrEqual(t, len(w.m.Status(w.id).Active), 4, "it goes on when half of its window is free")
 	})
 }
 
