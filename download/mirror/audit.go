@@ -69,6 +69,11 @@ func (s *state) auditLines() error {
 			return fmt.Errorf("document %s is in line for a scan", d.id)
 		}
 	}
+	for _, d := range s.aside {
+		if at, known := s.find(d.id); !known || s.docs[at] != d || !d.isAside || d.inLine || d.scan != nil || s.room(d) <= 0 {
+			return fmt.Errorf("document %s waits aside for a scan", d.id)
+		}
+	}
 	for _, d := range s.unheard {
 		if at, known := s.find(d.id); !known || s.docs[at] != d || !d.stale {
 			return fmt.Errorf("document %s is in line for a look at its policy", d.id)
@@ -83,11 +88,12 @@ func (s *state) auditLines() error {
 		return n
 	}
 	switch {
-	case count(func(d *doc) bool { return d.inLine }) != len(s.line):
+	case count(func(d *doc) bool { return d.inLine }) != len(s.line) || count(func(d *doc) bool { return d.isAside }) != len(s.aside):
 		return errors.New("who is in line for a scan is not")
 	case count(func(d *doc) bool { return d.stale }) != len(s.unheard):
 		return errors.New("of whom the policy is to be looked at is not in line")
-	case len(s.line) > 0 && s.scanning < mostScans && s.free() >= s.batch:
+	case len(s.line) > 0 && s.scanning < mostScans && s.free() >= s.batch,
+		len(s.line) == 0 && len(s.aside) > 0 && s.scanning < mostScans && s.free() > 0:
 		return errors.New("a scan could begin, and does not")
 	case slices.ContainsFunc(s.parked, s.couldGoOn):
 		return errors.New("a scan could go on or be stopped, and waits")
@@ -138,7 +144,8 @@ func (s *state) auditPhase(d *doc) error {
 	case fresh:
 		wrong = !d.stale && !d.review
 	case running:
-		wrong = active == 0 && !d.inLine || !d.scanned && d.scan == nil && !d.inLine && s.room(d) >= s.batch
+		waits := d.inLine || d.isAside
+		wrong = active == 0 && !waits || !d.scanned && d.scan == nil && !waits && s.room(d) > 0
 	case resting:
 		wrong = d.wake.IsZero()
 	case idle:

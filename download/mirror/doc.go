@@ -27,7 +27,8 @@
 // reasons; 64 requests; of how far a fetch is the last word, which is looked at when
 // somebody asks. A scan begins when there is room for half a window, and has what it
 // finds fetched at once. While there is no room it waits, unless another document is in
-// line: then it ends, and the next goes on where it was.
+// line: then it ends, and the next goes on where it was, with less room than that only
+// while nobody is in line.
 //
 // Ordering: what a caller asks for is done in the order in which it is asked; a change
 // or deletion from before a call counts in it.

@@ -27,6 +27,7 @@ type state struct {
 	scanning int    // and scans
 	reserved int    // places of fetches that scans may fill
 	line     []*doc // that are to be scanned, in turn
+	aside    []*doc // likewise, with less room than a batch: while nobody is in line
 	parked   []*job // scans that wait until they are told whether to go on
 
 	unheard   []*doc // of which the policy is to be looked at, in turn
@@ -74,6 +75,7 @@ type doc struct {
 	fetches []*job // by key, but for what was given up
 	scan    *job
 	inLine  bool
+	isAside bool
 	told    []*job // to end, and have not, in that order
 	stuck   []*job // given up, in that order
 	done    uint64

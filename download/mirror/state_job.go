@@ -40,25 +40,40 @@ func (s *state) room(d *doc) int {
 // free is how many more entries may be under way.
 func (s *state) free() int { return s.fetches - s.fetching - s.reserved }
 
-// queue has a document stand in line for a scan, when there is room for what it finds.
+// queue has a document stand in line for a scan when there is room for a batch, and aside
+// when there is less.
 func (s *state) queue(d *doc) {
-	if d.scan == nil && !d.inLine && s.room(d) >= s.batch {
-		d.inLine = true
-		s.line = append(s.line, d)
+	switch room := s.room(d); {
+	case d.scan != nil || d.inLine || room == 0:
+	case room >= s.batch:
+		s.leave(&s.aside, d, &d.isAside)
+		s.line, d.inLine = append(s.line, d), true
+	case !d.isAside:
+		s.aside, d.isAside = append(s.aside, d), true
 	}
 }
 
-// beginScans begins scans of the documents whose turn it is.
+// beginScans begins scans of the documents whose turn it is. Those aside have theirs when
+// nobody would wait for it: each costs the reading of a page, and may find little.
 func (s *state) beginScans() {
 	for len(s.line) > 0 && s.scanning < mostScans && s.free() >= s.batch {
 		d := s.line[0]
-		s.line = s.line[1:]
-		d.inLine = false
-		d.scan = s.job(d)
-		s.scanning++
-		s.reserve(d.scan, s.batch)
-		s.out.scans = append(s.out.scans, scanning{d.scan.id, d.id, d.policy, d.from, d.carried})
+		s.leave(&s.line, d, &d.inLine)
+		s.beginScan(d, s.batch)
 	}
+	for len(s.line) == 0 && len(s.aside) > 0 && s.scanning < mostScans && s.free() > 0 {
+		d := s.aside[0]
+		s.leave(&s.aside, d, &d.isAside)
+		s.beginScan(d, min(s.room(d), s.free()))
+	}
+}
+
+// beginScan begins a scan that may find so much.
+func (s *state) beginScan(d *doc, room int) {
+	d.scan = s.job(d)
+	s.scanning++
+	s.reserve(d.scan, room)
+	s.out.scans = append(s.out.scans, scanning{d.scan.id, d.id, d.policy, d.from, d.carried})
 }
 
 func (s *state) job(d *doc) *job {
@@ -78,6 +93,7 @@ func (s *state) reserve(scan *job, places int) {
 // from the beginning.
 func (s *state) stopScan(now time.Time, d *doc) {
 	s.leave(&s.line, d, &d.inLine)
+	s.leave(&s.aside, d, &d.isAside)
 	if d.scan != nil {
 		s.reserve(d.scan, -d.scan.room)
 		s.tell(now, d.scan)
