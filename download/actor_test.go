@@ -299,6 +299,7 @@ func TestADownloadEndsWhenEveryBlockIsStored(t *testing.T) {
 		for _, n := range w.asked {
 			require.Equal(t, 1, n, "what is here is not fetched")
 		}
+		synctest.Wait() // The counts are published after whoever waited was told.
 		require.EqualValues(t, 2, w.Stat().Done)
 	}, data)
 }
