@@ -51,7 +51,8 @@ type Document struct {
 	Active int       `json:"active"`
 	Failed uint64    `json:"failed"` // in this round
 	Next   time.Time `json:"next,omitzero"`
-	Files  []File    `json:"files"` // that have failed, and under way
+	Error  string    `json:"error,omitempty"` // why it cannot be found what is missing
+	Files  []File    `json:"files"`           // that have failed, and under way
 	// Unlisted is how many more of these there are.
 	Unlisted int `json:"unlisted,omitempty"`
 }

@@ -34,7 +34,7 @@ func syncingNode() *source {
 				{Key: "2024/<b>", State: "failed", Size: 10, Error: "no node <has> got it"},
 			},
 		},
-		{ID: of, Name: "new", Policy: "everything", Entries: 3, Files: []File{}},
+		{ID: of, Name: "new", Policy: "everything", Entries: 3, Files: []File{}, Error: "the disk <has> gone"},
 	}}
 }
 
@@ -52,7 +52,7 @@ func TestDocumentsForPeopleAndPrograms(t *testing.T) {
 	require.Equal(t, src.documents, got.Documents)
 	decode(t, get(t, src, "/debug/downloads?limit=1", ""), &got)
 	require.Len(t, got.Documents[0].Files, 1)
-	for _, want := range []string{"tried again", "12:01:00", "counted", "37 more files", "not synced"} {
+	for _, want := range []string{"tried again", "12:01:00", "counted", "37 more files", "not synced", "cannot be found: the disk &lt;has&gt; gone"} {
 		require.Contains(t, text, want)
 	}
 	require.Contains(t, get(t, &source{}, "/debug/downloads", browser).Body.String(), "No documents")

@@ -26,6 +26,7 @@ type docStatus struct {
 	Failed       uint64    `json:"failed"`
 	Files        []docFile `json:"files"` // under way or failed, 272 at most
 	Next         time.Time `json:"next,omitzero"`
+	Error        string    `json:"error,omitempty"` // why it cannot be found what is missing
 }
 
 // docFile is a file that is under way or has failed.
@@ -87,7 +88,7 @@ func showStatus(ctx context.Context, a *app, n node.Node, id document.ID) error 
 func docStatusOf(st node.DocumentStatus) docStatus {
 	line := docStatus{
 		docLine: docLineOf(st.Info), Covered: st.Covered, CoveredBytes: st.CoveredBytes, Missing: st.Missing, MissingBytes: st.MissingBytes,
-		Partial: st.Partial, Done: st.Done, Active: st.Active, Failed: st.Failed, Files: []docFile{}, Next: st.Next,
+		Partial: st.Partial, Done: st.Done, Active: st.Active, Failed: st.Failed, Files: []docFile{}, Next: st.Next, Error: st.Error,
 	}
 	for _, f := range st.Files {
 		line.Files = append(line.Files, docFile{
@@ -102,6 +103,11 @@ func describeStatus(w io.Writer, st node.DocumentStatus, running bool) error {
 		plural(st.Covered, "file", "files"), formatBytes(st.CoveredBytes), st.Missing, formatBytes(st.MissingBytes))
 	if err != nil {
 		return err
+	}
+	if st.Error != "" {
+		if _, err := fmt.Fprintf(w, "  what is missing cannot be found: %s\n", printable(st.Error)); err != nil {
+			return err
+		}
 	}
 	for _, state := range []string{"active", "failed", "paused", "waiting"} {
 		if err := describeFiles(w, state, st.Files); err != nil {

@@ -32,6 +32,8 @@ func TestAStatusSaysWhatBecomesOfWhatIsMissing(t *testing.T) {
 		require.Contains(t, statusText(t, st, true), says)
 	}
 	st := node.DocumentStatus{Info: document.Info{Syncing: true}, Missing: 1}
+	st.Error = "the disk has gone"
+	require.Contains(t, statusText(t, st, true), "  what is missing cannot be found: the disk has gone\n")
 	require.Contains(t, statusText(t, st, false), ": to be synced by the next node that runs\n")
 }
 

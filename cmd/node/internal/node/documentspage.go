@@ -145,6 +145,9 @@ func (p documentsPage) document(ctx context.Context, one document.Info, files in
 		ID: one.ID.String(), Name: one.Name, Policy: one.Policy.Summary(pagePolicy), Entries: one.Entries, Syncing: one.Syncing,
 		Done: now.Done, Active: len(now.Active), Failed: now.Failed, Next: now.Next, Files: []debug.File{},
 	}
+	if now.Err != nil {
+		d.Error = now.Err.Error()
+	}
 	if files == 0 {
 		return d
 	}

@@ -58,6 +58,7 @@ type DocumentStatus struct {
 	SyncProgress
 	Files []FileStatus `json:"files,omitempty"` // under way, and those that have failed
 	Next  time.Time    `json:"next,omitzero"`   // when those are tried again
+	Error string       `json:"error,omitempty"` // why it cannot be found what is missing
 }
 
 // FileStatus is a file that is under way or has failed.
@@ -270,6 +271,9 @@ func (n *Online) DocumentStatus(ctx context.Context, id document.ID) (DocumentSt
 	now := n.mirror.Status(id)
 	st.SyncProgress, st.Idle, st.Next = progressOf(now), now.Idle, now.Next
 	st.Files = n.filesOf(ctx, now)
+	if now.Err != nil {
+		st.Error = now.Err.Error()
+	}
 	return st, nil
 }
 
