@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/heaptest"
 	"github.com/souk-p2p/souk/message"
 	"github.com/souk-p2p/souk/network"
 )
@@ -68,7 +69,7 @@ func BenchmarkMemoryOfAWant(b *testing.B) {
 	bs := many(n, 64)
 	for b.Loop() {
 		s := newState(Limits{}, 4, 1)
-		before := heapInUse()
+		before := heaptest.Held()
 		for i := range 4 {
 			p := peer.ID(rune('A' + i))
 			entries := make([]message.Entry, n)
@@ -77,7 +78,7 @@ func BenchmarkMemoryOfAWant(b *testing.B) {
 			}
 			s.wants(time.Unix(1, 0), p, 0, entries, false, 0)
 		}
-		b.ReportMetric(float64(heapInUse()-before)/(4*n), "bytes/want")
+		b.ReportMetric(float64(heaptest.Held()-before)/(4*n), "bytes/want")
 		runtime.KeepAlive(s)
 	}
 }
@@ -92,11 +93,4 @@ func copied(b blocks.Block) blocks.Block {
 		panic(err)
 	}
 	return fresh
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/heaptest"
 	"github.com/souk-p2p/souk/test/eventually"
 )
 
@@ -92,13 +92,13 @@ func BenchmarkPending(b *testing.B) {
 	}
 	app := newCounting(1, 1)
 	r, _ := resolves(b, exchange(b), Config{Consumer: app})
-	before, most := heap(), int64(0)
+	before, most := heaptest.Held(), 0
 	for b.Loop() {
 		require.NoError(b, r.FetchAll(b.Context(), keys))
 		stat, err := r.Stat(b.Context())
 		require.NoError(b, err)
 		require.Equal(b, many, stat.Pending)
-		most = max(most, heap()-before)
+		most = max(most, heaptest.Held()-before)
 		require.NoError(b, r.Clear(b.Context()))
 		eventually.True(b, func() bool {
 			stat, err := r.Stat(b.Context())
@@ -106,12 +106,4 @@ func BenchmarkPending(b *testing.B) {
 		})
 	}
 	b.ReportMetric(float64(most)/many, "B/key")
-}
-
-// heap is how many bytes are in use.
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

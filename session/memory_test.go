@@ -9,16 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/heaptest"
 	"github.com/souk-p2p/souk/wantmanager"
 )
-
-func heap() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
 
 // An outstanding want costs little, in one call or in as many calls.
 func TestBytesOfAnOutstandingWant(t *testing.T) {
@@ -26,7 +19,7 @@ func TestBytesOfAnOutstandingWant(t *testing.T) {
 	ids := []peer.ID{"a", "b", "c", "d", "e", "f", "g", "h"}
 	_, cids := someBlocks(wants, 8)
 	for name, c := range map[string]struct{ calls, most int }{"one call": {1, 256}, "as many calls": {wants, 640}} {
-		before := heap()
+		before := heaptest.Held()
 		s := newState(rulesOf(named(ids...)))
 		s.start()
 		for _, id := range ids {
@@ -44,7 +37,7 @@ func TestBytesOfAnOutstandingWant(t *testing.T) {
 			s.view(time.Time{}, id, wantmanager.View{Share: 16 << 20, Rate: 1e6, RTT: rtt})
 		}
 		s.take(now)
-		each := (heap() - before) / wants
+		each := (heaptest.Held() - before) / wants
 		t.Logf("%s: %d bytes a want", name, each)
 		require.Less(t, each, c.most, name)
 		runtime.KeepAlive(s)

@@ -8,22 +8,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
+	"github.com/souk-p2p/souk/internal/heaptest"
 	"github.com/souk-p2p/souk/message"
 )
-
-func heap() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
 
 // A want at a peer costs little beside its CID, which others hold as well.
 func TestBytesOfAWantAtAPeer(t *testing.T) {
 	const peers, wants = 40, maxKnown
 	cids := cidsOf(0, wants)
-	before := heap()
+	before := heaptest.Held()
 	s := newState(16<<20, 64<<20)
 	s.open(1)
 	now := time.Unix(1, 0)
@@ -39,7 +32,7 @@ func TestBytesOfAWantAtAPeer(t *testing.T) {
 		s.written(now, p, now, nil)
 		s.take(now)
 	}
-	each := (heap() - before) / (peers * wants)
+	each := (heaptest.Held() - before) / (peers * wants)
 	t.Logf("%d bytes a want", each)
 	require.Less(t, each, 160)
 	runtime.KeepAlive(s)

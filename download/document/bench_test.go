@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"runtime"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/souk-p2p/souk/adapter/pebbledb"
 	"github.com/souk-p2p/souk/download/document"
 	"github.com/souk-p2p/souk/download/policy"
+	"github.com/souk-p2p/souk/internal/heaptest"
 )
 
 // many yields n entries as a directory of photos has them, in no order.
@@ -34,30 +34,23 @@ func many(n int) iter.Seq2[document.Entry, error] {
 // meter measures a step per entry, and the most that was live in memory meanwhile.
 type meter struct {
 	b      *testing.B
-	before uint64
+	before int
 	begin  time.Time
-	peak   uint64
+	peak   int
 	n      int
 }
 
 func newMeter(b *testing.B) *meter {
-	m := &meter{b: b, before: live()}
+	m := &meter{b: b, before: heaptest.Held()}
 	m.begin = time.Now()
 	return m
-}
-
-func live() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // tick is called for each entry, and looks at the memory ten times.
 func (m *meter) tick(of int) {
 	if m.n++; m.n%max(of/10, 1) == 0 {
 		begin := time.Now()
-		m.peak = max(m.peak, live())
+		m.peak = max(m.peak, heaptest.Held())
 		m.begin = m.begin.Add(time.Since(begin))
 	}
 }
@@ -67,7 +60,7 @@ func (m *meter) report(name string, of int) {
 	m.b.ReportMetric(took.Seconds(), name+"-s")
 	m.b.ReportMetric(float64(took.Nanoseconds())/float64(of), name+"-ns/entry")
 	if m.peak > 0 {
-		m.b.ReportMetric(float64(int64(m.peak-m.before))/(1<<20), name+"-MiB")
+		m.b.ReportMetric(float64(m.peak-m.before)/(1<<20), name+"-MiB")
 	}
 }
 

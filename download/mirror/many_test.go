@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk/download/document"
+	"github.com/souk-p2p/souk/internal/heaptest"
 )
 
 var documents = flag.Int("documents", 500, "how many documents are synced at once where many are")
@@ -36,13 +37,6 @@ func (w *world) createMany(n int) (all []document.ID) {
 		all = append(all, w.create(fmt.Sprint("one of many ", i), 3))
 	}
 	return all
-}
-
-func heap() uint64 {
-	var now runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&now)
-	return now.HeapAlloc
 }
 
 // workers is how many goroutines work for actors. The count of the runtime is not exact while
@@ -74,7 +68,7 @@ func TestManyDocumentsThatAreIdleHaveNoGoroutinesAndLittleMemory(t *testing.T) {
 			Window: 1024,
 		})
 		all := w.createMany(*documents)
-		memory := heap()
+		memory := heaptest.Held()
 		for _, id := range all {
 			require.NoError(t, w.docs.SetSyncing(t.Context(), id, true))
 		}
@@ -86,9 +80,9 @@ func TestManyDocumentsThatAreIdleHaveNoGoroutinesAndLittleMemory(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		require.Zero(t, workers())
-		grown := int64(heap()) - int64(memory)
+		grown := heaptest.Held() - memory
 		t.Logf("%d bytes for %d documents, %d fetches and %d looks at a time", grown, len(all), fetches.most.Load(), looks.most.Load())
-		require.Less(t, grown, int64(4<<20+1024*len(all)), "beside what is kept of most that were under way")
+		require.Less(t, grown, 4<<20+1024*len(all), "beside what is kept of most that were under way")
 		require.LessOrEqual(t, looks.most.Load(), int64(mostScans))
 		require.LessOrEqual(t, fetches.most.Load(), int64(defaultFetches))
 	})

@@ -1,12 +1,13 @@
 package table
 
 import (
-	"runtime"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/souk-p2p/souk/internal/heaptest"
 )
 
 func TestASetHasWhatWasAdded(t *testing.T) {
@@ -36,20 +37,13 @@ func TestSetsHashUnderTheirOwnKeys(t *testing.T) {
 
 func TestASetTakesWhatItSays(t *testing.T) {
 	const strings = 300_000
-	before := heap()
+	before := heaptest.Held()
 	s := NewSet()
 	for i := range strings {
 		s.Add(s.Hash(strconv.Itoa(i)))
 	}
-	taken := float64(heap()-before) / strings
+	taken := float64(heaptest.Held()-before) / strings
 	require.Equal(t, strings, s.Len())
 	require.Less(t, taken, 30.0, "bytes a string")
 	require.Greater(t, taken, 15.0, "bytes a string")
-}
-
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

@@ -9,20 +9,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/souk-p2p/souk/internal/heaptest"
 )
 
 // spam is how many announcements the spam test makes; the full number is 10
 // million.
 var spam = flag.Int("spam", 20_000, "announcements of spam")
-
-// heap is what the program holds in memory.
-func heap() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
 
 // crowds are tables of different shapes: how many rows each peer has, and how many
 // peers a prefix.
@@ -39,7 +32,7 @@ func TestARowTakesAtMost256BytesBesideItsRecord(t *testing.T) {
 	const record = 224 // a size of the allocator
 	for _, c := range crowds {
 		t.Run(c.name, func(t *testing.T) {
-			before := heap()
+			before := heaptest.Held()
 			r := newRig(t, Limits{TableBytes: 6 << 20, NamespaceBytes: 6 << 20, PeerRate: free, PrefixRate: free})
 			r.blind = true
 			for i := range c.rows {
@@ -48,7 +41,7 @@ func TestARowTakesAtMost256BytesBesideItsRecord(t *testing.T) {
 				r.announced(a)
 			}
 			r.audit()
-			held := heap() - before
+			held := heaptest.Held() - before
 			beside := (r.table.used()-r.table.fixed)/c.rows - record
 			t.Logf("%d bytes a row beside its record; %d KiB counted, %d KiB held", beside, r.table.used()>>10, held>>10)
 			require.LessOrEqual(t, beside, 256)

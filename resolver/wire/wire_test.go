@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/souk-p2p/souk/internal/frames"
+	"github.com/souk-p2p/souk/internal/heaptest"
 )
 
 func TestFramesAreTheseBytes(t *testing.T) {
@@ -223,25 +224,17 @@ func TestAValueKeepsNothingElseOfItsFrame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var kept [many][]byte
-			before := heap()
+			before := heaptest.Held()
 			for i := range kept {
 				m, err := NewAnswers(bytes.NewReader(frames.Append(nil, b))).Next()
 				require.NoError(t, err)
 				kept[i] = m.(*Response).Data
 				require.Len(t, kept[i], small)
 			}
-			require.Less(t, heap(), before+many*large/4)
+			require.Less(t, heaptest.Held(), before+many*large/4)
 			runtime.KeepAlive(&kept)
 		})
 	}
-}
-
-// heap is how many bytes are in use.
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 func TestMessagesDoNotShareTheReadersMemory(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/souk-p2p/souk"
+	"github.com/souk-p2p/souk/internal/heaptest"
 	"github.com/souk-p2p/souk/test/eventually"
 	"github.com/souk-p2p/souk/test/internal/exchanges"
 	"github.com/souk-p2p/souk/test/internal/tally"
@@ -45,15 +46,6 @@ func fetchers(t *testing.T, run func(t *testing.T, open func(blocks int) (*excha
 	}
 }
 
-// heap is what is held, once garbage is gone.
-func heap() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
-
 // untilQuiet waits until the exchange has received at least so much and nothing
 // more comes.
 func untilQuiet(t *testing.T, x *exchanges.Souk, atLeast uint64) {
@@ -71,19 +63,19 @@ func untilQuiet(t *testing.T, x *exchanges.Souk, atLeast uint64) {
 func TestACallThatIsNeverReadHoldsABoundedAmount(t *testing.T) {
 	fetchers(t, func(t *testing.T, open func(int) (*exchanges.Souk, *endless, peer.ID)) {
 		x, data, seed := open(40_960)
-		before := heap()
+		before := heaptest.Held()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		_, err := x.Fetcher(ctx, seed).GetBlocks(ctx, data.cids)
 		require.NoError(t, err)
 		untilQuiet(t, x, sessionBytes*3/4)
 		require.LessOrEqual(t, x.Stat().DataReceived, uint64(sessionBytes+always+late))
-		held := heap() - before
+		held := heaptest.Held() - before
 		t.Logf("%.1f MiB held", float64(held)/(1<<20))
 		require.LessOrEqual(t, held, sessionBytes+always+late+len(data.cids)*wantBytes)
 
 		cancel()
-		eventually.True(t, func() bool { return heap()-before < sessionBytes/4 }, "what is cancelled is let go of")
+		eventually.True(t, func() bool { return heaptest.Held()-before < sessionBytes/4 }, "what is cancelled is let go of")
 		runtime.KeepAlive(data)
 	})
 }
@@ -93,14 +85,14 @@ func TestCallsThatAreNeverReadShareTheBudgetOfTheNode(t *testing.T) {
 	const callers, each = 100, 400
 	fetchers(t, func(t *testing.T, open func(int) (*exchanges.Souk, *endless, peer.ID)) {
 		x, data, seed := open(callers * each)
-		before := heap()
+		before := heaptest.Held()
 		for i := range callers {
 			_, err := x.Fetcher(t.Context(), seed).GetBlocks(t.Context(), data.cids[i*each:(i+1)*each])
 			require.NoError(t, err)
 		}
 		untilQuiet(t, x, callers*always)
 		require.LessOrEqual(t, x.Stat().DataReceived, uint64(nodeBytes+callers*always+late))
-		held := heap() - before
+		held := heaptest.Held() - before
 		t.Logf("%.1f MiB held", float64(held)/(1<<20))
 		require.LessOrEqual(t, held, nodeBytes+late+callers*(always+each*wantBytes))
 		runtime.KeepAlive(data)
