@@ -8,7 +8,7 @@ RACE     ?= -race
 SHORT    ?=
 COUNT    ?=
 RUN      ?=
-TIMEOUT  ?= 6m
+TIMEOUT  ?= 8m
 LONG     ?= 15m
 UNTIL    ?= 0
 FUZZTIME ?= 60s
@@ -18,7 +18,7 @@ MISSING  ?= fail
 # How a variable that was given becomes a flag of go test.
 FLAGS = $(SHORT) $(if $(COUNT),-count=$(COUNT)) $(if $(RUN),-run='$(RUN)')
 
-# A package that hangs has its time and no more. TIMEOUT is four times what any takes with
+# A package that hangs has its time and no more. TIMEOUT is five times what any takes with
 # the race detector on two busy cores (90 s); LONG is three times that of these, which
 # take up to 5 min when the machine has as much to do besides. Simulations take as long as
 # there are seeds: UNTIL bounds them where that is known.
