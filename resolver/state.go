@@ -226,6 +226,10 @@ func (s *state) elapse() bool {
 		s.enqueue(s.resting.Pop())
 	case s.pauses.Len() > 0 && s.pauses.Top().until <= s.now:
 		s.rested(s.pauses.Pop())
+	case len(s.turned) > 0 && s.turnsUp() <= s.now:
+		p := s.turned[0]
+		s.admit(p)
+		s.place(p)
 	default:
 		return false
 	}
@@ -249,6 +253,7 @@ func (s *state) wake(now time.Time) time.Time {
 	note(s.timers.Len() > 0, func() moment { return s.timers.Top().due })
 	note(s.resting.Len() > 0, func() moment { return s.resting.Top().at })
 	note(s.pauses.Len() > 0, func() moment { return s.pauses.Top().until })
+	note(len(s.turned) > 0, s.turnsUp)
 	if !some {
 		return time.Time{}
 	}

@@ -29,6 +29,7 @@ type remote struct {
 	tried       int           // values of it that the Consumer has
 	largest     int64         // of those that it has accepted, in bytes
 	excess      int64         // size of a value for which there was no room; 0 when it does not wait for that
+	turnedAt    moment        // since when it does
 	asked       []*request    // outstanding
 	owed        int           // requests that have timed out and may be answered yet
 	bucket      rate.Bucket   // of requests

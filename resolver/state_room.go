@@ -95,14 +95,16 @@ func (s *state) crowd(f *fetch, r *request, size int64) {
 	s.enqueue(f)
 }
 
-// turnDown has a peer not be asked for values before there is room for one of the size.
-// It goes on with those that it has begun.
+// turnDown has a peer not be asked before there is room for a value of the size, or the
+// timeout has passed: what takes the room may be a value that only it can go on with. With
+// those that it has begun itself it goes on.
 func (s *state) turnDown(p *remote, size int64) {
 	if !p.member {
 		return
 	}
 	if p.excess == 0 {
 		s.turned = append(s.turned, p)
+		p.turnedAt = s.now
 	}
 	p.excess = size
 	s.place(p)
@@ -122,6 +124,9 @@ func (s *state) readmit() {
 		s.place(p)
 	}
 }
+
+// turnsUp is when the peer that was turned down first is asked again at the latest.
+func (s *state) turnsUp() moment { return s.turned[0].turnedAt.after(s.limits.Timeout) }
 
 // admit forgets that a peer was turned down.
 func (s *state) admit(p *remote) {

@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
@@ -84,10 +83,29 @@ func TestAPeerThatWaitsForRoomGoesOnWithItsValue(t *testing.T) {
 			a = r.asked()
 		}
 	}
-	r.pass(time.Minute)
+	r.pass(r.limits.Timeout - 1)
 	r.nobody()
 	r.verdict("k", true)
 	require.Equal(t, Key("l"), r.asked().key)
+}
+
+// What takes the room may wait for somebody who waits for room: that ends after a while.
+func TestAPeerThatWaitsForRoomIsAskedAgainAfterAWhile(t *testing.T) {
+	r := newScene(t, Limits{Undelivered: 32, MaxValue: 16, Hedge: -1}, ann, ben)
+	r.aimed("k", ann)
+	r.claims(r.asked())
+	r.all()
+	r.aimed("l", ben)
+	r.claims(r.asked())
+	r.aimed("k", ben)
+	r.do(func() { r.setMembers(r.now, []peer.ID{ben}) })
+	r.do(func() { r.parted(r.now, ann) })
+	r.pass(r.limits.Timeout - 1)
+	r.nobody()
+	r.pass(1)
+	a := r.all()[0]
+	require.Equal(t, Key("k"), a.key, "which is under way")
+	require.Equal(t, uint32(1), a.part)
 }
 
 // A peer that leaves or comes back waits for nothing.

@@ -163,6 +163,20 @@ func TestTheBestPeerIsAskedFirstAndRetriesAreShuffled(t *testing.T) {
 	}
 }
 
+// "Invalid data: exclude it, retry elsewhere", and so with all that failed: a retry does
+// not go to who has just failed when there is another.
+func TestARetryGoesElsewhere(t *testing.T) {
+	r := newScene(t, Limits{Hedge: -1}, ann, ben)
+	r.plain("k")
+	last := peer.ID("")
+	for range 40 {
+		a := r.next()
+		require.NotEqual(t, last, a.to)
+		last = a.to
+		r.refuses(a, wire.CodeNone)
+	}
+}
+
 // "Performance = (past + elapsed) / 2; a new peer starts at the initial estimate; timeout,
 // no data and failed send all score as the timeout. It is reset when the peer leaves."
 func TestPerformanceIsHalfPastAndHalfLast(t *testing.T) {
@@ -199,8 +213,9 @@ func TestFreshKeysGoBeforeRetries(t *testing.T) {
 	r.nobody()
 	r.plain("first")
 	a := r.asked()
-	r.plain("second", "third")
+	r.plain("second")
 	r.pass(r.limits.Retry) // old is due now
+	r.plain("third")
 	for _, key := range []Key{"second", "third", "old"} {
 		r.says(a, "v")
 		r.verdict(a.key, true)
