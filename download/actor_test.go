@@ -363,6 +363,26 @@ func TestATransferGoesOnFromWhereAnotherHasFailed(t *testing.T) {
 	}, data, data)
 }
 
+func TestANodeThatIsForgottenIsNotAskedForTheRest(t *testing.T) {
+	data := tree("a", 100)
+	run(t, Limits{}, func(t *testing.T, w *web) {
+		ended := w.wants(t.Context(), data, 0)
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, w.Forget(t.Context(), nodeID(0)))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Less(t, len(w.asked), len(data))
+		st, err := w.Status(t.Context(), data[0].Cid())
+		require.NoError(t, err)
+		require.Empty(t, st[0].Nodes)
+		require.NoError(t, w.Hint(t.Context(), peer.AddrInfo{ID: nodeID(1)}, NodeHints{Has: []cid.Cid{data[0].Cid()}}))
+		require.NoError(t, <-ended)
+		w.allHere(data)
+		synctest.Wait()
+		require.Equal(t, nodeID(1), w.events[len(w.events)-1].Node)
+	}, data, data)
+}
+
 // What one node lacks another has, and nobody has all.
 func TestADownloadIsPutTogetherOfWhatNodesHave(t *testing.T) {
 	data := tree("a", 20)

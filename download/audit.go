@@ -10,7 +10,7 @@ import (
 // audit looks for what contradicts itself in the state after an event, and returns
 // what is wrong.
 func (s *state) audit(now time.Time) error {
-	return errors.Join(s.auditBounds(), s.auditResources(now), s.auditNodes(), s.auditGroups(), s.auditIdle(now), s.auditWake(now))
+	return errors.Join(s.auditBounds(), s.auditResources(), s.auditNodes(), s.auditGroups(), s.auditIdle(now), s.auditWake(now))
 }
 
 // auditBounds recounts what is kept as a number.
@@ -43,7 +43,7 @@ func (s *state) auditBounds() error {
 	return nil
 }
 
-func (s *state) auditResources(now time.Time) error {
+func (s *state) auditResources() error {
 	for c, r := range s.resources {
 		dials := count(s.order, func(n *node) bool { return n.reason == r })
 		if r.cid != c || r.dials != dials || r.dials > s.limits.Dials {
