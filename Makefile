@@ -107,7 +107,8 @@ race: ## Run the tests under the race detector without the cache, or fail where 
 
 # A fuzz run takes one target of one package, so they are found and run in turn.
 # After each a line says how often it was executed, which is also counted where
-# the tests count what they prove (test/internal/tally).
+# the tests count what they prove (test/internal/tally). Now and then Go calls it a
+# failure, without an input, that the time was over while it was making one smaller.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@targets=$$(grep -rE '^func Fuzz[A-Za-z0-9_]*\(' --include='*_test.go' . \
@@ -117,7 +118,8 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 	for target in $$targets; do \
 		echo "== $${target#*:} in $${target%:*}"; \
 		{ $(GO) test -run='^$$' -fuzz="^$${target#*:}$$" -fuzztime=$(FUZZTIME) "$${target%:*}" 2>&1 || echo FAILED; } | tee "$$log"; \
-		if grep -q '^FAILED$$' "$$log"; then exit 1; fi; \
+		if grep -q '^FAILED$$' "$$log" && { grep -q 'Failing input' "$$log" || ! grep -q '^ *context deadline exceeded$$' "$$log"; }; \
+			then exit 1; fi; \
 		n=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$log" | tail -n 1); \
 		echo "executions: $${n:-0} of $${target#*:} in $${target%:*}"; \
 		[ -z "$$SOUK_TALLY" ] || echo "$${n:-0} fuzz executions" >> "$$SOUK_TALLY"; \
