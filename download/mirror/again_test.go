@@ -64,9 +64,7 @@ func TestADocumentThatIsSyncedWhileItIsCancelledBeginsAnew(t *testing.T) {
 
 func TestWhoWaitsNoLongerIsForgotten(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		release := w.deafen("0/00")
-		w.sync()
-		synctest.Wait()
+		release := w.stuckAt("0/00")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, w.m.Wait(ctx, w.id), context.DeadlineExceeded)

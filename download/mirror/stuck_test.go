@@ -21,6 +21,15 @@ func (w *world) deafen(keys ...string) (release func()) {
 	return func() { close(deaf) }
 }
 
+// stuckAt syncs the document until the fetches of these entries are under way, which end
+// when they are released, and not before.
+func (w *world) stuckAt(keys ...string) (release func()) {
+	release = w.deafen(keys...)
+	w.sync()
+	synctest.Wait()
+	return release
+}
+
 func (w *world) cancelTakes(least time.Duration) error {
 	w.t.Helper()
 	begin := time.Now()
@@ -31,9 +40,7 @@ func (w *world) cancelTakes(least time.Duration) error {
 
 func TestCancelWaitsForWhatEndsSlowly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		release := w.deafen("0/00", "0/10")
-		w.sync()
-		synctest.Wait()
+		release := w.stuckAt("0/00", "0/10")
 		time.AfterFunc(5*time.Second, release)
 		require.NoError(t, w.cancelTakes(5*time.Second))
 		require.Zero(t, w.active)
@@ -42,9 +49,7 @@ func TestCancelWaitsForWhatEndsSlowly(t *testing.T) {
 
 func TestCancelLeavesBehindWhatDoesNotEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		release := w.deafen("0/00", "0/10")
-		w.sync()
-		synctest.Wait()
+		release := w.stuckAt("0/00", "0/10")
 		var stuck *StuckError
 		require.ErrorAs(t, w.cancelTakes(patience), &stuck)
 		require.Equal(t, 2, stuck.Calls)
@@ -67,9 +72,7 @@ func TestCancelLeavesBehindWhatDoesNotEnd(t *testing.T) {
 
 func TestAFetchThatDoesNotEndHoldsUpNoNewPolicy(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		release := w.deafen("0/00")
-		w.sync()
-		synctest.Wait()
+		release := w.stuckAt("0/00")
 		w.policy("nothing-except", "prefix:utf8:1/")
 		begin := time.Now()
 		w.wait()
@@ -85,9 +88,7 @@ func TestAFetchThatDoesNotEndHoldsUpNoNewPolicy(t *testing.T) {
 
 func TestCloseLeavesBehindWhatDoesNotEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		release := w.deafen("0/00")
-		w.sync()
-		synctest.Wait()
+		release := w.stuckAt("0/00")
 		begin := time.Now()
 		require.ErrorContains(t, w.m.Close(), "mirror: 1 goroutines have not returned")
 		require.Equal(t, closeTime, time.Since(begin))
